@@ -1,0 +1,7 @@
+"""A person's own machine: a key of its own making, e-mail on the console."""
+
+from energy_portal.settings.base import *
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = SECRET_KEY or "development-only-key-that-production-settings-refuse-to-start-with"
+SIMPLE_JWT["SIGNING_KEY"] = SECRET_KEY

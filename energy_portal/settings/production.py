@@ -1,0 +1,25 @@
+"""A real deployment: refuses to start without its secrets, HTTPS only."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from energy_portal.settings.base import *
+
+_SHORTEST_SECRET = 50
+
+if len(SECRET_KEY) < _SHORTEST_SECRET:
+    raise ImproperlyConfigured(f"SECRET_KEY must be set to at least {_SHORTEST_SECRET} random characters.")
+for _name in ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "EMAIL_URL"):
+    if not env.str(_name, ""):
+        raise ImproperlyConfigured(f"{_name} must be set in production.")
+
+SECURE_SSL_REDIRECT = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", True) else None
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}

@@ -1,0 +1,22 @@
+"""The suite: its own home, fast hashes, tasks in place, e-mail in memory."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("PORTAL_HOME", str(Path(__file__).resolve().parent.parent.parent / ".portal" / "test"))
+
+from energy_portal.settings.base import *
+
+SECRET_KEY = "a-key-for-the-suite-only-that-is-long-enough-for-hs256"
+SIMPLE_JWT["SIGNING_KEY"] = SECRET_KEY
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DATABASES["default"]["OPTIONS"].pop("pool")
