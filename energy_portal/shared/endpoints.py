@@ -1,4 +1,4 @@
-"""Where the embedded services of one portal home listen: derived from the folder alone, so that every command finds them."""
+"""Where the embedded services of one portal home listen: derived from the folder alone, so every command finds them."""
 
 import hashlib
 import tempfile

@@ -1,0 +1,54 @@
+"""What each role may do: one table, read by the user model, the admin and the API."""
+
+from fnmatch import fnmatchcase
+
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    """Who somebody is to the portal."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    MANAGER = "manager"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Scope(TextChoices):
+    """What a data source's key opens."""
+
+    ACCOUNTS = "accounts"
+    READINGS = "readings"
+    QUERIES = "queries"
+    DEVICES = "devices"
+    BATTERIES = "batteries"
+    ARCHIVE = "archive"
+    METRICS = "metrics"
+
+
+STAFF_ROLES = frozenset({Role.MANAGER, Role.ADMIN})
+
+_PATTERNS: dict[str, tuple[str, ...]] = {
+    Role.CUSTOMER: (),
+    Role.AGENT: (),
+    Role.OPERATOR: (),
+    Role.MANAGER: (
+        "accounts.view_*",
+        "accounts.add_customeraccount",
+        "accounts.change_customeraccount",
+        "accounts.*_familymember",
+        "accounts.*_premises",
+        "accounts.*_accountaccess",
+        "accounts.*_invitation",
+        "meters.*",
+        "billing.*",
+        "field_ops.*",
+    ),
+    Role.ADMIN: ("*",),
+}
+
+
+def role_grants(role: str, permission: str) -> bool:
+    """Tell whether a role carries a permission such as ``meters.change_meter``."""
+    return any(fnmatchcase(permission, pattern) for pattern in _PATTERNS[role])

@@ -1,0 +1,129 @@
+import uuid
+
+from django.contrib.postgres.fields import DateTimeRangeField
+from django.db import models
+
+from billing.querysets import BillQuerySet
+
+
+class BillRun(models.Model):
+    """One calendar month's bills for all accounts: started once, continued where it stopped."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    month = models.DateField(unique=True, help_text="First day of the month, in each account's own zone.")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    accounts_total = models.PositiveIntegerField(default=0)
+    accounts_done = models.PositiveIntegerField(default=0)
+    bills_issued = models.PositiveIntegerField(default=0)
+    bills_held = models.PositiveIntegerField(default=0)
+    started_by = models.ForeignKey(
+        "accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_runs"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-month",)
+
+    def __str__(self) -> str:
+        return f"{self.month:%B %Y}"
+
+
+class Bill(models.Model):
+    """What an account owes for a period, with everything that made it; immutable once issued."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        ISSUED = "issued"
+        VOID = "void"
+        ARCHIVED = "archived"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.CharField(max_length=40, unique=True, null=True, blank=True, help_text="Given at issue.")
+    account = models.ForeignKey("accounts.CustomerAccount", on_delete=models.PROTECT, related_name="bills")
+    run = models.ForeignKey(BillRun, on_delete=models.PROTECT, null=True, blank=True, related_name="bills")
+    period = DateTimeRangeField(default_bounds="[)")
+    month = models.DateField(help_text="First day of the billed month.")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    held_because = models.CharField(max_length=200, blank=True, help_text="Why a draft was not issued.")
+    currency = models.CharField(max_length=3)
+    consumption_kwh = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    subtotal = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    tax = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    total = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    complete = models.BooleanField(default=False)
+    estimated_share = models.DecimalField(max_digits=5, decimal_places=4, default=0)
+    as_of = models.DateTimeField(help_text="When the readings were taken from the register of readings.")
+    issued_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = BillQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-month", "account")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("account", "month"),
+                condition=~models.Q(status="void"),
+                name="bill_one_an_account_and_month",
+            ),
+            models.CheckConstraint(
+                name="bill_issued_is_whole",
+                condition=models.Q(status="draft")
+                | models.Q(
+                    number__isnull=False,
+                    issued_at__isnull=False,
+                    consumption_kwh__isnull=False,
+                    subtotal__isnull=False,
+                    tax__isnull=False,
+                    total=models.F("subtotal") + models.F("tax"),
+                ),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number or f"Draft {self.month:%B %Y}"
+
+
+class BillLine(models.Model):
+    """One line of a bill: a quantity at a rate, or a tax on the lines above it."""
+
+    class Kind(models.TextChoices):
+        ENERGY = "energy"
+        TAX = "tax"
+
+    id = models.BigAutoField(primary_key=True)
+    bill = models.ForeignKey(Bill, on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    description = models.CharField(max_length=200)
+    service_point = models.ForeignKey(
+        "meters.ServicePoint", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_lines"
+    )
+    tariff_version = models.ForeignKey(
+        "billing.TariffVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_lines"
+    )
+    tax_version = models.ForeignKey(
+        "billing.TaxVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_lines"
+    )
+    period = DateTimeRangeField(default_bounds="[)")
+    quantity = models.DecimalField(max_digits=18, decimal_places=6, help_text="kWh, or the taxed amount.")
+    unit = models.CharField(max_length=10)
+    rate = models.DecimalField(max_digits=12, decimal_places=6)
+    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    reads = models.JSONField(default=list, blank=True, help_text="The register reads that the quantity follows from.")
+
+    class Meta:
+        ordering = ("bill", "position")
+        constraints = (models.UniqueConstraint(fields=("bill", "position"), name="bill_line_one_a_position"),)
+
+    def __str__(self) -> str:
+        return self.description

@@ -1,0 +1,83 @@
+"""Who may see which meters and what hangs on them: ``visible_to`` on everything that is listed."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.roles import Role
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+_SEES_ALL = frozenset({Role.MANAGER, Role.ADMIN})
+
+
+class VisibleThroughBinding(models.QuerySet[Any]):
+    """Rows that a customer sees because an account of theirs is, or was, supplied there.
+
+    ``binding_path`` leads from the row to the bindings of its service point. Which *period* of it they see is for
+    the selectors to cut: a row is visible when any part of it is.
+    """
+
+    binding_path = "bindings"
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep the rows that somebody may see now."""
+        if not user.is_active:
+            return self.none()
+        if user.role in _SEES_ALL:
+            return self
+        if user.role != Role.CUSTOMER:
+            return self.none()
+        path = f"{self.binding_path}__account__accesses"
+        seen = self.model._default_manager.filter(**{f"{path}__user": user, f"{path}__valid__contains": timezone.now()})
+        # A place may be bound to several of their accounts in turn, so the join can repeat a row: nest it.
+        return self.filter(pk__in=seen.values("pk"))
+
+
+class ServicePointQuerySet(VisibleThroughBinding):
+    """Service points."""
+
+
+class BindingQuerySet(models.QuerySet[Any]):
+    """Bindings of accounts to service points."""
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep the bindings of accounts that somebody may see now."""
+        if not user.is_active:
+            return self.none()
+        if user.role in _SEES_ALL:
+            return self
+        if user.role != Role.CUSTOMER:
+            return self.none()
+        return self.filter(account__accesses__user=user, account__accesses__valid__contains=timezone.now())
+
+    def open_at(self, instant: datetime) -> Self:
+        """Keep the bindings in force at an instant."""
+        return self.filter(valid__contains=instant)
+
+
+class MeterQuerySet(VisibleThroughBinding):
+    """Meters."""
+
+    binding_path = "installations__service_point__bindings"
+
+
+class OfMeterQuerySet(VisibleThroughBinding):
+    """Rows that belong to one meter."""
+
+    binding_path = "meter__installations__service_point__bindings"
+
+
+class OfRegisterQuerySet(VisibleThroughBinding):
+    """Rows that belong to one register."""
+
+    binding_path = "register__meter__installations__service_point__bindings"
+
+
+class OfServicePointQuerySet(VisibleThroughBinding):
+    """Rows that belong to one service point."""
+
+    binding_path = "service_point__bindings"

@@ -1,0 +1,158 @@
+"""One factory a model: the least that is valid, named after what it makes."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import factory
+from django.db.backends.postgresql.psycopg_any import DateRange, DateTimeTZRange
+from factory.django import DjangoModelFactory
+
+from accounts import models as accounts
+from accounts.roles import Role, Scope
+from billing import models as billing
+from meters import models as meters
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def since(start: datetime, end: datetime | None = None) -> DateTimeTZRange:
+    return DateTimeTZRange(start, end, "[)")
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = accounts.User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"person{n}@example.org")
+    name = factory.Faker("name")
+    role = Role.CUSTOMER
+    password = factory.django.Password("a-long-enough-password")
+
+
+class ManagerFactory(UserFactory):
+    role = Role.MANAGER
+
+
+class AdminFactory(UserFactory):
+    role = Role.ADMIN
+
+
+class CustomerAccountFactory(DjangoModelFactory):
+    class Meta:
+        model = accounts.CustomerAccount
+
+    number = factory.Sequence(lambda n: f"A-{n:06d}")
+    owner_name = factory.Faker("name")
+    email = factory.Sequence(lambda n: f"owner{n}@example.org")
+    address = factory.Faker("address")
+
+
+class AccountAccessFactory(DjangoModelFactory):
+    class Meta:
+        model = accounts.AccountAccess
+
+    account = factory.SubFactory(CustomerAccountFactory)
+    user = factory.SubFactory(UserFactory)
+    right = "view"
+    valid = factory.LazyFunction(lambda: since(LONG_AGO))
+
+
+class PremisesFactory(DjangoModelFactory):
+    class Meta:
+        model = accounts.Premises
+
+    address = factory.Faker("address")
+
+
+class DataSourceFactory(DjangoModelFactory):
+    class Meta:
+        model = accounts.DataSource
+
+    name = factory.Sequence(lambda n: f"source-{n}")
+    scopes = factory.LazyFunction(lambda: [Scope.READINGS])
+
+
+class ServicePointFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.ServicePoint
+
+    code = factory.Sequence(lambda n: f"SP-{n:06d}")
+    premises = factory.SubFactory(PremisesFactory)
+
+
+class MeterFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.Meter
+
+    serial = factory.Sequence(lambda n: f"SG-{n:06d}")
+
+
+class RegisterFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.Register
+
+    meter = factory.SubFactory(MeterFactory)
+
+
+class InstallationFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.Installation
+
+    meter = factory.SubFactory(MeterFactory)
+    service_point = factory.SubFactory(ServicePointFactory)
+    valid = factory.LazyFunction(lambda: since(LONG_AGO))
+
+
+class BindingFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.Binding
+
+    account = factory.SubFactory(CustomerAccountFactory)
+    service_point = factory.SubFactory(ServicePointFactory)
+    valid = factory.LazyFunction(lambda: since(LONG_AGO))
+
+
+def supplied_register(*, account: accounts.CustomerAccount | None = None, **register: object) -> meters.Register:
+    """Make a register on a meter that hangs, since long ago, where an account is supplied."""
+    made: meters.Register = RegisterFactory(**register)
+    installation = InstallationFactory(meter=made.meter)
+    BindingFactory(service_point=installation.service_point, account=account or CustomerAccountFactory())
+    return made
+
+
+class TaxFactory(DjangoModelFactory):
+    class Meta:
+        model = billing.Tax
+        django_get_or_create = ("code",)
+
+    code = "GST"
+    name = "GST"
+
+
+class TaxVersionFactory(DjangoModelFactory):
+    class Meta:
+        model = billing.TaxVersion
+
+    tax = factory.SubFactory(TaxFactory)
+    effective = factory.LazyFunction(lambda: DateRange(date(2023, 1, 1), None))
+    rate = Decimal("0.08")
+
+
+class TariffFactory(DjangoModelFactory):
+    class Meta:
+        model = billing.Tariff
+
+    code = factory.Sequence(lambda n: f"tariff-{n}")
+    name = factory.LazyAttribute(lambda tariff: tariff.code.title())
+    tax = factory.SubFactory(TaxFactory)
+
+
+class TariffVersionFactory(DjangoModelFactory):
+    class Meta:
+        model = billing.TariffVersion
+
+    tariff = factory.SubFactory(TariffFactory)
+    name = "first"
+    effective = factory.LazyFunction(lambda: DateRange(date(2020, 1, 1), None))
+    energy_rate = Decimal("0.2895")
