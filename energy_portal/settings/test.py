@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-os.environ.setdefault("PORTAL_HOME", str(Path(__file__).resolve().parent.parent.parent / ".portal" / "test"))
+_home = os.environ.get("PORTAL_HOME") or Path(__file__).resolve().parent.parent.parent / ".portal"
+# Set once: workers of a parallel run inherit it, and their PORTAL_HOME is the suite's already.
+os.environ["PORTAL_HOME"] = os.environ.setdefault("PORTAL_TEST_HOME", str(Path(_home, "test")))
 
 from energy_portal.settings.base import *
 

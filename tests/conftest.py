@@ -1,0 +1,36 @@
+"""One embedded PostgreSQL for the whole run, started by the process that controls it; workers connect."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+from django.conf import settings
+
+from energy_portal.embedded.home import Home
+from energy_portal.embedded.postgres import Postgres
+
+_LONGEST_WAIT_SECONDS = 900
+_services = pytest.StashKey[ExitStack]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    if hasattr(config, "workerinput") or os.environ.get("DATABASE_URL") or config.option.collectonly:
+        return
+    home = Home(settings.PORTAL_HOME)
+    report = config.get_terminal_writer().line
+    services = config.stash[_services] = ExitStack()
+    services.enter_context(
+        home.locked(
+            _LONGEST_WAIT_SECONDS,
+            on_wait=lambda: report(f"Another run uses {home.path}: waiting for its end."),
+        )
+    )
+    services.enter_context(Postgres(home, disposable=True))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if services := config.stash.get(_services, None):
+        services.close()
