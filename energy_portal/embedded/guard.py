@@ -1,8 +1,9 @@
-"""Become another program that does not outlive its parent; run as a script, so that no thread stands between fork and exec.
+"""Become another program that does not outlive its parent.
 
+A script of its own, so that nothing but safe code runs between fork and exec:
 ``python -I -S guard.py --parent PID --signal NUMBER [--uid UID --gid GID] -- PROGRAM ARGUMENT...``
 
-Linux delivers the signal itself when the parent dies (``prctl``; set after the user changes, because that clears it).
+Linux delivers the signal itself when the parent dies (set after the user changes, because that clears it).
 Elsewhere the guard stays between the two, watches the parent and passes signals on. Standard library only.
 """
 
@@ -13,6 +14,7 @@ import signal
 import sys
 import time
 from types import FrameType
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.5
@@ -41,15 +43,19 @@ def main() -> int:
     watched = not signal_at_parent_death(options.signal)
     if os.getppid() != options.parent:
         return 1
-    if watched:
-        return _watch(options.program, options.parent, options.signal)
-    os.execv(options.program[0], options.program)  # noqa: S606
+    if not watched:
+        _become(options.program)
+    return _watch(options.program, options.parent, options.signal)
+
+
+def _become(program: list[str]) -> NoReturn:
+    os.execv(program[0], program)  # noqa: S606
 
 
 def _watch(program: list[str], parent: int, death_signal: int) -> int:
     child = os.fork()
     if child == 0:
-        os.execv(program[0], program)  # noqa: S606
+        _become(program)
 
     def forward(number: int, _frame: FrameType | None) -> None:
         os.kill(child, number)

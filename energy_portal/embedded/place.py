@@ -1,7 +1,7 @@
 """Which user runs the database, and where its files lie so that this user reaches them.
 
-PostgreSQL refuses to run as root. Started by root it runs as a user number of its own that no account of the machine has,
-so that no other program shares its files; permissions of existing folders are never touched.
+PostgreSQL refuses to run as root. Started by root it runs as a user number of its own that no account of the
+machine has, so that no other program shares its files; permissions of existing folders are never touched.
 """
 
 import grp
@@ -57,8 +57,8 @@ def find_place(home: Path, name: str) -> Place:
     folder.chmod(0o710)
     if not _reaches(identity, folder):
         raise ServiceFailed(
-            f"The database runs as user {identity.uid}, who cannot reach {folder}. Choose a PORTAL_HOME that every "
-            "user may pass through, run the portal as an ordinary user, or set DATABASE_URL to a server."
+            f"The database runs as user {identity.uid}, who cannot reach {folder}. Choose a PORTAL_HOME that "
+            "every user may pass through, run the portal as an ordinary user, or set DATABASE_URL."
         )
     return Place(folder=folder, binaries=_reachable_binaries(folder, identity), identity=identity)
 
@@ -72,7 +72,7 @@ def take_ownership(folder: Path, identity: Identity) -> None:
 
 
 def named_identity(gid: int) -> Identity:
-    """Find a user other than root that has a name, which making a database asks for; with a group of our own choice.
+    """Find a user with a name, which making a database asks for, but not root; the group is the caller's.
 
     :raises ServiceFailed: the machine knows no such user.
     """
@@ -110,8 +110,8 @@ def _make_folder(link: Path, identity: Identity) -> None:
         folder = Path(tempfile.mkdtemp(prefix="energy-portal-", dir=_STATE_ROOT))
     except OSError as error:
         raise ServiceFailed(
-            f"The database cannot run as root, no other user reaches {link.parent}, and {_STATE_ROOT} cannot be written "
-            f"({error}). Choose a PORTAL_HOME that every user may pass through, or set DATABASE_URL to a server."
+            f"The database cannot run as root, no other user reaches {link.parent}, and {_STATE_ROOT} cannot "
+            f"be written ({error}). Choose a PORTAL_HOME that all users may pass through, or set DATABASE_URL."
         ) from error
     link.symlink_to(folder)
 

@@ -66,7 +66,7 @@ _DISPOSABLE_SETTINGS = {
 
 
 class Postgres:
-    """One server: started by ``start``, ready for connections when that returns, ended by ``stop`` or with this process.
+    """One server: ready for connections when ``start`` returns, ended by ``stop`` or with this process.
 
     The caller holds the home's lock.
     """
@@ -76,7 +76,7 @@ class Postgres:
     def __init__(self, home: Home, *, disposable: bool = False) -> None:
         """Describe a server.
 
-        :param disposable: trade durability for speed, in a folder apart, and make the data anew when they do not start; for tests.
+        :param disposable: for tests: fast, not durable, in a folder apart, made anew when it does not start.
         """
         self._home = home
         self._disposable = disposable
@@ -100,7 +100,7 @@ class Postgres:
         self.stop()
 
     def start(self) -> None:
-        """Make the data at the first start, end what an earlier run left behind, start, and wait for a real connection.
+        """Make the data if need be, end what an earlier run left, start, and wait for a real connection.
 
         :raises ServiceFailed: it does not start; the message holds the end of the log.
         """
@@ -148,9 +148,9 @@ class Postgres:
             if identity:
                 os.chown(unfinished, identity.uid, identity.gid)
             command = [
-                place.binaries / "initdb", f"--pgdata={unfinished}", f"--username={_ADMINISTRATOR}", "--encoding=UTF8",
-                "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", *locale, "--auth=peer",
-                "--no-instructions", *(["--no-sync"] if self._disposable else []),
+                place.binaries / "initdb", f"--pgdata={unfinished}", f"--username={_ADMINISTRATOR}",
+                "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+                *locale, "--auth=peer", "--no-instructions", *(["--no-sync"] if self._disposable else []),
             ]  # fmt: skip
             with open_log(self._log) as log:
                 process = launch(command, death_signal=signal.SIGTERM, output=log, identity=identity)
@@ -160,7 +160,7 @@ class Postgres:
         raise ServiceFailed(f"The database could not be made; {self._log} ends:\n{last_lines(self._log)}")
 
     def _configure(self, place: Place) -> None:
-        """Write our settings and who may connect: the users that we and the server run as, over the socket, as themselves."""
+        """Write our settings, and who may connect: the user that this process runs as, over the socket."""
         settings = {**_SETTINGS, **(_DISPOSABLE_SETTINGS if self._disposable else {})}
         settings["unix_socket_directories"] = _quoted(str(self._socket_folder))
         lines = [f"{name} = {value}" for name, value in settings.items()]
@@ -239,10 +239,10 @@ def _write(place: Place, name: str, lines: list[str]) -> None:
 
 
 def _end_leftovers(data: Path) -> None:
-    """End a server of an earlier run that still works on these data, cleanly if it can be, and disarm its lock file.
+    """End a server of an earlier run that still works on these data, cleanly if it can be.
 
-    A lock file whose process is gone may name a number that an unrelated process has by now, and PostgreSQL would refuse
-    to start. Ours, the parent's, is the one that it takes for stale; it still checks that nobody holds the shared memory.
+    Its lock file may name a number that an unrelated process has by now, and PostgreSQL then does not start.
+    Ours, the parent's, is one that it takes for stale; it still checks that nobody holds the shared memory.
     """
     lock = data / "postmaster.pid"
     server = 0

@@ -39,10 +39,10 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own that gets ``death_signal`` when this process dies.
 
-    Call it from a thread that lives as long as the program should: the kernel counts the thread's end as the parent's.
+    Call it from a thread that lives as long as the program should: its end counts as the parent's.
 
     :param identity: another user to run as; needs root.
-    :param environment: the whole environment; by default a bare one, so that no PG* variable of the caller leaks in.
+    :param environment: the whole environment; by default a bare one, without the caller's PG* variables.
     """
     guard = [
         sys.executable,
@@ -119,7 +119,7 @@ def pids_working_in(folder: Path) -> set[int]:
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if os.readlink(entry / "cwd") == str(folder):
+            if (entry / "cwd").readlink() == folder:
                 found.add(int(entry.name))
     return found
 
@@ -127,7 +127,7 @@ def pids_working_in(folder: Path) -> set[int]:
 def program_of(pid: int) -> str:
     """Name the program that a process runs, without its folder; empty when there is no such process."""
     with suppress(OSError):
-        return Path(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")).name
+        return Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
     listed = subprocess.run(
         ["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
     )

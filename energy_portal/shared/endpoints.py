@@ -1,4 +1,4 @@
-"""Where the embedded services of one portal home listen: derived from the home alone, so that every command finds them."""
+"""Where the embedded services of a home listen: derived from the home alone, so that every command knows."""
 
 import hashlib
 import json
@@ -37,10 +37,10 @@ class Endpoints:
 def endpoints_of(home: Path) -> Endpoints:
     """Derive the embedded services' URLs from a home folder.
 
-    PostgreSQL and Valkey listen on Unix sockets, and the run folder that holds these is short and reachable: in the home
-    when it can be, in ``/tmp`` when the home lies too deep, in ``/run`` for root, whose database runs as another user that
-    may not reach the home. The MQTT broker listens on a loopback port with a password; both stand in ``mqtt.json`` in the
-    home once the broker has started, the port may have moved when another program had it.
+    PostgreSQL and Valkey listen on Unix sockets. The run folder that holds these is in the home; in ``/tmp``
+    when the home lies too deep for a socket's path; in ``/run`` for root, whose database runs as another user
+    that may not reach the home. The MQTT broker listens on a loopback port with a password; both stand in
+    ``mqtt.json`` in the home once the broker has started, because another program may have had the port.
 
     :raises ForeignRunFolder: the run folder exists and is not a folder of this user alone.
     """
@@ -81,7 +81,7 @@ def require_own(folder: Path) -> None:
         return
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise ForeignRunFolder(
-            f"{folder} is not a folder that this user alone can write to; remove it, or choose another PORTAL_HOME."
+            f"{folder} is not a folder that only this user can write to: remove it, or move PORTAL_HOME."
         )
 
 
