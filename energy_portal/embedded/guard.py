@@ -24,7 +24,7 @@ def signal_at_parent_death(number: int) -> bool:
     """Ask the kernel to send this process a signal when its parent dies; false where the kernel cannot."""
     if not sys.platform.startswith("linux"):
         return False
-    return ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) == 0)
 
 
 def main() -> int:

@@ -178,9 +178,7 @@ class Postgres:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
-                raise ServiceFailed(
-                    f"PostgreSQL ended while starting; {self._log} ends:\n{last_lines(self._log)}"
-                )
+                raise ServiceFailed(f"PostgreSQL ended while starting; {self._log} ends:\n{last_lines(self._log)}")
             with suppress(psycopg.OperationalError), self._connect() as connection:
                 connection.execute("SELECT 1")
                 return
@@ -204,9 +202,7 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(_ROLE)))
             if not _holds(connection, "SELECT 1 FROM pg_database WHERE datname = %s", _DATABASE):
                 connection.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                        sql.Identifier(_DATABASE), sql.Identifier(_ROLE)
-                    )
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(_DATABASE), sql.Identifier(_ROLE))
                 )
 
 

@@ -128,9 +128,7 @@ def program_of(pid: int) -> str:
     """Name the program that a process runs, without its folder; empty when there is no such process."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
-    listed = subprocess.run(
-        ["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return Path(listed.stdout.strip()).name
 
 

@@ -94,9 +94,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": {**environ.Env.db_url_config(DATABASE_URL), "ENGINE": "django.db.backends.postgresql"}
-}
+DATABASES = {"default": {**environ.Env.db_url_config(DATABASE_URL), "ENGINE": "django.db.backends.postgresql"}}
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
