@@ -8,6 +8,7 @@ from django.conf import settings
 
 from energy_portal.embedded.home import Home
 from energy_portal.embedded.postgres import Postgres
+from energy_portal.embedded.services import running
 
 _LONGEST_WAIT_SECONDS = 900
 _services = pytest.StashKey[ExitStack]()
@@ -27,7 +28,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             on_wait=lambda: report(f"Another run uses {home.path}: waiting for its end."),
         )
     )
-    services.enter_context(Postgres(home, disposable=True))
+    services.enter_context(running(Postgres(home, disposable=True)))
 
 
 @pytest.hookimpl(trylast=True)

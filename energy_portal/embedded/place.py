@@ -53,8 +53,6 @@ def find_place(home: Path, name: str) -> Place:
     if not link.exists():
         _make_folder(link, identity)
     folder = link.resolve()
-    os.chown(folder, 0, identity.gid)
-    folder.chmod(0o710)
     if not _reaches(identity, folder):
         raise ServiceFailed(
             f"The database runs as user {identity.uid}, who cannot reach {folder}. Choose a PORTAL_HOME that "
@@ -102,9 +100,14 @@ def _private_identity(home: Path) -> Identity:
 
 
 def _make_folder(link: Path, identity: Identity) -> None:
-    link.unlink(missing_ok=True)
+    if link.is_symlink():
+        raise ServiceFailed(
+            f"The database lies in {link.readlink()}, which is not there. "
+            f"Bring it back, or remove {link} to begin with an empty one."
+        )
     if _reaches(identity, link.parent):
-        link.mkdir(mode=0o710)
+        link.mkdir()
+        _admit(link, identity)
         return
     try:
         folder = Path(tempfile.mkdtemp(prefix="energy-portal-", dir=_STATE_ROOT))
@@ -113,7 +116,14 @@ def _make_folder(link: Path, identity: Identity) -> None:
             f"The database cannot run as root, no other user reaches {link.parent}, and {_STATE_ROOT} cannot "
             f"be written ({error}). Choose a PORTAL_HOME that all users may pass through, or set DATABASE_URL."
         ) from error
+    _admit(folder, identity)
     link.symlink_to(folder)
+
+
+def _admit(folder: Path, identity: Identity) -> None:
+    """Let the database's user, and nobody else, pass through a folder that was just made."""
+    os.chown(folder, 0, identity.gid)
+    folder.chmod(0o710)
 
 
 def _reaches(identity: Identity, path: Path) -> bool:

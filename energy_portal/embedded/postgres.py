@@ -8,8 +8,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import LiteralString, Self
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -34,7 +33,8 @@ _ROLE = _DATABASE = "portal"
 _PROGRAM = "postgres"
 # Fast shutdown rolls back what is open; immediate shutdown leaves recovery to the next start.
 _STOP = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))
-_LOCALES = (["--lc-ctype=C.UTF-8"], [])
+# The second is for systems whose C library does not know the first.
+_LOCALES: tuple[list[str], ...] = (["--lc-ctype=C.UTF-8"], [])
 
 _SETTINGS = {
     "listen_addresses": "''",
@@ -83,21 +83,7 @@ class Postgres:
         self._folder_name = "postgres-disposable" if disposable else self.name
         self._socket_folder = home.endpoints.database_folder
         self._log = home.log(self.name)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def process(self) -> subprocess.Popen[bytes] | None:
-        """Give the running server's process, if there is one."""
-        return self._process
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Make the data if need be, end what an earlier run left, start, and wait for a real connection.
@@ -117,7 +103,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Shut down fast: open transactions roll back, committed ones are on disk."""
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         if process:
             stop(process, _STOP)
 
@@ -129,7 +115,7 @@ class Postgres:
             take_ownership(place.data, place.identity)
         self._configure(place)
         with open_log(self._log) as log:
-            self._process = launch(
+            self.process = launch(
                 [place.binaries / "postgres", "-D", place.data],
                 death_signal=signal.SIGINT,
                 output=log,
@@ -147,7 +133,7 @@ class Postgres:
             unfinished.mkdir(mode=0o700)
             if identity:
                 os.chown(unfinished, identity.uid, identity.gid)
-            command = [
+            command: list[str | Path] = [
                 place.binaries / "initdb", f"--pgdata={unfinished}", f"--username={_ADMINISTRATOR}",
                 "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
                 *locale, "--auth=peer", "--no-instructions", *(["--no-sync"] if self._disposable else []),
@@ -177,7 +163,7 @@ class Postgres:
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
+            if self.process is None or self.process.poll() is not None:
                 raise ServiceFailed(f"PostgreSQL ended while starting; {self._log} ends:\n{last_lines(self._log)}")
             with suppress(psycopg.OperationalError), self._connect() as connection:
                 connection.execute("SELECT 1")

@@ -32,7 +32,7 @@ def launch(
     program: Sequence[str | Path],
     *,
     death_signal: signal.Signals,
-    output: IO[bytes] | int,
+    output: IO[bytes] | int | None,
     identity: Identity | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path = Path("/"),
@@ -41,6 +41,7 @@ def launch(
 
     Call it from a thread that lives as long as the program should: its end counts as the parent's.
 
+    :param output: a file or a pipe for its output; none leaves it on this terminal.
     :param identity: another user to run as; needs root.
     :param environment: the whole environment; by default a bare one, without the caller's PG* variables.
     """
@@ -74,13 +75,14 @@ def bare_environment() -> dict[str, str]:
 
 
 def stop(process: subprocess.Popen[bytes], signals: Iterable[tuple[signal.Signals, float]]) -> int:
-    """Send each signal in turn and wait its seconds; the last resort is SIGKILL. Return the exit code."""
+    """Send each signal in turn and wait its seconds, then SIGKILL what is left of its group; return the exit code."""
     for number, seconds in signals:
-        if process.poll() is None:
-            process.send_signal(number)
+        process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(seconds)
-    process.kill()
+            process.wait(seconds)
+            break
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
 
 
@@ -120,6 +122,17 @@ def pids_working_in(folder: Path) -> set[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if (entry / "cwd").readlink() == folder:
+                found.add(int(entry.name))
+    return found
+
+
+def pids_with(variable: str, value: str) -> set[int]:
+    """Find the processes whose environment at their start held a variable (Linux; empty elsewhere)."""
+    wanted = os.fsencode(f"{variable}={value}")
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
                 found.add(int(entry.name))
     return found
 
