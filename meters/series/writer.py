@@ -1,0 +1,268 @@
+"""Writing rows of a series, with an outcome for each.
+
+A batch is one statement, in the order of its keys: two writers of the same rows wait for each other and never
+deadlock. What the statement did not add is read in the same transaction and compared.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import TransactionManagementError
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+from meters.series.batch import Batch, Columns
+from meters.series.columns import Vector
+from meters.series.errors import MissingPartition, RowsVanished
+from meters.series.partitions import forget_partitions
+from meters.series.spec import Column, SeriesSpec
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
+_COPY_ROWS = 20_000
+_INSERT = sql.SQL("""
+    INSERT INTO {table} AS standing ({columns})
+    SELECT {columns} FROM unnest({arrays}) AS given ({columns}) ORDER BY {key}
+    ON CONFLICT ({key}) {action}
+    RETURNING {returned}
+""")
+# LATERAL with LIMIT is planned as one descent of one partition's key an asked row, whatever the statistics say.
+_READ = sql.SQL("""
+    SELECT asked.position, found.*
+    FROM unnest({arrays}) WITH ORDINALITY AS asked (owner, time, position)
+    CROSS JOIN LATERAL (
+        SELECT {identity} FROM {table} AS held
+        WHERE held.{owner} = asked.owner AND held.{time} = asked.time
+          AND held.{time} BETWEEN %s::timestamptz AND %s::timestamptz
+        LIMIT 1
+    ) AS found
+""")
+_COPY = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)")
+
+
+class Outcome(StrEnum):
+    """What became of a row."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+_OUTCOMES = np.array([Outcome.DUPLICATE, Outcome.STORED, Outcome.CONFLICT], dtype=object)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a batch.
+
+    :ivar outcomes: one a row, in the batch's order.
+    :ivar standing: for each row in conflict, by its place in the batch, the identity values that stand.
+    """
+
+    outcomes: list[Outcome]
+    standing: dict[int, tuple[object, ...]]
+
+
+def write(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper) -> WriteResult:
+    """Write a batch in the caller's READ COMMITTED transaction; the first value of a key stands.
+
+    Where the series joins rows, a missing identity value is filled by the first row that has it; a row counts as
+    stored when it brought a value to a key that gained one, and as a conflict when any of its own values is not
+    what stands, although another of them may have been filled. A missing value contradicts nothing.
+    Costs one descent of the key a row, and a second one where a row was not added; only the batch's months are read.
+
+    :param rows: values by column; times need their partition (see ``ensure_partitions``).
+    :raises BadValue: a value does not fit its column.
+    :raises MissingPartition: a row's month has no partition.
+    :raises RowsVanished: rows were deleted meanwhile; write again.
+    """
+    _require_transaction(connection)
+    batch = Batch.read(spec, rows)
+    if batch.size == 0:
+        return WriteResult([], {})
+    standing = {column.name: batch.proposed(column.name) for column in spec.identity}
+    with _cursor(spec, connection) as cursor:
+        added = _insert(cursor, batch, standing)
+        left = np.flatnonzero(~added)
+        if left.size:
+            _read(cursor, batch, left, standing)
+    return _result(batch, added, standing)
+
+
+def copy_in(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper | None = None) -> int:
+    """Copy rows that are known to be new, in the caller's transaction; several times as fast as ``write``.
+
+    :returns: the number of rows.
+    :raises BadValue: a value does not fit its column.
+    :raises MissingPartition: a row's month has no partition.
+    :raises django.db.IntegrityError: a key was not new.
+    """
+    connection = connection or connections[DEFAULT_DB_ALIAS]
+    _require_transaction(connection)
+    batch = Batch.read(spec, rows)
+    statement = _COPY.format(table=sql.Identifier(spec.table), columns=_names(batch.columns))
+    start_of_row = len(batch.columns).to_bytes(2, "big")
+    with _cursor(spec, connection) as cursor, cursor.copy(statement) as copy:
+        copy.write(_COPY_START)
+        for start in range(0, batch.size, _COPY_ROWS):
+            part = np.arange(start, min(start + _COPY_ROWS, batch.size))
+            fields = [column.kind.fields(batch.vectors[column.name].take(part)) for column in batch.columns]
+            copy.write(b"".join(chain.from_iterable(zip(repeat(start_of_row, part.size), *fields, strict=True))))
+        copy.write(_COPY_END)
+    return batch.size
+
+
+def _insert(cursor: Cursor, batch: Batch, standing: dict[str, Vector]) -> NDArray[np.bool_]:
+    """Add what is new, note what then stands in keys that joined, and tell which keys came back."""
+    spec = batch.spec
+    arrays = [_Packed(column.kind.array(batch.proposed(column.name))) for column in batch.columns]
+    cursor.execute(_insert_statement(spec, batch.columns), arrays, binary=True)
+    if cursor.rowcount == batch.groups and not spec.joins:
+        return np.ones(batch.groups, dtype=np.bool_)
+    added = np.zeros(batch.groups, dtype=np.bool_)
+    rows = cursor.fetchall()
+    if rows:
+        owners, times, *identity = zip(*rows, strict=True)
+        groups = batch.groups_of(spec.owner.read(owners), spec.time.read(times))
+        added[groups] = True
+        _note(standing, spec.identity, groups, identity)
+    return added
+
+
+def _read(cursor: Cursor, batch: Batch, groups: NDArray[np.intp], standing: dict[str, Vector]) -> None:
+    """Note what stands in keys that did not come back.
+
+    Served by the partitions' primary keys; the bounds let the planner leave out all other partitions.
+    """
+    spec = batch.spec
+    owners = batch.proposed(spec.owner.name).take(groups)
+    times = batch.proposed(spec.time.name).take(groups)
+    bounds = [spec.time.kind.restore(extreme) for extreme in (times.data.min(), times.data.max())]
+    arrays = [_Packed(spec.owner.kind.array(owners)), _Packed(spec.time.kind.array(times))]
+    cursor.execute(_read_statement(spec), [*arrays, *bounds], binary=True)
+    rows = cursor.fetchall()
+    if len(rows) < groups.size:
+        raise RowsVanished(f"{spec.table}: {groups.size - len(rows)} rows were deleted while they were written")
+    positions, *identity = zip(*rows, strict=True)
+    _note(standing, spec.identity, groups[np.array(positions) - 1], identity)
+
+
+def _note(
+    standing: dict[str, Vector],
+    columns: tuple[Column, ...],
+    groups: NDArray[np.intp],
+    values: list[tuple[Any, ...]],
+) -> None:
+    for column, found in zip(columns, values, strict=False):
+        vector = column.read(found)
+        standing[column.name].data[groups] = vector.data
+        standing[column.name].missing[groups] = vector.missing
+
+
+def _result(batch: Batch, added: NDArray[np.bool_], standing: dict[str, Vector]) -> WriteResult:
+    identity = batch.spec.identity
+    differs = np.zeros(batch.size, dtype=np.bool_)
+    for column in identity:
+        differs |= batch.vectors[column.name].differs(standing[column.name].take(batch.group))
+    codes = np.where(differs, 2, added[batch.group] & batch.contributes)
+    outcomes = np.empty(batch.size, dtype=object)
+    outcomes[batch.positions] = _OUTCOMES[codes]
+    conflicts = {
+        int(batch.positions[row]): tuple(
+            _restored(column, standing[column.name], int(batch.group[row])) for column in identity
+        )
+        for row in np.flatnonzero(differs).tolist()
+    }
+    return WriteResult(outcomes.tolist(), conflicts)
+
+
+def _restored(column: Column, vector: Vector, position: int) -> object:
+    return None if vector.missing[position] else column.kind.restore(vector.data[position])
+
+
+@lru_cache(maxsize=256)
+def _insert_statement(spec: SeriesSpec, columns: tuple[Column, ...]) -> bytes:
+    returned = (spec.owner, spec.time, *(spec.identity if spec.joins else ()))
+    return _INSERT.format(
+        table=sql.Identifier(spec.table),
+        columns=_names(columns),
+        arrays=_arrays(columns),
+        key=_names((spec.owner, spec.time)),
+        action=_action(spec),
+        returned=sql.SQL(", ").join(sql.Identifier("standing", column.name) for column in returned),
+    ).as_bytes(None)
+
+
+@lru_cache(maxsize=256)
+def _read_statement(spec: SeriesSpec) -> bytes:
+    return _READ.format(
+        table=sql.Identifier(spec.table),
+        owner=sql.Identifier(spec.owner.name),
+        time=sql.Identifier(spec.time.name),
+        identity=_names(spec.identity),
+        arrays=_arrays((spec.owner, spec.time)),
+    ).as_bytes(None)
+
+
+def _action(spec: SeriesSpec) -> sql.Composable:
+    if not spec.joins:
+        return sql.SQL("DO NOTHING")
+    names = [sql.Identifier(column.name) for column in spec.identity]
+    fills = (sql.SQL("{0} = coalesce(standing.{0}, excluded.{0})").format(name) for name in names)
+    gains = (sql.SQL("(standing.{0} IS NULL AND excluded.{0} IS NOT NULL)").format(name) for name in names)
+    return sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(fills), sql.SQL(" OR ").join(gains))
+
+
+def _names(columns: tuple[Column, ...]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+
+
+def _arrays(columns: tuple[Column, ...]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.SQL("%b::{}[]").format(sql.Identifier(column.kind.type_name)) for column in columns)
+
+
+def _require_transaction(connection: BaseDatabaseWrapper) -> None:
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("A series is written inside a transaction.")
+
+
+@contextmanager
+def _cursor(spec: SeriesSpec, connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
+    """Open a cursor that binds on the server: Django's own would send arrays as text."""
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.adapters.register_dumper(_Packed, _PackedDumper)
+        try:
+            yield cursor
+        except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name:
+                raise
+            forget_partitions(spec)
+            raise MissingPartition(str(error).split("\n")[0]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """An array in PostgreSQL's binary format; its type is the statement's."""
+
+    data: bytes
+
+
+class _PackedDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: _Packed) -> bytes:
+        return obj.data
