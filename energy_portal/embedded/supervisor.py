@@ -152,7 +152,7 @@ class Supervisor:
             self._launch(running)
 
     def _say_ended(self, name: str, code: int, pause_seconds: float) -> None:
-        cause = signal.Signals(-code).name if code < 0 else f"code {code}"
+        cause = f"signal {-code}" if code < 0 else f"code {code}"
         self._report(name, f"ended with {cause}; starts again in {pause_seconds:.0f} s")
 
     def _launch(self, running: _Running) -> None:

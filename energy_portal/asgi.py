@@ -1,0 +1,30 @@
+"""What the server runs: pages and API by Django, websockets by Channels, the process's own start and end."""
+
+import os
+import signal
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.development")
+_django = get_asgi_application()
+
+# These read the settings and the apps, which are there only now.
+from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+
+from energy_portal.embedded.guard import signal_at_parent_death
+from energy_portal.routing import websockets
+from energy_portal.shared.asgi import BodyGuard, Lifespan, OriginCheck
+
+# A server that is killed leaves its workers holding the port, which a second start would silently share.
+signal_at_parent_death(signal.SIGTERM)
+
+application = ProtocolTypeRouter(
+    {
+        "http": BodyGuard(
+            _django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS
+        ),
+        "websocket": OriginCheck(websockets, settings.ALLOWED_HOSTS),
+        "lifespan": Lifespan(drain_seconds=settings.DRAIN_SECONDS),
+    }
+)

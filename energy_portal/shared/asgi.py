@@ -1,0 +1,173 @@
+"""What stands between the server and the applications: body limits, the server's life, the origin of websockets."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http.request import validate_host
+
+from energy_portal.shared.lifespan import run_shutdown, run_startup
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_POLICY_VIOLATION = 1008
+_NO_SUCH_STREAM = 4404
+
+
+class _BodyRefused(Exception):
+    """A request's body broke a limit while it was read."""
+
+    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class BodyGuard:
+    """Bound the size of every request's body and the time that it takes to arrive, before the application holds it.
+
+    A larger body is answered with 413, a slower one with 408, each as a problem document.
+
+    :param largest_bytes: of a whole body.
+    :param longest_seconds: from the first read to the last.
+    """
+
+    def __init__(self, application: Application, *, largest_bytes: int, longest_seconds: float) -> None:
+        self._application = application
+        self._largest_bytes = largest_bytes
+        self._longest_seconds = longest_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        answering = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        try:
+            if _declared_length(scope) > self._largest_bytes:
+                raise self._too_large()
+            await self._application(scope, self._bounded(receive), watched_send)
+        except _BodyRefused as refusal:
+            if answering:
+                raise
+            await _send_problem(send, refusal)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        read_bytes = 0
+        complete = False
+        deadline: float | None = None
+
+        async def bounded() -> Message:
+            nonlocal read_bytes, complete, deadline
+            if complete:
+                return await receive()
+            if deadline is None:
+                deadline = asyncio.get_running_loop().time() + self._longest_seconds
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                detail = f"The body did not arrive within {self._longest_seconds:g} seconds."
+                raise _BodyRefused(HTTPStatus.REQUEST_TIMEOUT, "body_too_slow", detail) from None
+            read_bytes += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if read_bytes > self._largest_bytes:
+                raise self._too_large()
+            return message
+
+        return bounded
+
+    def _too_large(self) -> _BodyRefused:
+        detail = f"A body may hold {self._largest_bytes} bytes at most."
+        return _BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail)
+
+
+class Lifespan:
+    """Run the hooks of a server process when it starts and before it ends.
+
+    :param drain_seconds: shared by all the hooks of the end.
+    """
+
+    def __init__(self, drain_seconds: float) -> None:
+        self._drain_seconds = drain_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the server's two messages; a start-up hook that fails stops the server with its reason."""
+        await receive()
+        try:
+            await run_startup()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await run_shutdown(self._drain_seconds)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class OriginCheck:
+    """Refuse websockets that another site's page opened; devices send no Origin and pass."""
+
+    def __init__(self, application: Application, allowed_hosts: Iterable[str]) -> None:
+        self._application = application
+        self._allowed_hosts = list(allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one websocket."""
+        origin = _header(scope, b"origin")
+        if origin is None or validate_host(_host(origin), self._allowed_hosts):
+            await self._application(scope, receive, send)
+            return
+        await _refuse(receive, send, _POLICY_VIOLATION, "This origin may not connect.")
+
+
+async def no_such_stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a websocket at a path where there is none."""
+    await _refuse(receive, send, _NO_SUCH_STREAM, "There is no stream here.")
+
+
+async def _refuse(receive: Receive, send: Send, code: int, reason: str) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key.lower() == name), None)
+
+
+def _host(origin: bytes) -> str:
+    return (urlsplit(origin.decode("latin-1")).hostname or "").lower()
+
+
+def _declared_length(scope: Scope) -> int:
+    declared = _header(scope, b"content-length") or b""
+    return int(declared) if declared.isdigit() else 0
+
+
+async def _send_problem(send: Send, refusal: _BodyRefused) -> None:
+    document = {
+        "type": "about:blank",
+        "title": refusal.status.phrase,
+        "status": refusal.status.value,
+        "code": refusal.code,
+        "detail": refusal.detail,
+    }
+    body = json.dumps(document).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": refusal.status.value, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
