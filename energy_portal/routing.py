@@ -1,8 +1,10 @@
 """Every path of the portal that a websocket may open."""
 
+from typing import Any, cast
+
 from channels.routing import URLRouter
 from django.urls import re_path
 
 from energy_portal.shared.asgi import no_such_stream
 
-websockets = URLRouter([re_path(r"", no_such_stream)])
+websockets = URLRouter([re_path(r"", cast(Any, no_such_stream))])

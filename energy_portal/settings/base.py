@@ -7,8 +7,10 @@ from urllib.parse import unquote
 import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
+from kombu import Queue
 
 from energy_portal.shared.endpoints import endpoints_of
+from energy_portal.shared.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -18,7 +20,9 @@ PORTAL_HOME = Path(env.str("PORTAL_HOME", str(BASE_DIR / ".portal"))).resolve()
 PORTAL_HOST = env.str("PORTAL_HOST", "127.0.0.1")
 PORTAL_PORT = env.int("PORTAL_PORT", 8000)
 PORTAL_WORKERS = env.int("PORTAL_WORKERS", 2)
-PORTAL_URL = env.str("PORTAL_URL", f"http://{PORTAL_HOST}:{PORTAL_PORT}")
+PORTAL_TLS_CERT = env.str("PORTAL_TLS_CERT", "")
+PORTAL_TLS_KEY = env.str("PORTAL_TLS_KEY", "")
+PORTAL_URL = env.str("PORTAL_URL", f"http{'s' if PORTAL_TLS_CERT else ''}://{PORTAL_HOST}:{PORTAL_PORT}")
 
 _embedded = endpoints_of(PORTAL_HOME)
 DATABASE_URL = env.str("DATABASE_URL", "") or _embedded.database_url
@@ -118,6 +122,10 @@ CELERY_TASK_TIME_LIMIT = 3_600
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LIMIT}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# A worker that is told nothing else takes from all of them; a task for another queue is refused when it is sent.
+CELERY_TASK_QUEUES = [Queue(name) for name in ("default", "billing")]
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
@@ -171,6 +179,8 @@ MEDIA_ROOT = UPLOAD_DIR
 MAX_FILE_SIZE = env.int("MAX_FILE_SIZE", 10 * 1024 * 1024)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", 10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+BODY_TIMEOUT_SECONDS = env.int("BODY_TIMEOUT_SECONDS", 120)
+DRAIN_SECONDS = 5
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Energy portal <portal@localhost>")
@@ -224,3 +234,6 @@ SIMPLE_JWT = {
 }
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", "text")
+LOGGING_CONFIG = "energy_portal.shared.logs.configure"
+LOGGING = logging_settings(LOG_LEVEL, LOG_FORMAT)

@@ -3,6 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from energy_portal.settings.base import *
+from energy_portal.shared.logs import logging_settings
 
 _SHORTEST_SECRET = 50
 
@@ -19,6 +20,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
+LOGGING = logging_settings(LOG_LEVEL, env.str("LOG_FORMAT", "json"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

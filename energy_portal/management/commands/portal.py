@@ -1,0 +1,195 @@
+"""Run everything: the embedded services, migrations, demo data at the first start, web, worker and beat."""
+
+import argparse
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from typing import Any, cast
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, CommandParser, get_commands
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from energy_portal.embedded.home import Home, HomeInUse
+from energy_portal.embedded.processes import ServiceFailed
+from energy_portal.embedded.services import needed_services
+from energy_portal.embedded.supervisor import Program, Supervisor
+from energy_portal.shared.demo_logins import read_demo_logins
+
+_COLOURS = {"postgres": "blue", "valkey": "red", "mqtt": "magenta", "web": "green", "worker": "yellow", "beat": "cyan"}
+_NAME_WIDTH = 9
+_STOPPING_SECONDS = 10
+_CELERY_STOP = ((signal.SIGTERM, 8.0), (signal.SIGQUIT, 3.0))
+# Connections that wait, and requests at once in one worker; idle keep-alives count among these.
+_BACKLOG = _BACKPRESSURE = 8_192
+
+
+class Command(BaseCommand):
+    """Start the whole portal on this machine and keep it running until Ctrl-C."""
+
+    help = "Start the whole portal on this machine and keep it running until Ctrl-C."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Let a person decide about demo data."""
+        parser.add_argument(
+            "--demo",
+            action=argparse.BooleanOptionalAction,
+            default=not os.environ.get("DATABASE_URL"),
+            help="load demo data when the database holds no accounts (default: only into the embedded database)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until Ctrl-C, SIGTERM or the terminal's end.
+
+        :raises CommandError: the home is in use, the port is taken, or a part does not start.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
+        console = Console(highlight=False)
+        home = Home(settings.PORTAL_HOME)
+        try:
+            with home.locked(), _supervisor(home, console) as supervisor:
+                self._run(supervisor, console, load_demo=options["demo"])
+        except KeyboardInterrupt:
+            console.print("Stopped.")
+        except (HomeInUse, ServiceFailed) as error:
+            raise CommandError(str(error)) from error
+
+    def _run(self, supervisor: Supervisor, console: Console, *, load_demo: bool) -> None:
+        supervisor.end_strays()
+        _require_free_port(settings.PORTAL_HOST, settings.PORTAL_PORT)
+        with console.status("Starting the database, the task broker and the MQTT broker …"):
+            supervisor.start_services()
+        _manage(supervisor, "migrate", "--verbosity", "0", "--no-input")
+        if load_demo and "demo" in get_commands() and _is_empty():
+            console.print("Loading a year of demo data; this happens once.")
+            _manage(supervisor, "demo")
+        for program in _programs():
+            supervisor.start(program)
+        threading.Thread(target=_announce, args=(console,), daemon=True).start()
+        supervisor.watch()
+
+
+@contextmanager
+def _supervisor(home: Home, console: Console) -> Iterator[Supervisor]:
+    """Have a supervisor, and everything that it started ended at the block's end, undisturbed by a second Ctrl-C."""
+    supervisor = Supervisor(
+        services=needed_services(home), folder=settings.BASE_DIR, mark=str(home.path), report=_reporter(console)
+    )
+    try:
+        yield supervisor
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        with console.status("Stopping …"):
+            supervisor.stop()
+
+
+def _reporter(console: Console) -> Callable[[str, str], None]:
+    def report(name: str, line: str) -> None:
+        prefix = Text(f"{name:<{_NAME_WIDTH}}│ ", style=_COLOURS.get(name, "white"))
+        with suppress(OSError):
+            console.print(prefix + Text.from_ansi(line), soft_wrap=True)
+
+    return report
+
+
+def _require_free_port(host: str, port: int) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise CommandError(
+                f"{host}:{port} cannot be used ({error.strerror}). Stop what listens there, or set PORTAL_PORT."
+            ) from error
+
+
+def _manage(supervisor: Supervisor, *arguments: str) -> None:
+    code = supervisor.run([sys.executable, settings.BASE_DIR / "manage.py", *arguments])
+    if code:
+        raise CommandError(f"manage.py {arguments[0]} failed (code {code}); its reason stands above.")
+
+
+def _is_empty() -> bool:
+    """Tell whether there are no accounts yet, and keep no connection behind."""
+    try:
+        return not apps.get_model("accounts", "CustomerAccount").objects.exists()
+    finally:
+        database = cast(DatabaseWrapper, connections["default"])
+        database.close()
+        database.close_pool()
+
+
+def _programs() -> list[Program]:
+    python: list[str | Path] = [sys.executable, "-m"]
+    celery = [*python, "celery", "--app", "energy_portal.celery"]
+    level = f"--loglevel={settings.LOG_LEVEL}"
+    schedule = settings.PORTAL_HOME / "beat-schedule"
+    return [
+        Program("web", [*python, *_granian()], ((signal.SIGTERM, _STOPPING_SECONDS + 5.0),)),
+        Program("worker", [*celery, "worker", level, "--hostname=portal@%h", "--concurrency=2"], _CELERY_STOP),
+        Program("beat", [*celery, "beat", level, f"--schedule={schedule}", "--pidfile="], _CELERY_STOP),
+    ]
+
+
+def _granian() -> list[str]:
+    arguments = [
+        "granian", "--interface", "asgi", "--host", settings.PORTAL_HOST, "--port", str(settings.PORTAL_PORT),
+        "--workers", str(settings.PORTAL_WORKERS), "--respawn-failed-workers", "--respawn-interval", "1",
+        "--workers-kill-timeout", str(_STOPPING_SECONDS), "--backlog", str(_BACKLOG),
+        "--backpressure", str(_BACKPRESSURE), "--log-level", "warning",
+    ]  # fmt: skip
+    if settings.PORTAL_TLS_CERT:
+        arguments += ["--ssl-certificate", settings.PORTAL_TLS_CERT, "--ssl-keyfile", settings.PORTAL_TLS_KEY]
+    return [*arguments, "energy_portal.asgi:application"]
+
+
+def _announce(console: Console) -> None:
+    """Print the address, and a login for each role, once the server answers."""
+    while not _answers():
+        time.sleep(0.1)
+    table = Table.grid(padding=(0, 2))
+    for login in read_demo_logins(settings.PORTAL_HOME):
+        table.add_row(login.role, login.email, login.password, f"{settings.PORTAL_URL}{login.path}")
+    heading = Text(f"{settings.PORTAL_URL}\n", style="bold")
+    body = Table.grid()
+    body.add_row(heading)
+    body.add_row(table)
+    body.add_row(Text("\nCtrl-C stops everything.", style="dim"))
+    console.print(Panel(body, title="The energy portal is running", border_style="green", expand=False))
+
+
+def _answers() -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.PORTAL_HOST, settings.PORTAL_HOST)  # noqa: S104
+    client: HTTPConnection
+    if settings.PORTAL_TLS_CERT:
+        # Only asks whether anything answers, of a certificate that need not name this host.
+        context = ssl._create_unverified_context()  # noqa: S323
+        client = HTTPSConnection(host, settings.PORTAL_PORT, timeout=2, context=context)
+    else:
+        client = HTTPConnection(host, settings.PORTAL_PORT, timeout=2)
+    try:
+        client.request("GET", "/livez")
+        client.getresponse()
+    except OSError:
+        return False
+    finally:
+        client.close()
+    return True
