@@ -2,26 +2,30 @@
 
 from datetime import datetime
 
-
-class SeriesError(Exception):
-    """Any refusal of the series engine."""
+from energy_portal.shared.errors import Invalid, Unavailable
 
 
-class UnsupportedColumn(SeriesError):
-    """A model's field has a type that no series can hold."""
+class UnsupportedColumn(TypeError):
+    """A model has a field that no series can hold."""
 
 
-class BadValue(SeriesError):
-    """A value of a batch does not fit its column; nothing of the batch was written."""
+class BadValue(Invalid):
+    """A value of a batch does not fit its column; nothing of the batch was written.
+
+    :ivar column: the column's name.
+    """
+
+    code = "bad_value"
 
     def __init__(self, column: str, reason: str) -> None:
         super().__init__(f"{column}: {reason}")
         self.column = column
-        self.reason = reason
 
 
-class OutsideAcceptance(SeriesError):
+class OutsideAcceptance(Invalid):
     """A time lies below the acceptance floor or above the ceiling, so no partition is made for it."""
+
+    code = "outside_acceptance"
 
     def __init__(self, time: datetime, floor: datetime, ceiling: datetime) -> None:
         super().__init__(f"{time.isoformat()} is not between {floor.isoformat()} and {ceiling.isoformat()}")
@@ -30,23 +34,24 @@ class OutsideAcceptance(SeriesError):
         self.ceiling = ceiling
 
 
-class MissingPartition(SeriesError):
+class MissingPartition(Unavailable):
     """A row's month has no partition; make it before the batch."""
 
 
-class RowsVanished(SeriesError):
+class RowsVanished(Unavailable):
     """Rows that stood in the way of an insert were deleted before they could be read; write again."""
 
 
-class WriterUnavailable(SeriesError):
-    """Nothing was acknowledged; the caller may send the same rows again.
+class WriterUnavailable(Unavailable):
+    """Nothing was acknowledged; the caller may send the same rows again."""
 
-    :ivar retry_after: whole seconds after which another try is worth while, at least one.
-    """
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after)
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    @property
+    def retry_after(self) -> int:
+        """Tell the whole seconds after which another try is worth while, at least one."""
+        return self.retry_after_seconds
 
 
 class QueueFull(WriterUnavailable):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self, cast
+from typing import Self
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
@@ -97,7 +97,7 @@ class SeriesSpec:
         }
 
         def named(name: str) -> Column:
-            return columns[cast("models.Field[object, object]", model._meta.get_field(name)).column]
+            return columns[str(getattr(model._meta.get_field(name), "column", None))]
 
         spec = cls(table, named(owner), named(time), columns, tuple(map(named, identity)), joins)
         if not isinstance(spec.owner.kind, IntegerKind) or not isinstance(spec.time.kind, TimeKind):
