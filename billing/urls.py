@@ -1,7 +1,19 @@
 """Paths of billing."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from billing import pages
 
 app_name = "billing"
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", pages.welcome, name="welcome"),
+    path("landing", pages.landing, name="landing"),
+    path("home", pages.home, name="home"),
+    path("usage", pages.usage, name="usage"),
+    path("usage.csv", pages.usage_file, name="usage_csv"),
+    path("bills", pages.bills_page, name="bills"),
+    path("bills/<uuid:bill_id>", pages.bill_page, name="bill"),
+    path("bills/<uuid:bill_id>.pdf", pages.bill_pdf_file, name="bill_pdf"),
+    path("account", pages.switch_account, name="switch_account"),
+]

@@ -1,0 +1,172 @@
+"""A window's energy as bars and as table rows: the same numbers and words for both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from billing.pages.windows import DAY, Slot, View, Window
+from meters.selectors.consumption import Consumption, Interval
+
+AXES = {
+    View.DAY: "Half-hour, by when it starts",
+    View.WEEK: "Day",
+    View.MONTH: "Day of the month",
+    View.YEAR: "Month",
+}
+HEADS = {View.DAY: "Half-hour", View.WEEK: "Day", View.MONTH: "Day", View.YEAR: "Month"}
+PRESENT_WORDS = {View.DAY: "now", View.WEEK: "today", View.MONTH: "today", View.YEAR: "this month"}
+UNIT_PLACES = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One bar or table row. ``state`` is measured, estimated, part (so far), missing or future."""
+
+    slot: Slot
+    label: str
+    name: str
+    energy_kwh: Decimal | None
+    state: str
+
+    @property
+    def words(self) -> str:
+        """What the bar stands for, in words."""
+        match self.state:
+            case "missing":
+                return "No reading"
+            case "future":
+                return "Not yet"
+        amount = f"{self.energy_kwh:,.2f} kWh"
+        return amount + {"estimated": ", estimated", "part": " so far"}.get(self.state, "")
+
+
+@dataclass(frozen=True)
+class Use:
+    """A window's rows, its total, and how much of it is known."""
+
+    rows: tuple[Row, ...]
+    total_kwh: Decimal | None
+    total_until: datetime | None
+    estimated_share: Decimal
+
+    @property
+    def missing(self) -> int:
+        """How many rows should have a number and have none."""
+        return sum(row.state == "missing" for row in self.rows)
+
+    @property
+    def known(self) -> int:
+        """How many rows have a number."""
+        return sum(row.energy_kwh is not None for row in self.rows)
+
+    @property
+    def estimated(self) -> int:
+        """How many rows are estimates."""
+        return sum(row.state == "estimated" for row in self.rows)
+
+
+def use_of(
+    *,
+    window: Window,
+    zone: ZoneInfo,
+    consumption: Consumption,
+    window_so_far: Consumption | None,
+    slot_so_far: Consumption | None,
+    now: datetime,
+) -> Use:
+    """Lay the known intervals on the window's slots.
+
+    :param window_so_far: the energy up to the newest reading, where the window is not over.
+    :param slot_so_far: the same of the slot that is not over.
+    """
+    by_start = {interval.start: interval for interval in consumption.series}
+    rows = tuple(_row(window, slot, zone, by_start.get(slot.period.start), slot_so_far, now) for slot in window.slots(zone))
+    over = window.period(zone).end <= now
+    total = consumption if over else window_so_far
+    return Use(
+        rows=rows,
+        total_kwh=total.energy_kwh if total else None,
+        total_until=None if over or total is None else total.period.end,
+        estimated_share=total.estimated_share if total else Decimal(0),
+    )
+
+
+def _row(
+    window: Window, slot: Slot, zone: ZoneInfo, interval: Interval | None, so_far: Consumption | None, now: datetime
+) -> Row:
+    energy = interval.energy_kwh if interval else None
+    if slot.period.start > now:
+        state, energy = "future", None
+    elif slot.period.contains(now):
+        energy = so_far.energy_kwh if so_far else None
+        state = "future" if energy is None else "part"
+    elif interval is None or energy is None:
+        state = "missing"
+    else:
+        state = "estimated" if interval.estimated else "measured"
+    label, name = _names(window.view, slot, zone)
+    return Row(slot, label, name, energy, state)
+
+
+def _names(view: View, slot: Slot, zone: ZoneInfo) -> tuple[str, str]:
+    """Return what stands under the bar, and what it is called in full."""
+    start, end = (instant.astimezone(zone) for instant in (slot.period.start, slot.period.end))
+    day = slot.day
+    match view:
+        case View.DAY:
+            # An hour that the clock repeats is told apart by its offset.
+            repeated = start.replace(fold=0).utcoffset() != start.replace(fold=1).utcoffset()
+            return f"{start:%H:%M}", f"{start:%H:%M}–{end:%H:%M}" + (f" (UTC{start:%z})" if repeated else "")
+        case View.WEEK:
+            return f"{day:%a} {day.day}", f"{day:%A} {day.day} {day:%B}"
+        case View.MONTH:
+            return str(day.day), f"{day:%A} {day.day} {day:%B}"
+        case View.YEAR:
+            return f"{day:%b}", f"{day:%B %Y}"
+
+
+def chart_data(*, use: Use, window: Window, now: datetime) -> dict[str, object]:
+    """Shape the rows as the chart's script reads them; energies are kWh, null where there is none."""
+    present = next((index for index, row in enumerate(use.rows) if row.slot.period.contains(now)), None)
+    return {
+        "labels": [row.label for row in use.rows],
+        "names": [row.name for row in use.rows],
+        "words": [row.words for row in use.rows],
+        "energy": [None if row.energy_kwh is None else float(round(row.energy_kwh, 3)) for row in use.rows],
+        "estimated": [row.state == "estimated" for row in use.rows],
+        "present": present,
+        "presentWord": PRESENT_WORDS[window.view],
+        "axis": AXES[window.view],
+        "unit": "kWh",
+    }
+
+
+def spoken_summary(*, use: Use, window: Window) -> str:
+    """Say what the chart shows to somebody who does not see it."""
+    known = [row for row in use.rows if row.energy_kwh is not None]
+    if not known:
+        return f"Bar chart of {window.title}: no readings."
+    highest = max(known, key=_energy)
+    return f"Bar chart of {window.title}: highest {highest.name} with {highest.energy_kwh:,.2f} kWh. The table below has every number."
+
+
+def _energy(row: Row) -> Decimal:
+    return row.energy_kwh or Decimal(0)
+
+
+def completeness_words(*, use: Use, view: View) -> tuple[str, str]:
+    """Return a kind (good, info, warn) and a sentence on how much of a window is known."""
+    noun = HEADS[view].lower()
+    if not use.known:
+        return "warn", f"No {noun} of this {view} has a reading."
+    if use.missing:
+        return "warn", f"Incomplete: {_count(use.missing, noun)} without a reading, left blank and not counted as zero."
+    if use.estimated_share or use.estimated:
+        return "info", f"Complete; {use.estimated_share:.0%} of it is estimated."
+    return "good", "Complete: every number is measured."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,44 @@
+"""The front door, and the way from it to where each role belongs."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
+
+from accounts.roles import STAFF_ROLES, Role
+from billing.pages.accounts import LoggedInRequest
+
+DOCUMENTATION = "/docs"
+ENDPOINTS = (
+    ("POST", "/register_account", "Register an account with its meters and family members."),
+    ("POST", "/receive_meter_reading", "Hand in one reading, or a list."),
+    ("GET", "/get_consumption", "Energy of a meter or an account in a period."),
+    ("GET", "/get_last_month_bill", "Last month's energy and, once billed, its amount."),
+    ("GET", "/health", "Whether the portal and what it leans on are well."),
+    ("GET", "/api/schema/", "The OpenAPI description of every path."),
+)
+
+
+def welcome(request: HttpRequest) -> HttpResponse:
+    """Say what this is: a page to browsers, JSON to clients that do not ask for HTML."""
+    response: HttpResponse
+    if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
+        response = render(request, "billing/welcome.html", {"endpoints": ENDPOINTS})
+    else:
+        response = JsonResponse({
+            "message": "Energy portal: half-hourly readings in, consumption and bills out.",
+            "endpoints": [{"method": method, "path": path, "does": does} for method, path, does in ENDPOINTS],
+            "documentation": DOCUMENTATION,
+        })
+    patch_vary_headers(response, ["Accept"])
+    return response
+
+
+@login_required
+def landing(request: LoggedInRequest) -> HttpResponse:
+    """Send each role where it belongs."""
+    if request.user.role in STAFF_ROLES:
+        return redirect("admin:index")
+    if request.user.role == Role.CUSTOMER:
+        return redirect("billing:home")
+    return render(request, "billing/no_pages.html")

@@ -1,0 +1,136 @@
+/** Bars of energy an interval: estimated ones hatched, missing ones blank, the present one marked. */
+
+const drawn = new WeakMap();
+
+function colours(element) {
+  const style = getComputedStyle(element);
+  const token = (name) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    measured: token("series-1"),
+    estimated: token("series-2"),
+    line: token("line"),
+    text: token("text"),
+    muted: token("muted"),
+    accent: token("accent"),
+    surface: token("surface"),
+    font: style.fontFamily,
+  };
+}
+
+function hatched(colour, background) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.fillStyle = background;
+  pen.fillRect(0, 0, 8, 8);
+  pen.strokeStyle = colour;
+  pen.lineWidth = 2.5;
+  for (const shift of [-8, 0, 8]) {
+    pen.moveTo(shift - 1, 9);
+    pen.lineTo(shift + 9, -1);
+  }
+  pen.stroke();
+  return pen.createPattern(tile, "repeat");
+}
+
+function presentMark(position, word, ink) {
+  return {
+    id: "presentMark",
+    beforeDatasetsDraw({ ctx, chartArea, scales }) {
+      if (position === null) return;
+      const step = scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0);
+      const centre = scales.x.getPixelForValue(position);
+      ctx.save();
+      ctx.fillStyle = ink.accent;
+      ctx.globalAlpha = 0.14;
+      ctx.fillRect(centre - step / 2, chartArea.top, step, chartArea.bottom - chartArea.top);
+      ctx.globalAlpha = 1;
+      ctx.font = `600 12px ${ink.font}`;
+      const half = ctx.measureText(word).width / 2;
+      const at = Math.min(Math.max(centre, chartArea.left + half), chartArea.right - half);
+      ctx.textAlign = "center";
+      ctx.fillText(word, at, chartArea.top - 6);
+      ctx.restore();
+    },
+  };
+}
+
+function configuration(data, ink) {
+  const pattern = hatched(ink.estimated, ink.surface);
+  const fill = data.estimated.map((estimated) => (estimated ? pattern : ink.measured));
+  const edge = data.estimated.map((estimated) => (estimated ? ink.estimated : ink.measured));
+  const tick = { color: ink.muted, font: { family: ink.font, size: 12 } };
+  return {
+    type: "bar",
+    data: {
+      labels: data.labels,
+      datasets: [
+        {
+          data: data.energy,
+          spanGaps: false,
+          backgroundColor: fill,
+          borderColor: edge,
+          borderWidth: data.estimated.map((estimated) => (estimated ? 1 : 0)),
+          borderRadius: 3,
+          categoryPercentage: 0.92,
+          barPercentage: 0.9,
+          maxBarThickness: 56,
+        },
+      ],
+    },
+    options: {
+      animation: false,
+      maintainAspectRatio: false,
+      interaction: { mode: "index", intersect: false },
+      layout: { padding: { top: 20 } },
+      plugins: {
+        legend: { display: false },
+        tooltip: {
+          displayColors: false,
+          backgroundColor: ink.text,
+          titleColor: ink.surface,
+          bodyColor: ink.surface,
+          titleFont: { family: ink.font, size: 13, weight: "600" },
+          bodyFont: { family: ink.font, size: 13 },
+          padding: 10,
+          cornerRadius: 8,
+          callbacks: {
+            title: ([item]) => data.names[item.dataIndex],
+            label: (item) => data.words[item.dataIndex],
+          },
+        },
+      },
+      scales: {
+        x: {
+          grid: { display: false },
+          border: { color: ink.line },
+          ticks: { ...tick, maxRotation: 0, autoSkipPadding: 12 },
+          title: { display: true, text: data.axis, color: ink.muted, font: { family: ink.font, size: 12 } },
+        },
+        y: {
+          beginAtZero: true,
+          suggestedMax: data.energy.some((energy) => energy) ? undefined : 1,
+          grid: { color: ink.line },
+          border: { display: false },
+          ticks: { ...tick, maxTicksLimit: 5 },
+          title: { display: true, text: data.unit, color: ink.muted, font: { family: ink.font, size: 12 } },
+        },
+      },
+    },
+    plugins: [presentMark(data.present, data.presentWord, ink)],
+  };
+}
+
+/** Draw the chart of a canvas from the JSON that its `data-usage` names; once a canvas. */
+export function drawUsageChart(canvas) {
+  if (drawn.has(canvas)) return;
+  const data = JSON.parse(document.getElementById(canvas.dataset.usage).textContent);
+  const draw = () => {
+    drawn.get(canvas)?.destroy();
+    drawn.set(canvas, new Chart(canvas, configuration(data, colours(canvas))));
+  };
+  draw();
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const redraw = () => (canvas.isConnected ? draw() : scheme.removeEventListener("change", redraw));
+  scheme.addEventListener("change", redraw);
+}
