@@ -8,8 +8,12 @@ from django.db.backends.postgresql.psycopg_any import DateRange, DateTimeTZRange
 from factory.django import DjangoModelFactory
 
 from accounts import models as accounts
+from accounts.actors import PORTAL
 from accounts.roles import Role, Scope
 from billing import models as billing
+from billing.rating import to_cent
+from billing.services.bills import issue_bill
+from energy_portal.shared.clock import YearMonth, local_month, zone
 from meters import models as meters
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -156,3 +160,66 @@ class TariffVersionFactory(DjangoModelFactory):
     name = "first"
     effective = factory.LazyFunction(lambda: DateRange(date(2020, 1, 1), None))
     energy_rate = Decimal("0.2895")
+
+
+def singapore_bill(
+    *, account: accounts.CustomerAccount, first_day: date, kwh: str = "308.52", issued_at: datetime | None = None
+) -> billing.Bill:
+    """Make a month's bill at 0.2895 SGD a kWh and 8 % tax with its two lines; issued when told at what instant."""
+    month, subtotal = YearMonth.of(first_day), to_cent(Decimal(kwh) * Decimal("0.2895"))
+    tax = to_cent(subtotal * Decimal("0.08"))
+    version = TariffVersionFactory()
+    period = local_month(month, zone(account.zone))
+    billed = DateTimeTZRange(period.start, period.end)
+    bill = billing.Bill.objects.create(
+        account=account,
+        month=first_day,
+        period=billed,
+        currency="SGD",
+        consumption_kwh=Decimal(kwh),
+        subtotal=subtotal,
+        tax=tax,
+        total=subtotal + tax,
+        complete=True,
+        as_of=period.end,
+    )
+    billing.BillLine.objects.create(
+        bill=bill,
+        position=1,
+        kind="energy",
+        description="Electricity, first",
+        service_point=ServicePointFactory(),
+        tariff_version=version,
+        period=billed,
+        quantity=Decimal(kwh),
+        unit="kWh",
+        rate=version.energy_rate,
+        amount=subtotal,
+        reads=[
+            {
+                "serial": "SG-1",
+                "register_code": "1.8.0",
+                "time": instant.isoformat(),
+                "value": value,
+                "quality": 17,
+                "role": "boundary",
+            }
+            for instant, value in ((period.start, "1000"), (period.end, f"{1000 + Decimal(kwh)}"))
+        ],
+    )
+    billing.BillLine.objects.create(
+        bill=bill,
+        position=2,
+        kind="tax",
+        description="GST 8 %",
+        tax_version=billing.TaxVersion.objects.filter(tax__code="GST", effective__contains=first_day).first()
+        or TaxVersionFactory(),
+        period=billed,
+        quantity=subtotal,
+        unit="SGD",
+        rate=Decimal("0.08"),
+        amount=tax,
+    )
+    if issued_at is not None:
+        bill = issue_bill(bill_id=bill.pk, actor=PORTAL, now=issued_at)
+    return bill

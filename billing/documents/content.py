@@ -37,6 +37,7 @@ class DocumentRead:
     register_code: str
     time: datetime
     value: Decimal
+    quality: int | None
     role: str
 
 
@@ -50,7 +51,7 @@ class DayUse:
 
 @dataclass(frozen=True)
 class BillDocument:
-    """A whole bill. Amounts are in ``currency``; days are local and inclusive."""
+    """A whole bill. Amounts are in ``currency``; days are local and inclusive. A held draft has no amounts."""
 
     issuer: Issuer
     number: str | None
@@ -63,11 +64,12 @@ class BillDocument:
     issued_on: date | None
     zone: str
     currency: str
-    consumption_kwh: Decimal
-    subtotal: Decimal
-    tax: Decimal
-    total: Decimal
+    consumption_kwh: Decimal | None
+    subtotal: Decimal | None
+    tax: Decimal | None
+    total: Decimal | None
     estimated_share: Decimal
     lines: tuple[DocumentLine, ...]
     reads: tuple[DocumentRead, ...]
+    held_because: str = ""
     daily_use: tuple[DayUse, ...] = ()

@@ -18,6 +18,7 @@ class BillRun(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     month = models.DateField(unique=True, help_text="First day of the month, in each account's own zone.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    cursor = models.CharField(max_length=40, blank=True, help_text="Number of the last account that was billed.")
     accounts_total = models.PositiveIntegerField(default=0)
     accounts_done = models.PositiveIntegerField(default=0)
     bills_issued = models.PositiveIntegerField(default=0)
@@ -37,6 +38,38 @@ class BillRun(models.Model):
         return f"{self.month:%B %Y}"
 
 
+class BillNumberSeries(models.Model):
+    """The last number given to a bill of a month; its row is the lock that leaves no gap between numbers."""
+
+    month = models.DateField(primary_key=True)
+    last_number = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name_plural = "bill number series"
+        ordering = ("-month",)
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y%m}-{self.last_number:06d}"
+
+
+class Hold(models.TextChoices):
+    """Why a draft cannot be issued as it is."""
+
+    NO_METER = "no_meter", "No electricity meter hung there in the period: install one, then run the month again."
+    INCOMPLETE_ENERGY = (
+        "incomplete_energy",
+        "Energy is missing for part of the period: enter or estimate the readings, then run the month again.",
+    )
+    NO_TARIFF = (
+        "no_tariff_in_force",
+        "No tariff or tax version is in force for part of the period: add it, then run the month again.",
+    )
+    MIXED_CURRENCIES = (
+        "mixed_currencies",
+        "Tariffs of two currencies are in force in the period: assign tariffs of one, then run the month again.",
+    )
+
+
 class Bill(models.Model):
     """What an account owes for a period, with everything that made it; immutable once issued."""
 
@@ -53,7 +86,9 @@ class Bill(models.Model):
     period = DateTimeRangeField(default_bounds="[)")
     month = models.DateField(help_text="First day of the billed month.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
-    held_because = models.CharField(max_length=200, blank=True, help_text="Why a draft was not issued.")
+    held_because = models.CharField(
+        max_length=200, blank=True, choices=Hold.choices, help_text="Why a draft was not issued."
+    )
     currency = models.CharField(max_length=3)
     consumption_kwh = models.DecimalField(max_digits=18, decimal_places=6, null=True)
     subtotal = models.DecimalField(max_digits=14, decimal_places=2, null=True)

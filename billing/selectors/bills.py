@@ -1,15 +1,34 @@
 """Bills as people and machines ask for them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Prefetch
 
 from accounts.models import CustomerAccount, User
-from billing.documents import BillDocument
-from billing.models import Bill
+from billing.documents import BillDocument, DayUse, DocumentLine, DocumentRead, Issuer
+from billing.models import Bill, BillLine
 from billing.querysets import BillQuerySet
-from energy_portal.shared.clock import YearMonth
+from energy_portal.shared.clock import Period, YearMonth, local_month, zone
+from energy_portal.shared.errors import NotFound
+from meters.models import Binding
+from meters.selectors.consumption import Granularity, account_consumption
+
+NOT_ISSUED = "not_issued"
+_INSTANT = timedelta(microseconds=1)
+_LINES = Prefetch(
+    "lines", queryset=BillLine.objects.select_related("service_point", "tariff_version__tariff", "tax_version__tax")
+)
+
+
+class NoSuchSupply(NotFound):
+    """No account or meter of that name, or none that the caller may see."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +48,8 @@ class MonthBill:
 
 def bills_visible_to(user: User) -> BillQuerySet:
     """List the bills that somebody may see, newest first, with their accounts."""
-    raise NotImplementedError
+    bills: BillQuerySet = Bill.objects.all().visible_to(user)
+    return bills.select_related("account").order_by("-month", "account__number", "pk")
 
 
 def bill_with_lines(*, user: User, bill_id: UUID) -> Bill:
@@ -37,19 +57,148 @@ def bill_with_lines(*, user: User, bill_id: UUID) -> Bill:
 
     :raises Bill.DoesNotExist: there is none, or it is not theirs to see.
     """
-    raise NotImplementedError
+    bill: Bill = bills_visible_to(user).prefetch_related(_LINES).get(pk=bill_id)
+    return bill
 
 
 def latest_bill(account: CustomerAccount) -> Bill | None:
     """Return an account's newest issued bill, with its lines."""
-    raise NotImplementedError
+    issued = account.bills.filter(status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))
+    return issued.select_related("account").prefetch_related(_LINES).order_by("-month").first()
+
+
+def account_for_query(*, number: str | None, serial: str | None, user: User | None, now: datetime) -> CustomerAccount:
+    """Find the account that a caller names by its number, or by the serial of a meter that supplied it last month.
+
+    :param user: who asks; None for a data source, which sees every account.
+    :raises NoSuchSupply: there is none, or it is not theirs to see.
+    """
+    accounts = CustomerAccount.objects.all() if user is None else CustomerAccount.objects.visible_to(user)
+    if number is not None:
+        account = accounts.filter(number=number).first()
+        if account is None:
+            raise NoSuchSupply(f"There is no account {number!r}.", code="unknown_account")
+        return account
+    bindings = Binding.objects.filter(
+        account__in=accounts.values("pk"), service_point__installations__meter__serial=serial
+    ).select_related("account")
+    for binding in bindings.order_by("-valid").distinct():
+        last_month = local_month(_month_before(binding.account, now), zone(binding.account.zone))
+        if _overlaps(binding, last_month):
+            return binding.account
+    raise NoSuchSupply(f"No meter {serial!r} supplied an account last month.", code="unknown_meter")
 
 
 def last_month_bill(*, account: CustomerAccount, now: datetime) -> MonthBill:
     """Tell what an account used and owes for the month before ``now``, in its own zone."""
-    raise NotImplementedError
+    month = _month_before(account, now)
+    standing = account.bills.filter(month=month.first_day).exclude(status=Bill.Status.VOID).first()
+    if standing is None or standing.status == Bill.Status.DRAFT:
+        used = account_consumption(
+            account=account, period=local_month(month, zone(account.zone)), granularity=None, now=now
+        )
+        return MonthBill(
+            account_number=account.number,
+            month=month,
+            consumption_kwh=used.energy_kwh,
+            amount=None,
+            tax=None,
+            total=None,
+            currency=(standing.currency or None) if standing else None,
+            bill_number=None,
+            status=standing.status if standing else NOT_ISSUED,
+        )
+    return MonthBill(
+        account_number=account.number,
+        month=month,
+        consumption_kwh=standing.consumption_kwh,
+        amount=standing.subtotal,
+        tax=standing.tax,
+        total=standing.total,
+        currency=standing.currency,
+        bill_number=standing.number,
+        status=standing.status,
+    )
 
 
 def bill_document(bill: Bill, *, now: datetime) -> BillDocument:
-    """Gather what a bill's document says; pass the answer to :func:`billing.documents.bill_pdf`."""
-    raise NotImplementedError
+    """Gather what a bill's document says; pass the answer to :func:`billing.documents.bill_pdf`.
+
+    :param bill: from :func:`bill_with_lines` or :func:`latest_bill`.
+    """
+    site = zone(bill.account.zone)
+    first, last = _local_days(bill.period, site)
+    lines = list(bill.lines.all())
+    return BillDocument(
+        issuer=Issuer(settings.BILL_ISSUER_NAME, settings.BILL_ISSUER_ADDRESS, settings.BILL_ISSUER_CONTACT),
+        number=bill.number,
+        status=bill.status,
+        held_because=bill.get_held_because_display(),
+        account_number=bill.account.number,
+        owner_name=bill.account.owner_name,
+        address=bill.account.address,
+        first_day=first,
+        last_day=last,
+        issued_on=bill.issued_at.astimezone(site).date() if bill.issued_at else None,
+        zone=bill.account.zone,
+        currency=bill.currency,
+        consumption_kwh=bill.consumption_kwh,
+        subtotal=bill.subtotal,
+        tax=bill.tax,
+        total=bill.total,
+        estimated_share=bill.estimated_share,
+        lines=tuple(_document_line(line, site) for line in lines),
+        reads=tuple(read for line in lines for read in _document_reads(line, site)),
+        daily_use=_daily_use(bill, site, now),
+    )
+
+
+def _month_before(account: CustomerAccount, now: datetime) -> YearMonth:
+    return YearMonth.of(now, zone(account.zone)).previous()
+
+
+def _overlaps(binding: Binding, period: Period) -> bool:
+    lower, upper = binding.valid.lower, binding.valid.upper
+    return (lower is None or lower < period.end) and (upper is None or upper > period.start)
+
+
+def _local_days(period: DateTimeTZRange, site: ZoneInfo) -> tuple[date, date]:
+    """Return the first and the last local day of a period."""
+    return period.lower.astimezone(site).date(), (period.upper - _INSTANT).astimezone(site).date()
+
+
+def _document_line(line: BillLine, site: ZoneInfo) -> DocumentLine:
+    first, last = _local_days(line.period, site)
+    return DocumentLine(
+        kind=line.kind,
+        description=line.description,
+        first_day=first,
+        last_day=last,
+        quantity=line.quantity,
+        unit=line.unit,
+        rate=line.rate,
+        amount=line.amount,
+    )
+
+
+def _document_reads(line: BillLine, site: ZoneInfo) -> Iterator[DocumentRead]:
+    for read in line.reads:
+        yield DocumentRead(
+            service_point=line.service_point.code if line.service_point else "",
+            serial=read["serial"],
+            register_code=read["register_code"],
+            time=datetime.fromisoformat(read["time"]).astimezone(site),
+            value=Decimal(read["value"]),
+            quality=read["quality"],
+            role=read["role"],
+        )
+
+
+def _daily_use(bill: Bill, site: ZoneInfo, now: datetime) -> tuple[DayUse, ...]:
+    used = account_consumption(
+        account=bill.account,
+        period=Period(bill.period.lower, bill.period.upper),
+        granularity=Granularity.DAY,
+        now=now,
+    )
+    return tuple(DayUse(day.start.astimezone(site).date(), day.energy_kwh) for day in used.series)

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Queue
@@ -128,6 +129,13 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {
+    "bills-of-last-month": {
+        "task": "billing.tasks.run_last_month",
+        "schedule": crontab(minute="0", hour="1", day_of_month="2"),
+        "options": {"queue": "billing"},
+    },
+}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -184,6 +192,10 @@ DRAIN_SECONDS = 5
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Energy portal <portal@localhost>")
+
+BILL_ISSUER_NAME = env.str("BILL_ISSUER_NAME", "Energy portal")
+BILL_ISSUER_ADDRESS = env.str("BILL_ISSUER_ADDRESS", "")
+BILL_ISSUER_CONTACT = env.str("BILL_ISSUER_CONTACT", DEFAULT_FROM_EMAIL)
 
 READING_ACCEPTANCE_DAYS = env.int("READING_ACCEPTANCE_DAYS", 5 * 366)
 READING_FUTURE_TOLERANCE = timedelta(minutes=5)

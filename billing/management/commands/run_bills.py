@@ -1,0 +1,28 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.actors import PORTAL
+from billing.services import runs
+from energy_portal.shared.clock import YearMonth
+from energy_portal.shared.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Draft and issue a month's bills here and now; a repeat bills only accounts that have no issued bill."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("month", help="Such as 2025-02.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        try:
+            run = runs.start_month(month=YearMonth.parse(options["month"]), actor=PORTAL, now=now)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        run = runs.process_run(run_id=run.pk, now=now)
+        self.stdout.write(
+            f"{run}: {run.accounts_done} accounts, {run.bills_issued} bills issued, {run.bills_held} held."
+        )
