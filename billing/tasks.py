@@ -11,13 +11,13 @@ from billing.services import runs
 from energy_portal.shared.clock import YearMonth, zone
 
 
-@shared_task(name=runs.PROCESS_TASK, queue="billing")
+@shared_task(name=runs.PROCESS_TASK)
 def run_month_bills(*, run_id: str) -> None:
     """Process a bill run; harmless when it is done or under way elsewhere."""
     runs.process_run(run_id=UUID(run_id), now=timezone.now())
 
 
-@shared_task(name="billing.tasks.run_last_month", queue="billing")
+@shared_task(name="billing.tasks.run_last_month")
 def run_last_month() -> None:
     """Request the bills of the month that is over, as the site's clock has it."""
     now = timezone.now()

@@ -129,11 +129,11 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ROUTES = {"billing.tasks.*": {"queue": "billing"}}
 CELERY_BEAT_SCHEDULE = {
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),
-        "options": {"queue": "billing"},
     },
 }
 

@@ -1,0 +1,340 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from threading import Barrier
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from accounts.actors import PORTAL, Actor
+from accounts.models import AuditEntry
+from billing import tasks
+from billing.models import Bill, BillRun
+from billing.services.bills import AlreadyIssued, MonthNotOver, draft_bill, issue_bill
+from billing.services.runs import process_run, request_month, start_month
+from billing.services.tariffs import load_singapore_tariff
+from energy_portal.shared.clock import YearMonth
+from tests.factories import BindingFactory, CustomerAccountFactory, ManagerFactory, since
+
+FEBRUARY = YearMonth(2023, 2)
+NOW = datetime(2023, 3, 2, 1, tzinfo=UTC)
+
+
+def supplied(count, **binding):
+    return [BindingFactory(**binding).account for _ in range(count)]
+
+
+def run_month(month=FEBRUARY, now=NOW, chunk_accounts=2):
+    run = start_month(month=month, actor=PORTAL, now=now)
+    return process_run(run_id=run.pk, now=now, chunk_accounts=chunk_accounts)
+
+
+@pytest.mark.django_db
+class TestStartMonth:
+    def test_makes_one_run_a_month(self, meters):
+        supplied(3)
+
+        first = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        second = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+
+        assert first.pk == second.pk
+        assert (first.status, first.accounts_total, first.accounts_done) == ("queued", 3, 0)
+        assert AuditEntry.objects.filter(action="bill_run.started").count() == 1
+
+    def test_remembers_who_started_it(self):
+        manager = ManagerFactory()
+
+        run = start_month(month=FEBRUARY, actor=Actor(user=manager), now=NOW)
+
+        assert run.started_by == manager
+
+    def test_refuses_a_month_that_is_not_over(self):
+        with pytest.raises(MonthNotOver):
+            start_month(month=YearMonth(2023, 3), actor=PORTAL, now=NOW)
+
+        assert not BillRun.objects.exists()
+
+    def test_makes_a_finished_run_ready_for_what_is_left(self, meters):
+        load_singapore_tariff()
+        billed, held = supplied(2)
+        meters.daily_kwh[held.pk] = None
+        run_month()
+
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+
+        assert (run.status, run.accounts_total, run.accounts_done) == ("queued", 2, 1)
+        assert (run.bills_issued, run.bills_held, run.finished_at) == (1, 0, None)
+
+
+@pytest.mark.django_db
+class TestProcessRun:
+    @pytest.fixture(autouse=True)
+    def tariff(self):
+        return load_singapore_tariff()
+
+    def test_issues_whole_bills_and_holds_the_others(self, meters):
+        *whole, broken = supplied(5)
+        meters.daily_kwh[broken.pk] = None
+
+        run = run_month()
+
+        assert (run.status, run.accounts_total, run.accounts_done) == ("done", 5, 5)
+        assert (run.bills_issued, run.bills_held) == (4, 1)
+        assert (run.started_at, run.finished_at) == (NOW, NOW)
+        assert set(Bill.objects.filter(status="issued").values_list("account", flat=True)) == {a.pk for a in whole}
+        assert Bill.objects.get(status="draft").held_because == "incomplete_energy"
+
+    def test_numbers_bills_in_the_order_of_accounts_without_a_gap(self, meters):
+        supplied(5)
+
+        run_month()
+
+        bills = Bill.objects.order_by("account__number").values_list("number", flat=True)
+        assert list(bills) == [f"202302-{count:06d}" for count in range(1, 6)]
+
+    def test_bills_only_whom_the_month_supplied(self, meters):
+        gone = since(datetime(2020, 1, 1, tzinfo=UTC), datetime(2023, 1, 31, 16, tzinfo=UTC))
+        coming = since(datetime(2023, 2, 28, 16, tzinfo=UTC))
+        supplied(1, valid=gone)
+        supplied(1, valid=coming)
+        CustomerAccountFactory()
+        (moved_out,) = supplied(1, valid=since(gone.lower, datetime(2023, 2, 11, tzinfo=UTC)))
+
+        run_month()
+
+        assert Bill.objects.get().account == moved_out
+
+    def test_bills_each_account_s_own_month(self, meters):
+        berlin, singapore = supplied(1, account__zone="Europe/Berlin") + supplied(1)
+
+        run_month()
+
+        starts = dict(Bill.objects.values_list("account", "period"))
+        assert starts[berlin.pk].lower == datetime(2023, 1, 31, 23, tzinfo=UTC)
+        assert starts[singapore.pk].lower == datetime(2023, 1, 31, 16, tzinfo=UTC)
+
+    def test_leaves_an_account_for_later_whose_month_is_not_over(self, meters):
+        (behind,) = supplied(1, account__zone="America/New_York")
+        run_month(now=datetime(2023, 2, 28, 17, tzinfo=UTC))
+        assert not Bill.objects.exists()
+
+        run_month(now=NOW)
+
+        assert Bill.objects.get().account == behind
+
+    def test_changes_nothing_when_it_is_done(self, meters):
+        supplied(3)
+        run = run_month()
+        before = list(Bill.objects.order_by("pk").values())
+
+        again = process_run(run_id=run.pk, now=NOW)
+
+        assert list(Bill.objects.order_by("pk").values()) == before
+        assert again.accounts_done == 3
+
+    def test_picks_up_held_drafts_and_new_accounts_at_a_second_start(self, meters):
+        whole, held = supplied(2)
+        meters.daily_kwh[held.pk] = None
+        run_month()
+        issued = Bill.objects.get(account=whole)
+        meters.daily_kwh.clear()
+        supplied(1)
+
+        run = run_month()
+
+        assert (run.accounts_total, run.bills_issued, run.bills_held) == (3, 3, 0)
+        assert Bill.objects.count() == 3
+        assert Bill.objects.get(account=whole).issued_at == issued.issued_at
+
+    def test_passes_over_a_bill_that_was_issued_by_hand(self, meters):
+        by_hand, _ = supplied(2)
+        draft = draft_bill(account_id=by_hand.pk, month=FEBRUARY, actor=PORTAL, now=NOW)
+        issue_bill(bill_id=draft.pk, actor=PORTAL, now=NOW)
+
+        run = run_month()
+
+        assert (run.accounts_total, run.bills_issued) == (2, 2)
+        assert Bill.objects.count() == 2
+
+    def test_asks_as_often_for_many_accounts_as_for_few(self, meters, django_assert_num_queries):
+        supplied(2)
+        with CaptureQueriesContext(connection) as few:
+            run_month(chunk_accounts=50)
+        supplied(30)
+
+        with django_assert_num_queries(len(few)):
+            run_month(YearMonth(2023, 3), now=datetime(2023, 4, 2, tzinfo=UTC), chunk_accounts=50)
+
+    def test_records_what_each_chunk_issued(self, meters):
+        supplied(3)
+
+        run_month()
+
+        entries = AuditEntry.objects.filter(action="bill_run.issued").order_by("pk")
+        assert [entry.detail["bills"] for entry in entries] == [2, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestInterruption:
+    def test_continues_after_a_failure_with_one_bill_each(self, meters):
+        load_singapore_tariff()
+        supplied(5)
+
+        def fail_in_the_second_chunk():
+            if len(meters.asked) == 1:
+                raise RuntimeError("the readings are gone")
+
+        meters.before = fail_in_the_second_chunk
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        with pytest.raises(RuntimeError):
+            process_run(run_id=run.pk, now=NOW, chunk_accounts=2)
+        stopped = BillRun.objects.get()
+        assert (stopped.status, stopped.accounts_done) == ("failed", 2)
+        assert stopped.error == "RuntimeError: the readings are gone"
+        assert Bill.objects.count() == 2
+        meters.before = lambda: None
+
+        finished = process_run(run_id=run.pk, now=NOW, chunk_accounts=2)
+
+        assert (finished.status, finished.accounts_done, finished.bills_issued, finished.error) == ("done", 5, 5, "")
+        assert Bill.objects.count() == 5
+
+    def test_continues_a_run_whose_process_was_killed(self, meters):
+        load_singapore_tariff()
+        supplied(5)
+
+        def die_in_the_second_chunk():
+            if len(meters.asked) == 1:
+                raise SystemExit
+
+        meters.before = die_in_the_second_chunk
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        with pytest.raises(SystemExit):
+            process_run(run_id=run.pk, now=NOW, chunk_accounts=2)
+        assert BillRun.objects.get().status == "running"
+        meters.before = lambda: None
+
+        again = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        finished = process_run(run_id=again.pk, now=NOW, chunk_accounts=2)
+
+        assert again.accounts_done == 2
+        assert (finished.status, finished.bills_issued) == ("done", 5)
+        assert sum(meters.asked) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    def test_make_one_bill_an_account(self, meters):
+        load_singapore_tariff()
+        supplied(12)
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        together = Barrier(3)
+
+        def process():
+            try:
+                together.wait()
+                return process_run(run_id=run.pk, now=NOW, chunk_accounts=2).status
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(3) as pool:
+            statuses = [future.result() for future in [pool.submit(process) for _ in range(3)]]
+
+        finished = BillRun.objects.get()
+        assert statuses == ["done"] * 3
+        assert (finished.accounts_done, finished.bills_issued) == (12, 12)
+        assert Bill.objects.count() == 12
+        assert sorted(Bill.objects.values_list("number", flat=True))[-1] == "202302-000012"
+
+    def test_start_one_run(self, meters):
+        together = Barrier(4)
+
+        def start():
+            try:
+                together.wait()
+                return start_month(month=FEBRUARY, actor=PORTAL, now=NOW).pk
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(4) as pool:
+            started = {future.result() for future in [pool.submit(start) for _ in range(4)]}
+
+        assert started == set(BillRun.objects.values_list("pk", flat=True))
+
+    def test_draft_by_hand_and_run_make_one_bill(self, meters):
+        load_singapore_tariff()
+        (account,) = supplied(1)
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        together = Barrier(2)
+
+        def by_hand():
+            try:
+                together.wait()
+                for _ in range(5):
+                    draft = draft_bill(account_id=account.pk, month=FEBRUARY, actor=PORTAL, now=NOW)
+            except AlreadyIssued:
+                return None
+            else:
+                return draft
+            finally:
+                connections.close_all()
+
+        def process():
+            try:
+                together.wait()
+                process_run(run_id=run.pk, now=NOW)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            for future in (pool.submit(by_hand), pool.submit(process)):
+                future.result()
+
+        assert Bill.objects.get().status == "issued"
+        assert Bill.objects.get().lines.count() == 2
+
+
+@pytest.mark.django_db
+class TestRequestMonth:
+    def test_has_a_worker_process_the_run_after_the_commit(self, meters, django_capture_on_commit_callbacks):
+        load_singapore_tariff()
+        supplied(2)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            request_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+            assert not Bill.objects.exists()
+
+        assert BillRun.objects.get().status == "done"
+        assert Bill.objects.filter(status="issued").count() == 2
+
+
+@pytest.mark.django_db
+class TestCalendar:
+    def test_bills_the_month_that_is_over_in_the_site_s_zone(self, monkeypatch, meters):
+        monkeypatch.setattr(tasks.timezone, "now", lambda: datetime(2023, 2, 28, 17, tzinfo=UTC))
+
+        tasks.run_last_month()
+
+        assert BillRun.objects.get().month == date(2023, 2, 1)
+
+
+@pytest.mark.django_db
+class TestCommand:
+    def test_bills_a_month_here_and_now(self, meters):
+        load_singapore_tariff()
+        *_, broken = supplied(3)
+        meters.daily_kwh[broken.pk] = None
+        out = StringIO()
+
+        call_command("run_bills", "2023-02", stdout=out)
+
+        assert "February 2023: 3 accounts, 2 bills issued, 1 held." in out.getvalue()
+        assert Bill.objects.filter(status="issued", total=Decimal("87.54")).count() == 2
+
+    @pytest.mark.parametrize("month", ["2023-13", "last", "2999-01"])
+    def test_says_what_is_wrong_with_a_month(self, month):
+        with pytest.raises(CommandError, match=r"month|over"):
+            call_command("run_bills", month)
