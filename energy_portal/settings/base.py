@@ -67,6 +67,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "energy_portal.shared.observability.request_metrics",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -145,6 +146,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+CSRF_FAILURE_VIEW = "energy_portal.shared.error_pages.csrf_failure"
 LOGIN_URL = reverse_lazy("accounts:login")
 LOGIN_REDIRECT_URL = reverse_lazy("billing:landing")
 LOGOUT_REDIRECT_URL = reverse_lazy("accounts:login")
@@ -197,6 +199,7 @@ BILL_ISSUER_NAME = env.str("BILL_ISSUER_NAME", "Energy portal")
 BILL_ISSUER_ADDRESS = env.str("BILL_ISSUER_ADDRESS", "")
 BILL_ISSUER_CONTACT = env.str("BILL_ISSUER_CONTACT", DEFAULT_FROM_EMAIL)
 
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 READING_ACCEPTANCE_DAYS = env.int("READING_ACCEPTANCE_DAYS", 5 * 366)
 READING_FUTURE_TOLERANCE = timedelta(minutes=5)
 READING_BATCH_LIMIT = env.int("READING_BATCH_LIMIT", 20_000)
@@ -219,6 +222,7 @@ REST_FRAMEWORK = {
         "source": env.str("THROTTLE_SOURCE", "6000/min"),
     },
     "EXCEPTION_HANDLER": "energy_portal.shared.api.problem_details",
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "PAGE_SIZE": 50,
     "COERCE_DECIMAL_TO_STRING": False,
