@@ -7,4 +7,4 @@ from django.urls import re_path
 
 from energy_portal.shared.asgi import no_such_stream
 
-websockets = URLRouter([re_path(r"", cast(Any, no_such_stream))])
+websockets = URLRouter([re_path(r"", cast("Any", no_such_stream))])

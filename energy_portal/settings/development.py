@@ -3,6 +3,7 @@
 from energy_portal.settings.base import *
 
 WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = None
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = SECRET_KEY or "development-only-key-that-production-settings-refuse-to-start-with"
 SIMPLE_JWT["SIGNING_KEY"] = SECRET_KEY

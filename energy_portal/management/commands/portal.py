@@ -132,14 +132,14 @@ def _is_empty() -> bool:
     try:
         return not apps.get_model("accounts", "CustomerAccount").objects.exists()
     finally:
-        database = cast(DatabaseWrapper, connections["default"])
+        database = cast("DatabaseWrapper", connections["default"])
         database.close()
         database.close_pool()
 
 
 def _programs() -> list[Program]:
     python: list[str | Path] = [sys.executable, "-m"]
-    celery = [*python, "celery", "--app", "energy_portal.celery"]
+    celery = [*python, "celery", "--quiet", "--app", "energy_portal.celery"]
     level = f"--loglevel={settings.LOG_LEVEL}"
     schedule = settings.PORTAL_HOME / "beat-schedule"
     return [
@@ -165,14 +165,17 @@ def _announce(console: Console) -> None:
     """Print the address, and a login for each role, once the server answers."""
     while not _answers():
         time.sleep(0.1)
-    table = Table.grid(padding=(0, 2))
-    for login in read_demo_logins(settings.PORTAL_HOME):
-        table.add_row(login.role, login.email, login.password, f"{settings.PORTAL_URL}{login.path}")
-    heading = Text(f"{settings.PORTAL_URL}\n", style="bold")
     body = Table.grid()
-    body.add_row(heading)
-    body.add_row(table)
-    body.add_row(Text("\nCtrl-C stops everything.", style="dim"))
+    body.add_row(Text(settings.PORTAL_URL, style="bold"))
+    logins = read_demo_logins(settings.PORTAL_HOME)
+    if logins:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for column in ("role", "log in as", "password", "begin at"):
+            table.add_column(column, header_style="dim", no_wrap=True)
+        for login in logins:
+            table.add_row(login.role, login.email, login.password, f"{settings.PORTAL_URL}{login.path}")
+        body.add_row(table)
+    body.add_row(Text("Ctrl-C stops everything.", style="dim"))
     console.print(Panel(body, title="The energy portal is running", border_style="green", expand=False))
 
 
