@@ -110,15 +110,15 @@ def _reporter(console: Console) -> Callable[[str, str], None]:
 
 
 def _require_free_port(host: str, port: int) -> None:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-        except OSError as error:
-            raise CommandError(
-                f"{host}:{port} cannot be used ({error.strerror}). Stop what listens there, or set PORTAL_PORT."
-            ) from error
+    except OSError as error:
+        raise CommandError(
+            f"{host}:{port} cannot be used ({error.strerror}). Stop what listens there, or set PORTAL_PORT."
+        ) from error
 
 
 def _manage(supervisor: Supervisor, *arguments: str) -> None:
