@@ -1,6 +1,6 @@
 from meters.models.chain import Binding, ChainEvent, Installation
 from meters.models.places import Meter, Register, ServicePoint
-from meters.models.readings import ReadingException, RegisterReading, RegisterState
+from meters.models.readings import Quality, ReadingException, RegisterReading, RegisterState
 from meters.models.requests import RegistrationRequest
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "ChainEvent",
     "Installation",
     "Meter",
+    "Quality",
     "ReadingException",
     "Register",
     "RegisterReading",

@@ -72,7 +72,12 @@ class RegisterState(models.Model):
 
 
 class ReadingException(models.Model):
-    """A value that did not simply enter: kept with its reason until somebody decides."""
+    """A value that did not simply enter: kept with its reason until somebody decides.
+
+    Where a dial turned over, an exception that is closed already says so: consumption looks for it.
+    """
+
+    ROLLOVER = "rollover"
 
     class Status(models.TextChoices):
         OPEN = "open"

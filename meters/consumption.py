@@ -1,0 +1,229 @@
+"""Energy from what dials show: curves along the chain of meters that hang at a place. Exact, in Decimal.
+
+A register's *curve* is what it has counted, roll-overs unwrapped and its multiplier applied, as a function of time.
+Energy over ``[a, b)`` is the curve's growth from a to b while one meter hangs, and the sum of such growths where the
+meter was exchanged in between, so that no subtraction ever crosses an exchange.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from itertools import pairwise
+
+LONGEST_LINEAR_GAP = timedelta(hours=2)
+QUALITY_LINEAR = 9
+ESTIMATES = frozenset({8, QUALITY_LINEAR, 12})
+_MICRO = Decimal("0.000001")
+_ZERO = Decimal(0)
+# Green Button's qualities from the most to the least trusted: revenue, verified, validated, valid, raw, derived,
+# edited, reference day, linear, projected, questionable.
+_BY_TRUST = {quality: rank for rank, quality in enumerate((19, 18, 17, 0, 14, 11, 7, 8, QUALITY_LINEAR, 12, 10))}
+_LEAST_TRUSTED = len(_BY_TRUST)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a dial showed at an instant, in the register's unit; ``role`` is boundary, installed or removed."""
+
+    time: datetime
+    value: Decimal
+    quality: int
+    role: str = "boundary"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A curve at an instant: its height, kWh, and the indexes of the reads that it rests on (two when estimated)."""
+
+    time: datetime
+    height: Decimal
+    quality: int
+    reads: tuple[int, ...]
+
+    @property
+    def estimated(self) -> bool:
+        return self.quality in ESTIMATES
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Energy of a stretch, kWh: None where nothing is known; ``complete`` when all of the stretch is."""
+
+    kwh: Decimal | None
+    complete: bool
+    estimated_kwh: Decimal = _ZERO
+    quality: int | None = None
+    reads: tuple[Read, ...] = ()
+
+    @property
+    def estimated_share(self) -> Decimal:
+        """The estimated part of it, 0 to 1."""
+        return share(self.estimated_kwh, self.kwh)
+
+
+UNKNOWN = Energy(kwh=None, complete=False)
+
+
+def share(part: Decimal, whole: Decimal | None) -> Decimal:
+    """Return ``part / whole`` to six decimals; an estimated nothing of nothing is 0."""
+    return (part / whole).quantize(_MICRO) if whole else _ZERO
+
+
+def least_trusted(qualities: Iterable[int]) -> int | None:
+    """Return the quality that says least; None of none."""
+    return max(qualities, key=lambda quality: _BY_TRUST.get(quality, _LEAST_TRUSTED), default=None)
+
+
+def growth(earlier: Decimal, later: Decimal, modulus: Decimal) -> Decimal:
+    """Return how far a dial turned between two values, at most once past its modulus."""
+    return later - earlier if later >= earlier else later + modulus - earlier
+
+
+class Curve:
+    """What one register has counted while it hung at one place.
+
+    :param reads: in the order of their times, one an instant.
+    :param multipliers: (from when on, factor), in order; the first factor also holds before its instant.
+    """
+
+    def __init__(
+        self, reads: Sequence[Read], *, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]
+    ) -> None:
+        self.reads = tuple(reads)
+        self._times = [read.time for read in self.reads]
+        self._heights = self._climb(modulus, multipliers)
+
+    def _climb(self, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]) -> list[Decimal]:
+        changes = [start for start, _ in multipliers]
+        height = _ZERO
+        heights = [height] if self.reads else []
+        for earlier, later in pairwise(self.reads):
+            factor = multipliers[max(bisect_right(changes, earlier.time) - 1, 0)][1]
+            height += growth(earlier.value, later.value, modulus) * factor
+            heights.append(height)
+        return heights
+
+    def at(self, instant: datetime, *, estimate: bool = True) -> Point | None:
+        """Return the curve at an instant: read, or on the line between two reads at most two hours apart."""
+        index = bisect_left(self._times, instant)
+        if index < len(self._times) and self._times[index] == instant:
+            return self._point(index)
+        if not estimate or index in {0, len(self._times)}:
+            return None
+        before, after = self._times[index - 1], self._times[index]
+        if after - before > LONGEST_LINEAR_GAP:
+            return None
+        low, high = self._heights[index - 1], self._heights[index]
+        part = Decimal((instant - before) // timedelta(microseconds=1)) / (
+            (after - before) // timedelta(microseconds=1)
+        )
+        height = (low + (high - low) * part).quantize(_MICRO)
+        return Point(instant, height, QUALITY_LINEAR, (index - 1, index))
+
+    def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
+        """Return the energy of ``[start, end)`` where both ends are known."""
+        return self._energy(self.at(start, estimate=estimate), self.at(end, estimate=estimate), complete=True)
+
+    def known_within(self, start: datetime, end: datetime) -> Energy:
+        """Return the energy from the first to the last known instant of ``[start, end]``."""
+        first, last = self.at(start), self.at(end)
+        complete = first is not None and last is not None
+        if first is None:
+            index = bisect_left(self._times, start)
+            first = self._point(index) if index < len(self._times) else None
+        if last is None:
+            index = bisect_right(self._times, end) - 1
+            last = self._point(index) if index >= 0 else None
+        if first is None or last is None or first.time >= last.time:
+            return UNKNOWN
+        return self._energy(first, last, complete=complete)
+
+    def _point(self, index: int) -> Point:
+        return Point(self._times[index], self._heights[index], self.reads[index].quality, (index,))
+
+    def _energy(self, first: Point | None, last: Point | None, *, complete: bool) -> Energy:
+        if first is None or last is None:
+            return UNKNOWN
+        indexes = sorted({*first.reads, *last.reads})
+        return Energy(
+            kwh=last.height - first.height,
+            complete=complete,
+            estimated_kwh=self._estimated(first, last),
+            quality=least_trusted((first.quality, last.quality)),
+            reads=tuple(self.reads[index] for index in indexes),
+        )
+
+    def _estimated(self, first: Point, last: Point) -> Decimal:
+        """Sum what lies between neighbours of which one is an estimate."""
+        inside = range(first.reads[-1] + (len(first.reads) == 1), last.reads[0] + (len(last.reads) == 2))
+        points = [first, *(self._point(index) for index in inside if first.time < self._times[index] < last.time), last]
+        return sum(
+            (
+                later.height - earlier.height
+                for earlier, later in pairwise(points)
+                if earlier.estimated or later.estimated
+            ),
+            _ZERO,
+        )
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """The stretch ``[start, end)`` in which one meter hung at a place, with the curves of its counted registers."""
+
+    start: datetime
+    end: datetime
+    curves: tuple[Curve, ...]
+
+
+class Chain:
+    """The meters that hung at one place, one after the other.
+
+    :param hangings: in the order of time, without overlaps.
+    """
+
+    def __init__(self, hangings: Sequence[Hanging]) -> None:
+        self.hangings = tuple(hangings)
+        self._ends = [hanging.end for hanging in self.hangings]
+
+    def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
+        """Return the energy of ``[start, end)``: unknown unless all of it is known."""
+        energy = self._sum(start, end, partial(Curve.between, estimate=estimate))
+        return energy if energy.complete else UNKNOWN
+
+    def known_within(self, start: datetime, end: datetime) -> Energy:
+        """Return the energy of what is known of ``[start, end)``."""
+        return self._sum(start, end, Curve.known_within)
+
+    def _sum(self, start: datetime, end: datetime, measure: Callable[[Curve, datetime, datetime], Energy]) -> Energy:
+        parts: list[Energy] = []
+        covered = timedelta(0)
+        first = bisect_right(self._ends, start)
+        for hanging in self.hangings[first:]:
+            low, high = max(start, hanging.start), min(end, hanging.end)
+            if low >= high:
+                break
+            covered += high - low
+            parts += (measure(curve, low, high) for curve in hanging.curves)
+            if not hanging.curves:
+                parts.append(UNKNOWN)
+        return total(parts, complete=covered == end - start)
+
+
+def total(parts: Sequence[Energy], *, complete: bool = True) -> Energy:
+    """Add energies up; the sum is complete when every part and ``complete`` are, unknown when every part is."""
+    known = [part for part in parts if part.kwh is not None]
+    if not known:
+        return UNKNOWN
+    if len(known) == 1 == len(parts) and complete:
+        return known[0]
+    return Energy(
+        kwh=sum((part.kwh for part in known if part.kwh is not None), _ZERO),
+        complete=complete and all(part.complete for part in parts),
+        estimated_kwh=sum((part.estimated_kwh for part in known), _ZERO),
+        quality=least_trusted(part.quality for part in known if part.quality is not None),
+        reads=tuple(read for part in known for read in part.reads),
+    )

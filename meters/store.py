@@ -1,0 +1,251 @@
+"""The hand-written SQL of meters: what one statement does for a whole batch. Every write is sorted by its key."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from meters.models import RegisterReading
+from meters.series.spec import SeriesSpec
+
+REGISTER_READINGS = SeriesSpec.of(RegisterReading, owner="register")
+
+_REGISTERS = """
+    SELECT meter.serial, meter.status, register.id, register.code, register.kind, register.digits,
+           register.multiplier, place.zone, place.greatest_rate_per_hour, place.until, state.register_id IS NULL
+    FROM meters_meter AS meter
+    LEFT JOIN meters_register AS register ON register.meter_id = meter.id
+    LEFT JOIN meters_registerstate AS state ON state.register_id = register.id
+    LEFT JOIN LATERAL (
+        SELECT premises.zone, point.greatest_rate_per_hour, upper(installation.valid) AS until
+        FROM meters_installation AS installation
+        JOIN meters_servicepoint AS point ON point.id = installation.service_point_id
+        JOIN accounts_premises AS premises ON premises.id = point.premises_id
+        WHERE installation.meter_id = meter.id
+        ORDER BY installation.valid DESC
+        LIMIT 1
+    ) AS place ON true
+    WHERE meter.serial = ANY(%s)
+"""
+_ADD_STATES = """
+    INSERT INTO meters_registerstate (register_id)
+    SELECT register_id FROM unnest(%s::int4[]) AS register_id ORDER BY register_id
+    ON CONFLICT DO NOTHING
+"""
+_LOCK_STATES = """
+    SELECT register_id, last_time, last_value FROM meters_registerstate
+    WHERE register_id = ANY(%s) ORDER BY register_id FOR UPDATE
+"""
+_ADVANCE_STATES = """
+    UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
+    FROM unnest(%s::int4[], %s::timestamptz[], %s::numeric[]) AS newer (register_id, time, value)
+    WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time < newer.time)
+"""
+# A sub-select with an order or a limit stays one descent of the key a window, whatever the statistics say.
+_AROUND = """
+    WITH asked AS (
+        SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
+            AS asked (register_id, low, high)
+    )
+    SELECT asked.register_id, reading.time, reading.value
+    FROM asked CROSS JOIN LATERAL (
+        SELECT time, value FROM meters_registerreading
+        WHERE register_id = asked.register_id AND time BETWEEN asked.low AND asked.high
+          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+        ORDER BY time
+    ) AS reading
+    UNION
+    SELECT asked.register_id, reading.time, reading.value
+    FROM asked CROSS JOIN LATERAL (
+        SELECT time, value FROM meters_registerreading
+        WHERE register_id = asked.register_id AND time < asked.low ORDER BY time DESC LIMIT 1
+    ) AS reading
+    UNION
+    SELECT asked.register_id, reading.time, reading.value
+    FROM asked CROSS JOIN LATERAL (
+        SELECT time, value FROM meters_registerreading
+        WHERE register_id = asked.register_id AND time > asked.high ORDER BY time LIMIT 1
+    ) AS reading
+"""
+_WITHIN = """
+    WITH asked AS (
+        SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
+            AS asked (register_id, low, high)
+    ), stay AS (
+        SELECT * FROM unnest(%(stay_registers)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+            AS stay (register_id, low, high)
+    )
+    SELECT asked.register_id, reading.*
+    FROM asked CROSS JOIN LATERAL (
+        SELECT time, value, quality FROM meters_registerreading
+        WHERE register_id = asked.register_id AND time BETWEEN asked.low AND asked.high
+          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+        ORDER BY time
+    ) AS reading
+    UNION
+    SELECT stay.register_id, reading.*
+    FROM stay CROSS JOIN LATERAL (
+        SELECT time, value, quality FROM meters_registerreading
+        WHERE register_id = stay.register_id AND time BETWEEN stay.low AND stay.high
+          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+        ORDER BY time LIMIT 1
+    ) AS reading
+    UNION
+    SELECT stay.register_id, reading.*
+    FROM stay CROSS JOIN LATERAL (
+        SELECT time, value, quality FROM meters_registerreading
+        WHERE register_id = stay.register_id AND time BETWEEN stay.low AND stay.high
+          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+        ORDER BY time DESC LIMIT 1
+    ) AS reading
+    ORDER BY 1, 2
+"""
+_RECEIVED = """
+    SELECT day.number, count(reading.time)
+    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS day (low, high, number)
+    LEFT JOIN meters_registerreading AS reading
+        ON reading.time > day.low AND reading.time <= day.high
+       AND reading.time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+    GROUP BY day.number ORDER BY day.number
+"""
+_EXPECTED = """
+    SELECT day.number, coalesce(floor(sum(
+        extract(epoch FROM least(day.high, upper(installation.valid)) - greatest(day.low, lower(installation.valid)))
+    ) / 1800), 0)::int8
+    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS day (low, high, number)
+    LEFT JOIN meters_installation AS installation
+        JOIN meters_meter AS meter ON meter.id = installation.meter_id AND meter.status IN ('active', 'maintenance')
+        JOIN meters_register AS register ON register.meter_id = meter.id AND register.kind = 'cumulative'
+        ON installation.valid && tstzrange(day.low, day.high)
+    GROUP BY day.number ORDER BY day.number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A register's readings from ``low`` to ``high``, both included."""
+
+    register_id: int
+    low: datetime
+    high: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRow:
+    """A meter with one of its registers, and the place where it hangs or hung last; None where there is none."""
+
+    serial: str
+    status: str
+    register_id: int | None
+    code: str | None
+    kind: str | None
+    digits: int | None
+    multiplier: Decimal | None
+    zone: str | None
+    greatest_rate_per_hour: Decimal | None
+    removed_at: datetime | None
+    lacks_state: bool
+
+
+def find_registers(serials: Iterable[str]) -> list[RegisterRow]:
+    """Return the registers of meters, a meter without one included, by serial.
+
+    Served by meter.serial's unique index and the foreign keys' indexes: some index descents a meter.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_REGISTERS, [sorted(serials)])
+        return [RegisterRow(*row) for row in cursor.fetchall()]
+
+
+def add_states(register_ids: Iterable[int]) -> None:
+    """Make the state rows that registers lack; commit it before any of them is locked, so that no order is broken."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_STATES, [sorted(register_ids)])
+
+
+def lock_states(register_ids: Iterable[int]) -> dict[int, tuple[datetime | None, Decimal | None]]:
+    """Lock the state rows of registers in the order of their ids, and return their newest time and value.
+
+    Whoever writes a register's readings holds this lock, so that what is read under it is all there is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_STATES, [sorted(register_ids)])
+        return {register_id: (time, value) for register_id, time, value in cursor.fetchall()}
+
+
+def advance_states(newest: Iterable[tuple[int, datetime, Decimal]]) -> None:
+    """Note newer (register, time, value) in the state rows, which the caller has locked."""
+    rows = sorted(newest)
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_ADVANCE_STATES, [list(column) for column in zip(*rows, strict=True)])
+
+
+def readings_around(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal]]:
+    """Return (register, time, value) of readings inside windows, and of the nearest before and after each.
+
+    Served by the partitions' keys (register, time): three descents a window; only a neighbour far away costs more.
+    """
+    if not windows:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_AROUND, _asked(windows) | _bounds(windows))
+        return list(cursor.fetchall())
+
+
+def readings_within(windows: Sequence[Window], stays: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:
+    """Return (register, time, value, quality) of readings inside windows, and of the first and last of each stay.
+
+    In the order of register and time, each once. Served by the partitions' keys: one descent a window and two a stay,
+    in the partitions between the lowest and the highest bound.
+    """
+    if not windows and not stays:
+        return []
+    parameters: dict[str, Any] = _asked(windows) | _bounds([*windows, *stays])
+    parameters |= {
+        "stay_registers": [stay.register_id for stay in stays],
+        "starts": [stay.low for stay in stays],
+        "ends": [stay.high for stay in stays],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WITHIN, parameters)
+        return list(cursor.fetchall())
+
+
+def count_received(days: Sequence[tuple[datetime, datetime]]) -> list[int]:
+    """Count the readings that end in each ``(start, end]``.
+
+    A scan of the days' rows in their partitions, helped by the block range index on time.
+    """
+    return _by_day(_RECEIVED, days, {"lowest": days[0][0], "highest": days[-1][1]})
+
+
+def count_expected(days: Sequence[tuple[datetime, datetime]]) -> list[int]:
+    """Count the half-hours of each ``[start, end)`` in which cumulative registers of active meters hung."""
+    return _by_day(_EXPECTED, days, {})
+
+
+def _by_day(statement: str, days: Sequence[tuple[datetime, datetime]], more: dict[str, datetime]) -> list[int]:
+    parameters: dict[str, Any] = {"starts": [low for low, _ in days], "ends": [high for _, high in days], **more}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [count for _, count in cursor.fetchall()]
+
+
+def _asked(windows: Sequence[Window]) -> dict[str, Any]:
+    return {
+        "registers": [window.register_id for window in windows],
+        "lows": [window.low for window in windows],
+        "highs": [window.high for window in windows],
+    }
+
+
+def _bounds(windows: Sequence[Window]) -> dict[str, Any]:
+    return {
+        "lowest": min(window.low for window in windows),
+        "highest": max(window.high for window in windows),
+    }

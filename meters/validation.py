@@ -1,0 +1,182 @@
+"""What a register may show: the rules that need no database. Values are Decimal, in the register's own unit."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum
+from zoneinfo import ZoneInfo
+
+from energy_portal.shared.clock import LabelConvention, normalise_mark
+from energy_portal.shared.errors import Invalid
+from energy_portal.shared.units import parse_decimal
+from meters.consumption import growth
+
+VALUE_DIGITS = 15
+VALUE_DECIMALS = 6
+_SHORTEST_STAMP = len("2025-01-01T00:00")
+_DATE_LENGTH = len("2025-01-01")
+_LONGEST_STAMP = 40
+_HOUR = timedelta(hours=1)
+
+
+class Refused(Invalid):
+    """A row does not enter; its code says why."""
+
+
+class Regression(Refused):
+    """A dial would have run backwards."""
+
+    code = "regression"
+
+
+class Rank(IntEnum):
+    """What comes first when several things are known of one instant. Nothing is compared across a stay's ends."""
+
+    INSTALLED = 0
+    FIELD = 1
+    READ = 2
+    REMOVED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that stands, or is offered."""
+
+    time: datetime
+    value: Decimal
+    rank: Rank = Rank.READ
+
+    @property
+    def key(self) -> tuple[datetime, Rank]:
+        """Where it stands in its register's history."""
+        return self.time, self.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """How a register counts, and what its connection can carry in an hour (the register's unit x multiplier)."""
+
+    modulus: Decimal
+    multiplier: Decimal
+    greatest_rate_per_hour: Decimal
+
+    def could_turn(self, earlier: Decimal, later: Decimal, elapsed: timedelta) -> bool:
+        """Tell whether the connection could have carried the dial from one value past zero to the other."""
+        counted = growth(earlier, later, self.modulus) * self.multiplier
+        return counted * Decimal(_HOUR // timedelta(seconds=1)) <= self.greatest_rate_per_hour * int(
+            elapsed.total_seconds()
+        )
+
+
+class History:
+    """What is known of one register around the rows that are offered to it."""
+
+    def __init__(self, dial: Dial, known: Iterable[Known]) -> None:
+        self._dial = dial
+        self._known = sorted(known, key=lambda known: known.key)
+        self._keys = [known.key for known in self._known]
+
+    def judge(self, time: datetime, value: Decimal) -> datetime | None:
+        """Take a value in when it fits between its neighbours.
+
+        Between two neighbours it may only divide the growth that they already show, so that no late value ever adds
+        energy to a closed stretch. Beyond the last or before the first, a fall is a roll-over when the connection
+        could have carried it. A value for an instant that has one is not judged here: the writer tells a duplicate
+        from a conflict.
+
+        :returns: the instant of the value that a roll-over led to, None when there was none.
+        :raises Regression: it fits neither way.
+        """
+        offered = Known(time, value)
+        place = bisect_left(self._keys, offered.key)
+        before = self._known[place - 1] if place else None
+        after = self._known[place] if place < len(self._known) else None
+        if after is not None and after.key == offered.key:
+            return None
+        turned = self._fit(
+            None if before is None or before.rank is Rank.REMOVED else before,
+            offered,
+            None if after is None or after.rank is Rank.INSTALLED else after,
+        )
+        self._keys.insert(place, offered.key)
+        self._known.insert(place, offered)
+        return turned
+
+    def _fit(self, before: Known | None, offered: Known, after: Known | None) -> datetime | None:
+        if before and after:
+            modulus = self._dial.modulus
+            if growth(before.value, offered.value, modulus) > growth(before.value, after.value, modulus):
+                raise Regression(
+                    f"{plain(offered.value)} does not lie between {plain(before.value)} at {before.time.isoformat()} "
+                    f"and {plain(after.value)} at {after.time.isoformat()}."
+                )
+            return offered.time if offered.value < before.value else None
+        if before:
+            return self._forward(before, offered)
+        return self._forward(offered, after) if after else None
+
+    def _forward(self, earlier: Known, later: Known) -> datetime | None:
+        if later.value >= earlier.value:
+            return None
+        if self._dial.could_turn(earlier.value, later.value, later.time - earlier.time):
+            return later.time
+        raise Regression(
+            f"The register showed {plain(earlier.value)} at {earlier.time.isoformat()} and cannot show "
+            f"{plain(later.value)} at {later.time.isoformat()}."
+        )
+
+
+def plain(value: Decimal) -> str:
+    """Write a value without needless zeros or an exponent."""
+    return f"{value.normalize():f}"
+
+
+def parse_value(value: object) -> Decimal:
+    """Return a register's value, exact.
+
+    :raises Invalid: not a finite number, or more digits than a value may have.
+    """
+    if isinstance(value, (str, int, float, Decimal)):
+        return parse_decimal(value, max_digits=VALUE_DIGITS, decimal_places=VALUE_DECIMALS)
+    raise Refused("A number is needed.", code="not_a_number")
+
+
+def parse_stamp(stamp: object) -> datetime:
+    """Return the date and time that a stamp names, aware or naive as written.
+
+    :raises Refused: not a date with a time of day.
+    """
+    if isinstance(stamp, datetime):
+        return stamp
+    if isinstance(stamp, str) and _SHORTEST_STAMP <= len(stamp) <= _LONGEST_STAMP and stamp[_DATE_LENGTH] in "Tt ":
+        try:
+            return datetime.fromisoformat(stamp)
+        except ValueError:
+            pass
+    raise Refused("The timestamp is not a date and time as in 2025-02-28T23:30:00+08:00.", code="malformed")
+
+
+def mark_of(stamp: object, convention: LabelConvention | str, zone: ZoneInfo) -> datetime:
+    """Return, in UTC, the mark that a stamp names.
+
+    :raises Invalid: not a stamp, or not on a mark.
+    """
+    try:
+        return normalise_mark(parse_stamp(stamp), convention, zone)
+    except OverflowError as error:
+        raise Refused("The timestamp lies outside the calendar.", code="malformed") from error
+
+
+def windows_of(
+    times: Sequence[datetime], *, longest_gap: timedelta = timedelta(days=1)
+) -> list[tuple[datetime, datetime]]:
+    """Group sorted instants into windows ``[first, last]``, a new one after a gap, so that few rows lie in them."""
+    windows: list[tuple[datetime, datetime]] = []
+    for time in times:
+        if windows and time - windows[-1][1] <= longest_gap:
+            windows[-1] = (windows[-1][0], time)
+        else:
+            windows.append((time, time))
+    return windows
