@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 LONGEST_LINEAR_GAP = timedelta(hours=2)
 QUALITY_LINEAR = 9
 ESTIMATES = frozenset({8, QUALITY_LINEAR, 12})
+Role = Literal["boundary", "installed", "removed"]
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
 # Green Button's qualities from the most to the least trusted: revenue, verified, validated, valid, raw, derived,
@@ -26,12 +28,12 @@ _LEAST_TRUSTED = len(_BY_TRUST)
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a dial showed at an instant, in the register's unit; ``role`` is boundary, installed or removed."""
+    """What a dial showed at an instant, in the register's unit, before its multiplier."""
 
     time: datetime
     value: Decimal
     quality: int
-    role: str = "boundary"
+    role: Role = "boundary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Energy of a stretch, kWh: None where nothing is known; ``complete`` when all of the stretch is."""
+    """Energy of a stretch, kWh: None where nothing is known; ``complete`` when all of the stretch is.
+
+    ``reads`` are what it was computed from, each with its register's label.
+    """
 
     kwh: Decimal | None
     complete: bool
     estimated_kwh: Decimal = _ZERO
     quality: int | None = None
-    reads: tuple[Read, ...] = ()
+    reads: tuple[tuple[tuple[str, str], Read], ...] = ()
 
     @property
     def estimated_share(self) -> Decimal:
@@ -87,12 +92,19 @@ class Curve:
 
     :param reads: in the order of their times, one an instant.
     :param multipliers: (from when on, factor), in order; the first factor also holds before its instant.
+    :param label: the meter's serial and the register's code, for whoever wants to know what an energy rests on.
     """
 
     def __init__(
-        self, reads: Sequence[Read], *, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]
+        self,
+        reads: Sequence[Read],
+        *,
+        modulus: Decimal,
+        multipliers: Sequence[tuple[datetime, Decimal]],
+        label: tuple[str, str] = ("", ""),
     ) -> None:
         self.reads = tuple(reads)
+        self.label = label
         self._times = [read.time for read in self.reads]
         self._heights = self._climb(modulus, multipliers)
 
@@ -153,7 +165,7 @@ class Curve:
             complete=complete,
             estimated_kwh=self._estimated(first, last),
             quality=least_trusted((first.quality, last.quality)),
-            reads=tuple(self.reads[index] for index in indexes),
+            reads=tuple((self.label, self.reads[index]) for index in indexes),
         )
 
     def _estimated(self, first: Point, last: Point) -> Decimal:

@@ -1,5 +1,6 @@
 """What a bill rests on: energy between cuts, with the reads behind it, for many accounts at once."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,13 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+
 from energy_portal.shared.clock import Period
+from meters.consumption import UNKNOWN, Chain
+from meters.models import Binding
+from meters.models.places import Commodity
+from meters.selectors.measuring import Question, as_period, chains_of, stays_at
 
 
 @dataclass(frozen=True)
@@ -48,5 +55,66 @@ class MeteredQuantity:
 
 
 def metered_quantities(*, requests: Sequence[QuantityRequest], now: datetime) -> dict[UUID, list[MeteredQuantity]]:
-    """Return the metered quantities of many accounts, in a constant number of queries."""
-    raise NotImplementedError
+    """Return the metered quantities of many accounts, in six queries; accounts without any are left out.
+
+    A stretch that has not ended at ``now`` is not known. Of each account they are in the order of service point and
+    time.
+    """
+    cuts = {request.account_id: sorted(set(request.cuts)) for request in requests if len(set(request.cuts)) > 1}
+    if not cuts:
+        return {}
+    whole = Period(min(each[0] for each in cuts.values()), max(each[-1] for each in cuts.values()))
+    bound = Binding.objects.filter(
+        account_id__in=cuts,
+        service_point__commodity=Commodity.ELECTRIC,
+        valid__overlap=DateTimeTZRange(whole.start, whole.end),
+    ).order_by("service_point__code", "valid")
+    bindings = list(bound.values_list("account_id", "service_point_id", "service_point__code", "valid"))
+    stays = stays_at({point_id for _, point_id, _, _ in bindings}, whole)
+    stretches = [
+        stretch
+        for account_id, point_id, code, valid in bindings
+        for stretch in _stretches(account_id, point_id, code, as_period(valid), cuts[account_id])
+    ]
+    chains = chains_of(
+        [Question(stays=stays.get(each.service_point_id, ()), instants=each.instants) for each in stretches]
+    )
+    found: dict[UUID, list[MeteredQuantity]] = defaultdict(list)
+    for stretch, chain in zip(stretches, chains, strict=True):
+        found[stretch.account_id] += (_quantity(stretch, chain, piece, now) for piece in stretch.pieces)
+    return dict(found)
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """What one binding has of an account's cuts."""
+
+    account_id: UUID
+    service_point_id: UUID
+    service_point_code: str
+    pieces: tuple[Period, ...]
+
+    @property
+    def instants(self) -> tuple[datetime, ...]:
+        return (*(piece.start for piece in self.pieces), self.pieces[-1].end)
+
+
+def _stretches(account_id: UUID, point_id: UUID, code: str, valid: Period, cuts: Sequence[datetime]) -> list[_Stretch]:
+    part = Period(cuts[0], cuts[-1]).intersect(valid)
+    return [_Stretch(account_id, point_id, code, tuple(part.split_at(*cuts)))] if part else []
+
+
+def _quantity(stretch: _Stretch, chain: Chain, piece: Period, now: datetime) -> MeteredQuantity:
+    energy = chain.between(piece.start, piece.end) if piece.end <= now else UNKNOWN
+    return MeteredQuantity(
+        service_point_id=stretch.service_point_id,
+        service_point_code=stretch.service_point_code,
+        period=piece,
+        energy_kwh=energy.kwh,
+        complete=energy.complete,
+        estimated_share=energy.estimated_share,
+        reads=tuple(
+            ReadUsed(serial, code, read.time, read.value, read.quality, read.role)
+            for (serial, code), read in energy.reads
+        ),
+    )
