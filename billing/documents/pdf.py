@@ -12,13 +12,12 @@ from reportlab.pdfgen.canvas import Canvas
 
 from billing.documents import fonts
 from billing.documents.content import BillDocument, DocumentLine
-from billing.documents.sheet import ACCENT, MUTED, Column, Sheet
+from billing.documents.sheet import ACCENT, MUTED, ROW_HEIGHT, Column, Sheet
 from billing.documents.text import day_span, money, plain, quantity_of, rate_of
 
 _LEFT, _RIGHT, _TOP = 20 * mm, A4[0] - 20 * mm, A4[1] - 18 * mm
-_FOOTER_TOP = 34 * mm
+_FOOTER_TOP = 32 * mm
 _GREATEST_LINES = 16
-_GREATEST_READS = 14
 _CHART_HEIGHT = 26 * mm
 _NOTICES = {"draft": "DRAFT: not a bill yet", "void": "VOID: replaced by a credit note"}
 _ROLES = {"boundary": "", "installed": "meter installed", "removed": "meter removed"}
@@ -165,7 +164,9 @@ def _reads(sheet: Sheet, bill: BillDocument) -> None:
     sheet.heading("Meter readings")
     sheet.columns(_READ_COLUMNS)
     reads = list(dict.fromkeys(bill.reads))
-    for read in reads[:_GREATEST_READS]:
+    room = int((sheet.y - _FOOTER_TOP) / ROW_HEIGHT) - 2
+    shown = reads[:room]
+    for read in shown:
         sheet.row(
             _READ_COLUMNS,
             (
@@ -176,8 +177,8 @@ def _reads(sheet: Sheet, bill: BillDocument) -> None:
                 _ROLES.get(read.role, read.role),
             ),
         )
-    if len(reads) > _GREATEST_READS:
-        sheet.text(f"{len(reads) - _GREATEST_READS} more readings are listed in the portal.", size=8, colour=MUTED)
+    if len(reads) > len(shown):
+        sheet.text(f"{len(reads) - len(shown)} more readings are listed in the portal.", size=8, colour=MUTED)
         sheet.down(12)
     sheet.down(8)
 

@@ -11,7 +11,7 @@ from billing.documents import fonts
 
 ACCENT, TEXT, MUTED, LINE = (HexColor(code) for code in ("#0e7490", "#0f172a", "#475569", "#e2e8f0"))
 _PALE = HexColor("#ecfeff")
-_ROW_HEIGHT = 12.5
+ROW_HEIGHT = 12.5
 _SMALLEST_BAR = 0.6
 
 
@@ -91,7 +91,7 @@ class Sheet:
                 reach = fonts.width(cells[index + 1], 9) if following.align == "right" else 0
                 limit = following.x - reach - column.x - 6
             self.text(cell, size=9, x=self.left + column.x, align=column.align, limit=limit)
-        self.down(_ROW_HEIGHT)
+        self.down(ROW_HEIGHT)
 
     def bars(self, shares: Sequence[float | None], height: float) -> None:
         """Draw a bar a share of the greatest, 0 to 1, side by side; what is not known stays blank."""

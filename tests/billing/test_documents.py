@@ -1,0 +1,201 @@
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pypdf import PdfReader
+
+from billing.documents import BillDocument, DayUse, DocumentLine, DocumentRead, Issuer, bill_pdf
+from billing.documents import fonts
+from billing.documents.text import day_span, money, plain, rate_of
+
+SINGAPORE = ZoneInfo("Asia/Singapore")
+FIRST, LAST = date(2023, 2, 1), date(2023, 2, 28)
+
+ENERGY = DocumentLine(
+    "energy", "Electricity, 2023 Q1", FIRST, LAST, Decimal("308.520000"), "kWh", Decimal("0.289500"), Decimal("89.32")
+)
+GST = DocumentLine("tax", "GST 8 %", FIRST, LAST, Decimal("89.320000"), "SGD", Decimal("0.08"), Decimal("7.15"))
+READS = tuple(
+    DocumentRead("SP-1", "SG-000123", "1.8.0", datetime(2023, month, 1, tzinfo=SINGAPORE), Decimal(value), 17, "boundary")
+    for month, value in ((2, "14002.3"), (3, "14310.82"))
+)
+
+
+def document(**changes: object) -> BillDocument:
+    bill = BillDocument(
+        issuer=Issuer("Energy portal", "1 Grid Street, Singapore 018900", "help@example.org"),
+        number="202302-000001",
+        status="issued",
+        account_number="A-1001",
+        owner_name="Tan Mei Ling",
+        address="12 Example Road\n#05-11\nSingapore 123456",
+        first_day=FIRST,
+        last_day=LAST,
+        issued_on=date(2023, 3, 2),
+        zone="Asia/Singapore",
+        currency="SGD",
+        consumption_kwh=Decimal("308.520000"),
+        subtotal=Decimal("89.32"),
+        tax=Decimal("7.15"),
+        total=Decimal("96.47"),
+        estimated_share=Decimal(0),
+        lines=(ENERGY, GST),
+        reads=READS,
+        daily_use=tuple(DayUse(FIRST + timedelta(days=day), Decimal(8 + day % 7)) for day in range(28)),
+    )
+    return replace(bill, **changes)
+
+
+def read(bill: BillDocument) -> tuple[PdfReader, str]:
+    reader = PdfReader(BytesIO(bill_pdf(bill)))
+    return reader, reader.pages[0].extract_text()
+
+
+class TestBillPdf:
+    def test_says_what_is_owed_to_the_cent(self):
+        _, text = read(document())
+
+        for expected in ("SGD 96.47", "308.52 kWh", "0.2895", "89.32", "GST 8 % on 89.32", "7.15", "96.47"):
+            assert expected in text
+
+    def test_says_whose_it_is_for_when_and_from_whom(self):
+        _, text = read(document())
+
+        for expected in (
+            "Energy portal",
+            "Tan Mei Ling",
+            "#05-11",
+            "A-1001",
+            "202302-000001",
+            "1 to 28 Feb 2023",
+            "2 Mar 2023",
+        ):
+            assert expected in text
+
+    def test_lists_the_readings_behind_it(self):
+        _, text = read(document())
+
+        for expected in ("SG-000123", "1 Feb 2023 00:00", "14,002.3", "1 Mar 2023 00:00", "14,310.82"):
+            assert expected in text
+
+    def test_carries_a_title(self):
+        reader, _ = read(document())
+
+        assert reader.metadata.title == "Electricity bill 202302-000001"
+        assert reader.metadata.author == "Energy portal"
+
+    def test_is_the_same_every_time(self):
+        assert bill_pdf(document()) == bill_pdf(document())
+
+    @pytest.mark.parametrize(("lines", "reads"), [(1, 0), (16, 14), (17, 15), (60, 400)])
+    def test_fits_one_page_and_still_adds_up(self, lines, reads):
+        bill = document(
+            lines=(ENERGY,) * lines + (GST, replace(GST, description="GST 9 %")),
+            reads=tuple(replace(READS[0], time=READS[0].time + timedelta(hours=hour)) for hour in range(reads)),
+        )
+
+        reader, text = read(bill)
+
+        heights: dict[bool, list[float]] = {True: [], False: []}
+
+        def note_height(text, _, matrix, *__):
+            if text.strip():
+                heights["How to read" in text or bool(heights[True])].append(matrix[5])
+
+        reader.pages[0].extract_text(visitor_text=note_height)
+        assert len(reader.pages) == 1
+        assert min(heights[False]) > max(heights[True]) > min(heights[True]) > 0
+        assert "How to read this bill" in text
+        hidden = max(0, lines - 15) if lines > 16 else 0
+        assert text.count("Electricity, 2023 Q1") == lines - hidden
+        assert not hidden or f"{money(hidden * ENERGY.amount)}" in text
+
+    def test_says_why_a_draft_is_held(self):
+        held = document(
+            number=None,
+            status="draft",
+            issued_on=None,
+            held_because="No tariff is in force: add it.",
+            subtotal=None,
+            tax=None,
+            total=None,
+            lines=(),
+            reads=(),
+        )
+
+        _, text = read(held)
+
+        assert "DRAFT" in text
+        assert "No tariff is in force: add it." in text
+        assert "Held" in text
+
+    def test_says_that_a_bill_is_void(self):
+        assert "VOID" in read(document(status="void"))[1]
+
+    @pytest.mark.parametrize("name", ["陈美玲", "김서연", "さくら", "Zoë Ångström", "Renée O’Neill"])
+    def test_prints_names_in_their_own_letters(self, name):
+        _, text = read(document(owner_name=name))
+
+        assert name in text
+        assert "cannot print" not in text
+
+    @pytest.mark.parametrize(
+        ("name", "printed"), [("Nguyễn Thị", "Nguyen Thi"), ("தமிழ்", "?????"), ("Ana\u0007\u202e😀", "Ana???")]
+    )
+    def test_replaces_what_no_font_has(self, name, printed):
+        _, text = read(document(owner_name=name))
+
+        assert printed in text
+        assert ("cannot print" in text) == ("?" in printed)
+
+    def test_leaves_the_chart_out_when_no_day_is_known(self):
+        _, text = read(document(daily_use=tuple(DayUse(FIRST, None) for _ in range(28))))
+
+        assert "kWh a day" not in text
+
+    @given(st.text(max_size=60), st.text(max_size=200), st.text(max_size=60))
+    def test_never_fails_on_what_people_are_called(self, name, address, serial):
+        bill = document(owner_name=name, address=address, reads=(replace(READS[0], serial=serial),))
+
+        assert len(PdfReader(BytesIO(bill_pdf(bill))).pages) == 1
+
+
+class TestFit:
+    def test_shortens_with_an_ellipsis(self):
+        shortened = fonts.fit("A very long name of somebody", 9, 60)
+
+        assert shortened.endswith("…")
+        assert fonts.width(shortened, 9) <= 60
+
+    def test_leaves_what_fits(self):
+        assert fonts.fit("Short", 9, 60) == "Short"
+
+
+class TestFigures:
+    def test_money_has_two_decimals_and_groups(self):
+        assert money(Decimal("1234.5")) == "1,234.50"
+
+    @pytest.mark.parametrize(("number", "text"), [("308.520000", "308.52"), ("1200", "1,200"), ("0.000001", "0.000001")])
+    def test_plain_keeps_every_digit_that_counts(self, number, text):
+        assert plain(Decimal(number)) == text
+
+    @pytest.mark.parametrize(("rate", "text"), [("0.281200", "0.2812"), ("0.123456", "0.123456"), ("0.3", "0.3000")])
+    def test_a_rate_is_never_rounded(self, rate, text):
+        assert rate_of(replace(ENERGY, rate=Decimal(rate))) == text
+
+    @pytest.mark.parametrize(
+        ("first", "last", "text"),
+        [
+            (FIRST, FIRST, "1 Feb 2023"),
+            (FIRST, LAST, "1 to 28 Feb 2023"),
+            (date(2023, 3, 15), date(2023, 4, 14), "15 Mar to 14 Apr 2023"),
+            (date(2022, 12, 15), date(2023, 1, 14), "15 Dec 2022 to 14 Jan 2023"),
+        ],
+    )
+    def test_days_are_written_once(self, first, last, text):
+        assert day_span(first, last) == text
