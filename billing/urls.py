@@ -1,12 +1,14 @@
 """Paths of billing."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from billing import pages
+from billing.api import urls as api_urls
 
 app_name = "billing"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include(api_urls.urlpatterns)),
     path("", pages.welcome, name="welcome"),
     path("landing", pages.landing, name="landing"),
     path("home", pages.home, name="home"),

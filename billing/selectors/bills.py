@@ -46,15 +46,19 @@ class MonthBill:
     status: str
 
 
-def bills_visible_to(user: User) -> BillQuerySet:
-    """List the bills that somebody may see, newest first, with their accounts."""
-    bills: BillQuerySet = Bill.objects.all().visible_to(user)
+def bills_visible_to(user: User | None) -> BillQuerySet:
+    """List the bills that somebody may see, newest first, with their accounts.
+
+    :param user: None for a data source, which sees every bill but drafts.
+    """
+    bills: BillQuerySet = Bill.objects.exclude(status="draft") if user is None else Bill.objects.all().visible_to(user)
     return bills.select_related("account").order_by("-month", "account__number", "pk")
 
 
-def bill_with_lines(*, user: User, bill_id: UUID) -> Bill:
+def bill_with_lines(*, user: User | None, bill_id: UUID) -> Bill:
     """Fetch one bill with its account, lines, and what the lines name.
 
+    :param user: None for a data source, as in :func:`bills_visible_to`.
     :raises Bill.DoesNotExist: there is none, or it is not theirs to see.
     """
     bill: Bill = bills_visible_to(user).prefetch_related(_LINES).get(pk=bill_id)

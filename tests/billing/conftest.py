@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+import billing.tasks  # noqa: F401  workers import it themselves
 from billing.services import drafting
 from energy_portal.shared.clock import Period
 from meters.models import Binding
