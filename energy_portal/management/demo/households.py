@@ -1,4 +1,4 @@
-"""Believable half-hourly use of electricity, household by household, from what stands in it and who is at home; no Django."""
+"""Believable half-hourly use of electricity: what stands in a household, and who is at home; no Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,9 +132,7 @@ def _cooling(habits: Habits, calendar: Calendar, presence: FloatArray, rng: np.r
     return np.asarray((bedrooms + living) * rng.lognormal(0, 0.12, night.shape) * _WH_A_HALF_HOUR_AT_1_W)
 
 
-def _kitchen_and_bath(
-    habits: Habits, calendar: Calendar, presence: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def _kitchen_and_bath(habits: Habits, calendar: Calendar, presence: FloatArray, rng: np.random.Generator) -> FloatArray:
     leisure = calendar.leisure
     use = np.zeros_like(presence)
     meals = ((habits.wakes + 0.5, 0.25, 1.0), (12.3, 0.30, 0.2), (18.9, 0.75, 0.8))
@@ -154,9 +152,7 @@ def _laundry(habits: Habits, calendar: Calendar, presence: FloatArray, rng: np.r
     return np.asarray(_bursts(10.5, 2.0, 620, likely, rng) * at_home)
 
 
-def _bursts(
-    hour: float, spread: float, watt_hours: float, likely: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def _bursts(hour: float, spread: float, watt_hours: float, likely: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Put one use of an appliance on each day where it happens, split over two half-hours around its time."""
     count = len(likely)
     happens = rng.random(count) < likely

@@ -1,0 +1,17 @@
+"""The managers' pages for everything that meters."""
+
+from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
+from meters.admin.meters import MeterAdmin, RegisterAdmin
+from meters.admin.queues import ReadingExceptionAdmin, RegistrationRequestAdmin
+from meters.admin.service_points import ServicePointAdmin
+
+__all__ = [
+    "BindingAdmin",
+    "ChainEventAdmin",
+    "InstallationAdmin",
+    "MeterAdmin",
+    "ReadingExceptionAdmin",
+    "RegisterAdmin",
+    "RegistrationRequestAdmin",
+    "ServicePointAdmin",
+]

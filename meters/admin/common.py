@@ -1,0 +1,123 @@
+"""What the admin pages of meters share: scoping, periods in words, and the page that asks before an act."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from unfold.admin import TabularInline
+
+from accounts.actors import Actor
+from accounts.models import User
+from energy_portal.shared.errors import DomainError
+
+ACT_TEMPLATE = "admin/meters/act.html"
+FilledForm = TypeVar("FilledForm", bound=forms.Form)
+
+
+class VisibleRows(ModelAdmin):
+    """Lists hold what the person may see."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined, no-any-return]
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    """Rows that only services write, shown under their owner."""
+
+    extra = 0
+    can_delete = False
+    tab = True
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return the person behind an admin request."""
+    return Actor(user=cast("User", request.user))
+
+
+def local_text(instant: datetime | None, *, missing: str = "-") -> str:
+    """Write an instant on the site's clock."""
+    if instant is None:
+        return missing
+    return date_format(timezone.localtime(instant), "j M Y H:i")
+
+
+class Since:
+    """Columns for a range of time that may have no end."""
+
+    @staticmethod
+    def start(row: Any) -> str:
+        return local_text(row.valid.lower, missing="always")
+
+    @staticmethod
+    def end(row: Any) -> str:
+        return local_text(row.valid.upper, missing="open")
+
+
+@dataclass(frozen=True)
+class Question:
+    """The words around a form, where it leads back to, and further fields that must come back with it."""
+
+    title: str
+    intro: str
+    submit: str
+    back: str
+    hidden: tuple[tuple[str, str], ...] = ()
+
+
+def ask_then(
+    page: ModelAdmin[Any],
+    request: HttpRequest,
+    question: Question,
+    *,
+    form: FilledForm,
+    act: Callable[[FilledForm], str],
+) -> HttpResponse:
+    """Show a form, and once it is filled in do what it is for.
+
+    :param act: calls the service and returns the sentence that tells of it; its DomainErrors stand above the form.
+    """
+    if form.is_bound and form.is_valid():
+        try:
+            sentence = act(form)
+        except DomainError as error:
+            form.add_error(None, ValidationError(error.detail, code=error.code))
+        else:
+            messages.success(request, sentence)
+            return redirect(question.back)
+    context = {
+        **page.admin_site.each_context(request),
+        "opts": page.model._meta,
+        "title": question.title,
+        "question": question,
+        "form": form,
+    }
+    return TemplateResponse(request, ACT_TEMPLATE, context)
+
+
+def change_url(model: type[Model], key: object) -> str:
+    """Return the admin page of a row."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[key])
+
+
+def list_url(model: type[Model]) -> str:
+    """Return the admin list of a model."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

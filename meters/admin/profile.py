@@ -1,0 +1,85 @@
+"""A small chart of half-hourly energy: what is missing stays blank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from meters.selectors.consumption import Interval
+
+WIDTH, HEIGHT = 720, 160
+_ROUND_TOPS = tuple(Decimal(top) for top in ("0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50", "100", "1000"))
+
+
+@dataclass(frozen=True)
+class DayMark:
+    """Where a local day begins, in the chart's units."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True)
+class ProfileChart:
+    """Lines of an SVG of :data:`WIDTH` by :data:`HEIGHT`; ``top_kwh`` is the energy at its upper edge."""
+
+    lines: tuple[str, ...]
+    days: tuple[DayMark, ...]
+    top_kwh: Decimal
+    energy_kwh: Decimal
+    known: int
+    total: int
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def profile_chart(series: Sequence[Interval]) -> ProfileChart | None:
+    """Draw half-hours as lines that break where nothing is known; None without any known half-hour."""
+    energies = [interval.energy_kwh for interval in series if interval.energy_kwh is not None]
+    if not energies:
+        return None
+    highest = max(energies)
+    top = next((round_top for round_top in _ROUND_TOPS if highest <= round_top), highest)
+    start, end = series[0].start, series[-1].end
+    width_of_second = WIDTH / (end - start).total_seconds()
+
+    def place(instant: datetime) -> float:
+        return round((instant - start).total_seconds() * width_of_second, 1)
+
+    def level(energy: Decimal) -> float:
+        return round(HEIGHT * (1 - float(energy / top)), 1)
+
+    lines = []
+    for known, run in groupby(series, key=lambda interval: interval.energy_kwh is not None):
+        if known:
+            points = [
+                f"{place(instant)},{level(interval.energy_kwh or Decimal(0))}"
+                for interval in run
+                for instant in (interval.start, interval.end)
+            ]
+            lines.append(" ".join(points))
+    return ProfileChart(
+        lines=tuple(lines),
+        days=tuple(
+            DayMark(place(interval.start), _day_name(interval.start))
+            for interval in series
+            if _is_midnight(interval.start)
+        ),
+        top_kwh=top,
+        energy_kwh=sum(energies, Decimal(0)),
+        known=len(energies),
+        total=len(series),
+    )
+
+
+def _is_midnight(instant: datetime) -> bool:
+    local = timezone.localtime(instant)
+    return (local.hour, local.minute) == (0, 0)
+
+
+def _day_name(instant: datetime) -> str:
+    return date_format(timezone.localtime(instant), "D j M")

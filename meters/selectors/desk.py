@@ -1,0 +1,82 @@
+"""What a manager sees beside a meter or a service point: its newest readings and its last days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat
+
+from energy_portal.shared.clock import Period
+from meters.models import Binding, Installation, Meter, Register, RegisterReading, ServicePoint
+from meters.selectors.consumption import Granularity, Interval, meter_consumption
+
+READINGS_A_PAGE = 24
+PROFILE_DAYS = 7
+
+
+@dataclass(frozen=True)
+class ReadingsPage:
+    """Newest readings of a register; ``older_than`` is where the next page begins, None on the last one."""
+
+    register: Register
+    readings: tuple[RegisterReading, ...]
+    older_than: datetime | None
+
+
+def newest_readings(
+    *, register: Register, before: datetime | None = None, limit: int = READINGS_A_PAGE
+) -> ReadingsPage:
+    """Return a page of a register's readings, newest first, along the key of the series."""
+    readings = RegisterReading.objects.filter(register=register).select_related("source").order_by("-time")
+    if before is not None:
+        readings = readings.filter(time__lt=before)
+    found = tuple(readings[: limit + 1])
+    more = len(found) > limit
+    return ReadingsPage(register=register, readings=found[:limit], older_than=found[limit - 1].time if more else None)
+
+
+def registers_at(*, service_point: ServicePoint, now: datetime) -> list[Register]:
+    """Return the registers of the meter that hangs at a service point, imports first."""
+    hanging = Register.objects.filter(
+        meter__installations__service_point=service_point, meter__installations__valid__contains=now
+    )
+    return list(hanging.select_related("meter").order_by("-direction", "code"))
+
+
+def recent_profile(*, service_point: ServicePoint, now: datetime, days: int = PROFILE_DAYS) -> list[Interval]:
+    """Return the half-hours of the last days at a service point, whichever meters hung there."""
+    period = Period(now - timedelta(days=days), now)
+    installations = (
+        Installation.objects.filter(service_point=service_point, valid__overlap=(period.start, period.end))
+        .select_related("meter")
+        .order_by("valid")
+    )
+    known: dict[datetime, Interval] = {}
+    for installation in installations:
+        for interval in _half_hours(installation.meter, period, now):
+            if interval.energy_kwh is not None or interval.start not in known:
+                known[interval.start] = interval
+    return [known[start] for start in sorted(known)]
+
+
+def _half_hours(meter: Meter, period: Period, now: datetime) -> Sequence[Interval]:
+    return meter_consumption(meter=meter, period=period, granularity=Granularity.HALF_HOUR, now=now).series
+
+
+def with_place(meters: QuerySet[Any], *, now: datetime) -> QuerySet[Any]:
+    """Annotate meters with the code of the service point where they hang at an instant (``place``)."""
+    hanging = Installation.objects.filter(meter=OuterRef("pk"), valid__contains=now)
+    return meters.annotate(place=Subquery(hanging.values("service_point__code")[:1]))
+
+
+def with_supply(service_points: QuerySet[Any], *, now: datetime) -> QuerySet[Any]:
+    """Annotate service points with the meter (``meter_serial``) and the account (``account_name``) of an instant."""
+    hanging = Installation.objects.filter(service_point=OuterRef("pk"), valid__contains=now)
+    bound = Binding.objects.filter(service_point=OuterRef("pk"), valid__contains=now)
+    name = Concat("account__number", Value(" "), "account__owner_name", output_field=CharField())
+    return service_points.annotate(
+        meter_serial=Subquery(hanging.values("meter__serial")[:1]),
+        account_name=Subquery(bound.annotate(name=name).values("name")[:1]),
+    )
