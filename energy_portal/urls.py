@@ -1,11 +1,30 @@
 """Every path of the portal."""
 
+from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+
+from energy_portal.shared.health import livez, metrics, readyz
+
+# ReDoc parses the schema in a worker that it makes from a blob.
+_redoc = csp_update({"worker-src": ["'self'", "blob:"]})(SpectacularRedocView.as_view(url_name="schema"))
 
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("meters.urls")),
     path("", include("billing.urls")),
     path("admin/", admin.site.urls),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("redoc", _redoc, name="redoc"),
+    path("livez", livez, name="livez"),
+    path("readyz", readyz, name="readyz"),
+    path("health", readyz, name="health"),
+    path("metrics", metrics, name="metrics"),
 ]
+
+handler400 = "energy_portal.shared.error_pages.bad_request"
+handler403 = "energy_portal.shared.error_pages.permission_denied"
+handler404 = "energy_portal.shared.error_pages.page_not_found"
+handler500 = "energy_portal.shared.error_pages.server_error"
