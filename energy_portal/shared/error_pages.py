@@ -1,11 +1,14 @@
 """What Django itself answers when no view did: a page for browsers, a problem document for machines."""
 
+import logging
+
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
 
 from energy_portal.shared.problems import TOO_LARGE, problem_response, wants_page
+
+logger = logging.getLogger(__name__)
 
 _BARE_PAGE = "<!doctype html><html lang='en'><title>{0}</title><h1>{0}</h1></html>"
 
@@ -45,9 +48,13 @@ def _answer(request: HttpRequest, *, status: int, code: str, detail: str) -> Htt
 
 
 def _page(request: HttpRequest, status: int, detail: str) -> str:
-    """Render the page of a status; that of 500 without context processors, which may be what failed."""
+    """Render the page of a status; that of 500 without context processors, which may be what failed.
+
+    A page that fails itself gives way to a bare one: the answer keeps its status.
+    """
     template = f"errors/{400 if status == 413 else status}.html"
     try:
         return render_to_string(template, {"detail": detail}, None if status == 500 else request)
-    except TemplateDoesNotExist:
+    except Exception:
+        logger.exception("The page %s failed", template)
         return _BARE_PAGE.format(detail)

@@ -48,3 +48,14 @@ class TestErrorPages:
         response = error_pages.page_not_found(ask(BROWSER), Exception())
 
         assert response.content == b"<h1>Lost: Nothing is to be found here.</h1>/lost"
+
+    def test_keep_their_status_when_the_designed_page_fails(self, settings, tmp_path, caplog):
+        (tmp_path / "errors").mkdir()
+        (tmp_path / "errors" / "403.html").write_text("{% url 'nowhere' %}")
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+        response = error_pages.csrf_failure(ask(BROWSER))
+
+        assert response.status_code == 403
+        assert b"<h1>The form has expired" in response.content
+        assert "errors/403.html failed" in caplog.text
