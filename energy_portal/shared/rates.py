@@ -58,8 +58,8 @@ def take(key: str, rate: Rate, *, cost: int = 1, now: float) -> float:
         if current + previous * share <= rate.amount:
             return 0
         cache.decr(current_key, cost)
-    except (RedisError, OSError, ValueError):
-        logger.warning("The cache does not count calls; %s passes uncounted", key, exc_info=True)
+    except (RedisError, OSError, ValueError) as error:
+        logger.warning("The cache does not count calls, %s passes uncounted: %s", key, error)
         return 0
     return _wait(rate, taken=current - cost, before=previous, cost=cost, elapsed=elapsed)
 
