@@ -1,0 +1,43 @@
+"""Homes that really hold services, and processes that really die."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from energy_portal.embedded.home import Home
+
+
+@pytest.fixture(autouse=True)
+def embedded_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("DATABASE_URL", "REDIS_URL", "MQTT_URL"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A new home that every user may pass through, gone with its run folder afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-"))
+    folder.chmod(0o711)
+    made = Home(folder / "home")
+    yield made
+    shutil.rmtree(made.endpoints.run_folder, ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], bool]:
+    """Ask until the answer is yes, or half a minute has gone by."""
+
+    def ask(question: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + 30
+        while not question():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    return ask

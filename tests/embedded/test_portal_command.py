@@ -1,0 +1,126 @@
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from energy_portal.embedded.processes import is_alive, pids_with
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOO_LARGE = b"x" * 12_000_000
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Portal:
+    """The command, run as a person would, in a home of its own."""
+
+    def __init__(self, home, port):
+        self.home = home
+        self.port = port
+        self.output = home.path.with_name("output")
+        self.process = None
+
+    def start(self, **environment):
+        command = [sys.executable, ROOT / "manage.py", "portal", "--no-demo"]
+        own = {
+            "PORTAL_HOME": str(self.home.path),
+            "PORTAL_PORT": str(self.port),
+            "PORTAL_WORKERS": "1",
+            "DJANGO_SETTINGS_MODULE": "energy_portal.settings.development",
+        }
+        with self.output.open("w") as output:
+            return subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **own, **environment}, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def run(self):
+        self.process = self.start()
+        deadline = time.monotonic() + 120
+        while "is running" not in self.output.read_text():
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.1)
+
+    def ask(self, method, path, body=None):
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            client.request(method, path, body)
+            answer = client.getresponse()
+            return answer.status, answer.read()
+        finally:
+            client.close()
+
+    @property
+    def parts(self):
+        """Everything that this home has running."""
+        data = (self.home.path / "postgres").resolve() / "data" / "postmaster.pid"
+        database = {int(data.read_text().split("\n")[0])} if data.exists() else set()
+        return {pid for pid in pids_with("ENERGY_PORTAL_SUPERVISED", str(self.home.path)) | database if is_alive(pid)}
+
+
+@pytest.fixture
+def portal(home, eventually):
+    made = Portal(home, free_port())
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+    assert eventually(lambda: not made.parts)
+
+
+class TestThePortal:
+    def test_runs_refuses_a_second_and_stops_clean(self, portal):
+        portal.run()
+
+        assert portal.ask("GET", "/livez")[0] == 200
+        status, body = portal.ask("POST", "/receive_meter_reading", TOO_LARGE)
+        assert (status, json.loads(body)["code"]) == (413, "body_too_large")
+
+        second = portal.start(PORTAL_PORT=str(free_port()))
+        assert second.wait(60) == 1
+        assert f"in use by process {portal.process.pid}" in portal.output.read_text()
+
+        parts = portal.parts
+        portal.process.send_signal(signal.SIGTERM)
+        assert portal.process.wait(60) == 0
+        assert not any(is_alive(pid) for pid in parts)
+
+    def test_leaves_nothing_when_it_is_killed_and_starts_again(self, portal, eventually):
+        portal.run()
+        parts = portal.parts
+        with socket.create_connection(("127.0.0.1", portal.port)) as half_sent:
+            half_sent.sendall(b"POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc")
+            portal.process.kill()
+            portal.process.wait()
+            assert len(parts) > 4
+            assert eventually(lambda: not any(is_alive(pid) for pid in parts))
+
+        portal.run()
+        assert portal.ask("GET", "/livez")[0] == 200
+
+        for pid in (portal.process.pid, *portal.parts):
+            os.kill(pid, signal.SIGKILL)
+        portal.process.wait()
+        portal.run()
+        assert portal.ask("GET", "/livez")[0] == 200
+
+    def test_says_that_its_port_is_taken_before_it_starts_anything(self, portal):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", portal.port))
+            taken.listen()
+
+            assert portal.start().wait(60) == 1
+
+        assert f"127.0.0.1:{portal.port} cannot be used" in portal.output.read_text()
+        assert not (portal.home.path / "postgres").exists()

@@ -1,0 +1,177 @@
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from energy_portal.shared import lifespan
+from energy_portal.shared.asgi import BodyGuard, Lifespan, OriginCheck, no_such_stream
+
+
+class Client:
+    """Plays a server: gives messages to an application and keeps what it sends."""
+
+    def __init__(self, *messages, then_wait=False):
+        self.messages = list(messages)
+        self.then_wait = then_wait
+        self.sent = []
+
+    async def receive(self):
+        if self.messages:
+            return self.messages.pop(0)
+        if self.then_wait:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        self.sent.append(message)
+
+    @property
+    def status(self):
+        return self.sent[0]["status"]
+
+    @property
+    def problem(self):
+        return json.loads(self.sent[1]["body"])
+
+
+def chunk(size, more):
+    return {"type": "http.request", "body": b"x" * size, "more_body": more}
+
+
+async def echo(scope, receive, send):
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+def http(**headers):
+    return {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
+
+
+def guard(application=echo, seconds=5.0):
+    return BodyGuard(application, largest_bytes=100, longest_seconds=seconds)
+
+
+class TestTheBodyGuard:
+    async def test_passes_a_body_of_the_largest_size(self):
+        client = Client(chunk(60, True), chunk(40, False))
+
+        await guard()(http(), client.receive, client.send)
+
+        assert client.sent[1]["body"] == b"100"
+
+    async def test_refuses_a_body_as_soon_as_it_grows_too_large(self):
+        client = Client(chunk(60, True), chunk(41, True), chunk(1, False))
+
+        await guard()(http(), client.receive, client.send)
+
+        assert (client.status, client.problem["code"]) == (413, "body_too_large")
+        assert len(client.messages) == 1
+
+    async def test_refuses_a_declared_length_without_reading(self):
+        client = Client(chunk(101, False))
+
+        await guard()({"type": "http", "headers": [(b"content-length", b"101")]}, client.receive, client.send)
+
+        assert client.status == 413
+        assert len(client.messages) == 1
+
+    async def test_refuses_a_body_that_does_not_arrive(self):
+        client = Client(chunk(1, True), then_wait=True)
+
+        await guard(seconds=0.01)(http(), client.receive, client.send)
+
+        assert (client.status, client.problem["code"]) == (408, "body_too_slow")
+
+    async def test_lets_an_answer_take_longer_than_a_body(self):
+        async def stream(scope, receive, send):
+            await receive()
+            left = asyncio.create_task(receive())
+            await asyncio.sleep(0.05)
+            assert not left.done()
+            left.cancel()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        client = Client(chunk(1, False), then_wait=True)
+
+        await guard(stream, seconds=0.01)(http(), client.receive, client.send)
+
+        assert client.status == 200
+
+
+class TestTheLifespan:
+    @pytest.fixture(autouse=True)
+    def no_hooks_of_others(self, monkeypatch):
+        monkeypatch.setattr(lifespan, "_startup", [])
+        monkeypatch.setattr(lifespan, "_shutdown", [])
+
+    async def test_starts_and_drains(self):
+        happened = []
+        lifespan.on_startup(lambda: happened.append("started"))
+        lifespan.on_shutdown(lambda: happened.append("drained"))
+        client = Client({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+
+        await Lifespan(drain_seconds=1)({"type": "lifespan"}, client.receive, client.send)
+
+        assert happened == ["started", "drained"]
+        assert [message["type"] for message in client.sent] == [
+            "lifespan.startup.complete",
+            "lifespan.shutdown.complete",
+        ]
+
+    async def test_tells_the_server_why_it_cannot_start(self):
+        def fail():
+            raise ConnectionError("no database")
+
+        lifespan.on_startup(fail)
+        client = Client({"type": "lifespan.startup"})
+
+        with pytest.raises(ConnectionError):
+            await Lifespan(drain_seconds=1)({"type": "lifespan"}, client.receive, client.send)
+
+        assert client.sent == [{"type": "lifespan.startup.failed", "message": "ConnectionError: no database"}]
+
+
+class TestWebsockets:
+    async def accept(self, scope, receive, send):
+        await send({"type": "websocket.accept"})
+
+    @pytest.mark.parametrize(
+        ("origin", "answer"),
+        [
+            (b"https://portal.example", "websocket.accept"),
+            (b"https://PORTAL.example:8443", "websocket.accept"),
+            (b"https://elsewhere.example", "websocket.close"),
+            (b"null", "websocket.close"),
+            (None, "websocket.accept"),
+        ],
+    )
+    async def test_are_opened_by_own_pages_and_devices_only(self, origin, answer):
+        client = Client({"type": "websocket.connect"})
+        headers = [(b"origin", origin)] if origin is not None else []
+
+        await OriginCheck(self.accept, ["portal.example"])({"headers": headers}, client.receive, client.send)
+
+        assert [message["type"] for message in client.sent] == [answer]
+
+    async def test_are_refused_where_there_is_no_stream(self):
+        client = Client({"type": "websocket.connect"})
+
+        await no_such_stream({}, client.receive, client.send)
+
+        assert client.sent == [{"type": "websocket.close", "code": 4404, "reason": "There is no stream here."}]
+
+
+class TestTheExampleEnvironment:
+    def test_names_every_variable_that_the_settings_read(self):
+        root = Path(__file__).resolve().parent.parent.parent
+        read = set()
+        for path in (root / "energy_portal" / "settings").glob("*.py"):
+            read |= set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', path.read_text()))
+
+        assert read == set(re.findall(r"^#?([A-Z_]+)=", (root / ".env.example").read_text(), re.MULTILINE))
