@@ -42,7 +42,7 @@ _LOCK_STATES = """
 _ADVANCE_STATES = """
     UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
     FROM unnest(%s::int4[], %s::timestamptz[], %s::numeric[]) AS newer (register_id, time, value)
-    WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time < newer.time)
+    WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time <= newer.time)
 """
 # A sub-select with an order or a limit stays one descent of the key a window, whatever the statistics say.
 _AROUND = """
@@ -177,7 +177,7 @@ def lock_states(register_ids: Iterable[int]) -> dict[int, tuple[datetime | None,
 
 
 def advance_states(newest: Iterable[tuple[int, datetime, Decimal]]) -> None:
-    """Note newer (register, time, value) in the state rows, which the caller has locked."""
+    """Note (register, time, value) in the state rows, which the caller has locked, where nothing newer stands."""
     rows = sorted(newest)
     if not rows:
         return

@@ -78,7 +78,7 @@ class History:
         self._known = sorted(known, key=lambda known: known.key)
         self._keys = [known.key for known in self._known]
 
-    def judge(self, time: datetime, value: Decimal) -> datetime | None:
+    def judge(self, time: datetime, value: Decimal, *, rank: Rank = Rank.READ) -> datetime | None:
         """Take a value in when it fits between its neighbours.
 
         Between two neighbours it may only divide the growth that they already show, so that no late value ever adds
@@ -89,17 +89,17 @@ class History:
         :returns: the instant of the value that a roll-over led to, None when there was none.
         :raises Regression: it fits neither way.
         """
-        offered = Known(time, value)
+        offered = Known(time, value, rank)
         place = bisect_left(self._keys, offered.key)
         before = self._known[place - 1] if place else None
         after = self._known[place] if place < len(self._known) else None
         if after is not None and after.key == offered.key:
             return None
-        turned = self._fit(
-            None if before is None or before.rank is Rank.REMOVED else before,
-            offered,
-            None if after is None or after.rank is Rank.INSTALLED else after,
-        )
+        if before is not None and (before.rank is Rank.REMOVED or rank is Rank.INSTALLED):
+            before = None
+        if after is not None and (after.rank is Rank.INSTALLED or rank is Rank.REMOVED):
+            after = None
+        turned = self._fit(before, offered, after)
         self._keys.insert(place, offered.key)
         self._known.insert(place, offered)
         return turned

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
+from typing import cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,6 +23,7 @@ from meters.models import ChainEvent, Quality, ReadingException
 from meters.series import writer
 from meters.series.errors import MissingPartition, RowsVanished
 from meters.series.partitions import ensure_partitions
+from meters.services.openings import conflict, rollover
 from meters.services.screening import (
     Candidate,
     OfferedReading,
@@ -112,7 +114,10 @@ def _write(screened: Screened, actor: Actor, now: datetime) -> ReadingReport:
     judged, refused = _judge(rows, screened, states)
     result = writer.write(store.REGISTER_READINGS, _columns(judged, actor), connection)
     stored = [each for each, outcome in zip(judged, result.outcomes, strict=True) if outcome is writer.Outcome.STORED]
-    conflicts = [(judged[position].candidate, standing[0]) for position, standing in sorted(result.standing.items())]
+    conflicts = [
+        (judged[position].candidate, cast("Decimal", standing))
+        for position, (standing,) in sorted(result.standing.items())
+    ]
     _advance(stored)
     _open_exceptions(stored, conflicts, actor, now)
     return _report([*screened.rejected, *refused], judged, conflicts, stored=len(stored))
@@ -198,28 +203,23 @@ def _open_exceptions(
 ) -> None:
     """Open an exception a conflict, and note where dials turned over, once each however often a row is sent."""
     found = [
-        ReadingException(
+        conflict(
             register_id=row.register_id,
             time=row.time,
-            code="conflict",
-            offered_value=row.value,
-            standing_value=standing,
+            offered=row.value,
+            standing=standing,
             source=actor.source,
-            opened_at=now,
+            now=now,
         )
         for row, standing in conflicts
     ]
     found += (
-        ReadingException(
+        rollover(
             register_id=each.candidate.register_id,
             time=each.turned,
-            code=ReadingException.ROLLOVER,
-            offered_value=each.candidate.value,
+            value=each.candidate.value,
             source=actor.source,
-            status=ReadingException.Status.ACCEPTED,
-            opened_at=now,
-            closed_at=now,
-            note="The dial turned over.",
+            now=now,
         )
         for each in stored
         if each.turned is not None
