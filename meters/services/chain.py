@@ -345,7 +345,7 @@ def _judge(
     if not 0 <= value < register.modulus:
         raise BadEvent(f"{register} shows values from 0 to below {register.modulus}, not {plain(value)}.")
     history = History(
-        Dial(register.modulus, register.multiplier, service_point.greatest_rate_per_hour or DEFAULT_RATE_PER_HOUR),
+        Dial(register.modulus, register.multiplier, service_point.greatest_rate_per_hour),
         known,
     )
     try:

@@ -106,6 +106,7 @@ def register_account(*, registration: Registration, actor: Actor, now: datetime)
     :raises MeterBound: a meter supplies another account; nothing is registered.
     :raises NotElectric: a meter counts something else.
     """
+    standing: CustomerAccount | None
     standing = CustomerAccount.objects.select_for_update().filter(number=registration.account_number).first()
     if standing is not None:
         if _is_same(standing, registration):
@@ -266,7 +267,7 @@ def _supply(
 
 
 def _used_before(meters: Sequence[Meter]) -> set[UUID]:
-    """Return the meters whose counts may be somebody else's: they supplied an account, or hung where they no more do."""
+    """Return the meters whose past counts may be somebody else's: they supplied an account, or hung elsewhere."""
     stays = Installation.objects.filter(meter__in=meters)
     return {
         *stays.filter(service_point__bindings__isnull=False).values_list("meter_id", flat=True),

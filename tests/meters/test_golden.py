@@ -248,7 +248,7 @@ class TestCase7PreviousMonth:
 class TestCase8ClockChange:
     @pytest.mark.parametrize(
         ("day", "half_hours", "energy"),
-        [(datetime(2025, 3, 30), 46, "23.0"), (datetime(2025, 10, 26), 50, "25.0")],  # noqa: DTZ001
+        [(datetime(2025, 3, 30), 46, "23.0"), (datetime(2025, 10, 26), 50, "25.0")],
     )
     def test_makes_a_day_of_one_kilowatt_shorter_or_longer(self, day, half_hours, energy):
         berlin = ZoneInfo("Europe/Berlin")
