@@ -115,9 +115,7 @@ def cuts(
     return (start, *sorted(inside), end)
 
 
-def rate(
-    stretches: Sequence[Stretch], energy_rates: Sequence[EnergyRate], tax_rates: Sequence[TaxRate]
-) -> Rating:
+def rate(stretches: Sequence[Stretch], energy_rates: Sequence[EnergyRate], tax_rates: Sequence[TaxRate]) -> Rating:
     """Price stretches by the version in force, and tax each tax version's rounded lines.
 
     Each line is rounded half-up to the cent; a unit rate never is.

@@ -32,7 +32,5 @@ def reserve_numbers(*, month: date, count: int) -> list[str]:
 def issue_drafts(*, bill_ids: Sequence[UUID], numbers: Sequence[str], issued_at: datetime) -> int:
     """Issue drafts that are not held under the numbers given; return how many were."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _ISSUE_DRAFTS, {"ids": list(bill_ids), "numbers": list(numbers), "issued_at": issued_at}
-        )
+        cursor.execute(_ISSUE_DRAFTS, {"ids": list(bill_ids), "numbers": list(numbers), "issued_at": issued_at})
         return int(cursor.rowcount)

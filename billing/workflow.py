@@ -23,7 +23,6 @@ class CannotMove(Conflict):
     code = "bill_cannot_move"
 
 
-
 def require_transition(bill: Bill, target: Bill.Status) -> None:
     """Refuse a step that the table does not hold; the caller has locked the bill's row before reading it.
 

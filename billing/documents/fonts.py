@@ -36,7 +36,8 @@ def runs(text: str, *, bold: bool = False) -> list[Run]:
     """Cut a text into runs of one font each, with every character printable."""
     glyphs = [_glyph(character, bold) for character in unicodedata.normalize("NFC", text)]
     return [
-        Run(font, "".join(character for _, character in run)) for font, run in groupby(glyphs, key=lambda glyph: glyph[0])
+        Run(font, "".join(character for _, character in run))
+        for font, run in groupby(glyphs, key=lambda glyph: glyph[0])
     ]
 
 

@@ -127,7 +127,10 @@ def _lines(sheet: Sheet, bill: BillDocument) -> None:
         )
     rest = energy[len(shown) :]
     if rest:
-        used, amount = sum((line.quantity for line in rest), Decimal(0)), sum((line.amount for line in rest), Decimal(0))
+        used, amount = (
+            sum((line.quantity for line in rest), Decimal(0)),
+            sum((line.amount for line in rest), Decimal(0)),
+        )
         sheet.row(
             _LINE_COLUMNS,
             (f"{len(rest)} more lines, listed in the portal", "", f"{plain(used)} {rest[0].unit}", "", money(amount)),

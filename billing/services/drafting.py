@@ -49,7 +49,9 @@ def draft_bills(
     """
     standing = _lock_standing_bills(accounts, month)
     open_accounts = [
-        account for account in accounts if account.pk not in standing or standing[account.pk].status == Bill.Status.DRAFT
+        account
+        for account in accounts
+        if account.pk not in standing or standing[account.pk].status == Bill.Status.DRAFT
     ]
     periods = {account.pk: local_month(month, zone(account.zone)) for account in open_accounts}
     books = price_books(accounts=open_accounts, periods=periods)

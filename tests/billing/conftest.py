@@ -23,14 +23,14 @@ class Meters:
         self.daily_kwh: dict[UUID, Decimal | None] = {}
         self.before: Callable[[], None] = lambda: None
 
-    def __call__(
-        self, *, requests: list[QuantityRequest], now: datetime
-    ) -> dict[UUID, list[MeteredQuantity]]:
+    def __call__(self, *, requests: list[QuantityRequest], now: datetime) -> dict[UUID, list[MeteredQuantity]]:
         self.before()
         self.asked.append(len(requests))
         cuts = {request.account_id: request.cuts for request in requests}
         answer: dict[UUID, list[MeteredQuantity]] = {request.account_id: [] for request in requests}
-        bindings = Binding.objects.filter(account__in=cuts).select_related("service_point").order_by("service_point__code")
+        bindings = (
+            Binding.objects.filter(account__in=cuts).select_related("service_point").order_by("service_point__code")
+        )
         for binding in bindings:
             for start, end in pairwise(cuts[binding.account_id]):
                 bound = Period(binding.valid.lower, binding.valid.upper or datetime(2100, 1, 1, tzinfo=UTC))

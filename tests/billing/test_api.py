@@ -130,7 +130,9 @@ class TestLastMonthBill:
     def test_finds_the_account_that_a_meter_supplied_last_month(self, customer, account, issued):
         hung = InstallationFactory(meter__serial="SG-000123")
         moved = datetime(2023, 3, 1, tzinfo=UTC)
-        BindingFactory(service_point=hung.service_point, account=account, valid=since(datetime(2021, 1, 1, tzinfo=UTC), moved))
+        BindingFactory(
+            service_point=hung.service_point, account=account, valid=since(datetime(2021, 1, 1, tzinfo=UTC), moved)
+        )
         BindingFactory(service_point=hung.service_point, valid=since(moved))
 
         for client in (client_of(customer), client_of(scopes=[Scope.QUERIES])):
@@ -178,7 +180,10 @@ class TestBillList:
 
         listed = self.listed(client_of(customer))
 
-        assert [(bill["account_id"], bill["month"]) for bill in listed] == [("A-1001", "2023-02"), ("A-1001", "2023-01")]
+        assert [(bill["account_id"], bill["month"]) for bill in listed] == [
+            ("A-1001", "2023-02"),
+            ("A-1001", "2023-01"),
+        ]
         assert (listed[0]["total"], listed[0]["consumption_kwh"]) == ("96.47", 308.52)
         assert listed[0]["period"]["from"] == "2023-02-01T00:00:00+08:00"
 
@@ -276,7 +281,12 @@ class TestBillRuns:
 
         assert answer.status_code == 202
         shown = json.loads(client.get(answer["Location"]).content)
-        assert (shown["month"], shown["status"], shown["accounts_done"], shown["bills_issued"]) == ("2023-02", "done", 1, 1)
+        assert (shown["month"], shown["status"], shown["accounts_done"], shown["bills_issued"]) == (
+            "2023-02",
+            "done",
+            1,
+            1,
+        )
         assert [run["id"] for run in json.loads(client.get("/api/v1/bill-runs").content)["results"]] == [shown["id"]]
 
     def test_start_once_a_month(self):

@@ -11,7 +11,14 @@ from billing.services.bills import AlreadyIssued, HeldBack, MonthNotOver, draft_
 from billing.services.tariffs import load_singapore_tariff
 from billing.workflow import CannotMove
 from energy_portal.shared.clock import YearMonth
-from tests.factories import BindingFactory, CustomerAccountFactory, ManagerFactory, TariffFactory, TariffVersionFactory, since
+from tests.factories import (
+    BindingFactory,
+    CustomerAccountFactory,
+    ManagerFactory,
+    TariffFactory,
+    TariffVersionFactory,
+    since,
+)
 
 FEBRUARY = YearMonth(2023, 2)
 NOW = datetime(2025, 11, 2, 1, tzinfo=UTC)

@@ -21,7 +21,9 @@ ENERGY = DocumentLine(
 )
 GST = DocumentLine("tax", "GST 8 %", FIRST, LAST, Decimal("89.320000"), "SGD", Decimal("0.08"), Decimal("7.15"))
 READS = tuple(
-    DocumentRead("SP-1", "SG-000123", "1.8.0", datetime(2023, month, 1, tzinfo=SINGAPORE), Decimal(value), 17, "boundary")
+    DocumentRead(
+        "SP-1", "SG-000123", "1.8.0", datetime(2023, month, 1, tzinfo=SINGAPORE), Decimal(value), 17, "boundary"
+    )
     for month, value in ((2, "14002.3"), (3, "14310.82"))
 )
 
@@ -180,7 +182,9 @@ class TestFigures:
     def test_money_has_two_decimals_and_groups(self):
         assert money(Decimal("1234.5")) == "1,234.50"
 
-    @pytest.mark.parametrize(("number", "text"), [("308.520000", "308.52"), ("1200", "1,200"), ("0.000001", "0.000001")])
+    @pytest.mark.parametrize(
+        ("number", "text"), [("308.520000", "308.52"), ("1200", "1,200"), ("0.000001", "0.000001")]
+    )
     def test_plain_keeps_every_digit_that_counts(self, number, text):
         assert plain(Decimal(number)) == text
 

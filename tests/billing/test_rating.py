@@ -67,8 +67,7 @@ class TestRate:
         ends = cuts(first, last, (Q1, Q2), TAXES)
         days = [(end - start).days for start, end in zip(ends, ends[1:], strict=False)]
         used = [
-            stretch(start, end, 10 * Decimal(count))
-            for start, end, count in zip(ends, ends[1:], days, strict=False)
+            stretch(start, end, 10 * Decimal(count)) for start, end, count in zip(ends, ends[1:], days, strict=False)
         ]
 
         rating = rate(used, (Q1, Q2), TAXES)
@@ -105,7 +104,11 @@ class TestRate:
 
     @pytest.mark.parametrize(
         ("first", "after"),
-        [(date(2023, 6, 1), date(2023, 7, 2)), (date(2022, 12, 31), date(2023, 1, 2)), (date(2024, 1, 1), date(2024, 2, 1))],
+        [
+            (date(2023, 6, 1), date(2023, 7, 2)),
+            (date(2022, 12, 31), date(2023, 1, 2)),
+            (date(2024, 1, 1), date(2024, 2, 1)),
+        ],
         ids=["ends after the last version", "starts before the first", "has none"],
     )
     def test_refuses_to_guess_a_price(self, first, after):
@@ -216,6 +219,8 @@ class TestCuts:
 
 
 class TestToCent:
-    @pytest.mark.parametrize(("amount", "rounded"), [("0.005", "0.01"), ("0.0049", "0.00"), ("49.215", "49.22"), ("-0.005", "-0.01")])
+    @pytest.mark.parametrize(
+        ("amount", "rounded"), [("0.005", "0.01"), ("0.0049", "0.00"), ("49.215", "49.22"), ("-0.005", "-0.01")]
+    )
     def test_rounds_half_away_from_zero(self, amount, rounded):
         assert to_cent(Decimal(amount)) == Decimal(rounded)

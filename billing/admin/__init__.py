@@ -1,0 +1,5 @@
+from billing.admin.bills import BillAdmin
+from billing.admin.runs import BillRunAdmin
+from billing.admin.tariffs import TariffAdmin, TariffAssignmentAdmin, TaxAdmin
+
+__all__ = ["BillAdmin", "BillRunAdmin", "TariffAdmin", "TariffAssignmentAdmin", "TaxAdmin"]

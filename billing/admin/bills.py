@@ -1,0 +1,154 @@
+"""Bills to look at, and drafts to issue."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from accounts.actors import Actor
+from billing.models import Bill, BillLine, BillRun
+from billing.services.bills import draft_bill, issue_bill
+from energy_portal.shared.admin import AppendOnlyAdmin
+from energy_portal.shared.clock import YearMonth
+from energy_portal.shared.errors import DomainError
+from meters.models import Binding
+
+
+class MonthFilter(admin.SimpleListFilter):
+    """Months that were run."""
+
+    title = "month"
+    parameter_name = "month"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        months = BillRun.objects.order_by("-month").values_list("month", flat=True)
+        return [(month.isoformat(), f"{month:%B %Y}") for month in months]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Bill]) -> QuerySet[Bill]:
+        offered = {key for key, _ in self.lookup_choices}
+        return queryset.filter(month=self.value()) if self.value() in offered else queryset
+
+
+class BillLineInline(TabularInline):  # type: ignore[misc]
+    model = BillLine
+    fields = ("description", "service_point", "period", "quantity", "unit", "rate", "amount")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BillLine]:
+        lines: QuerySet[BillLine] = super().get_queryset(request)
+        return lines.select_related("service_point")
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+
+@admin.register(Bill)
+class BillAdmin(AppendOnlyAdmin):
+    list_display = ("name", "account", "month_name", "status_label", "consumption_kwh", "total", "currency", "document")
+    list_select_related = ("account",)
+    list_filter = ("status", MonthFilter, "held_because")
+    search_fields = ("^number", "^account__number", "account__owner_name")
+    search_help_text = "Bill number, account number, name, or a meter's serial"
+    actions = ("issue_selected", "rate_selected")
+    inlines = (BillLineInline,)
+    fields = (
+        "name",
+        "account",
+        "month_name",
+        "period",
+        "status_label",
+        "held",
+        "document",
+        "consumption_kwh",
+        "estimated_share",
+        "subtotal",
+        "tax",
+        "total",
+        "currency",
+        "run",
+        "as_of",
+        "issued_at",
+    )
+    readonly_fields = fields
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Bill], search_term: str
+    ) -> tuple[QuerySet[Bill], bool]:
+        """Search by number and name, and by the serial of a meter that supplied the account."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return found, may_repeat
+        supplied = Binding.objects.filter(service_point__installations__meter__serial__iexact=search_term.strip())
+        return queryset.filter(Q(pk__in=found.values("pk")) | Q(account__in=supplied.values("account"))), False
+
+    def has_issue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_bill")
+
+    @admin.action(description="Issue selected drafts", permissions=["issue"])
+    def issue_selected(self, request: HttpRequest, queryset: QuerySet[Bill]) -> None:
+        actor, now = Actor(user=request.user), timezone.now()  # type: ignore[arg-type]
+        keys = queryset.order_by("account__number").values_list("pk", flat=True)
+        self._each(request, keys, lambda key: issue_bill(bill_id=key, actor=actor, now=now), "issued")
+
+    @admin.action(description="Rate selected drafts anew", permissions=["issue"])
+    def rate_selected(self, request: HttpRequest, queryset: QuerySet[Bill]) -> None:
+        actor, now = Actor(user=request.user), timezone.now()  # type: ignore[arg-type]
+        wanted = {bill.pk: bill for bill in queryset}
+        self._each(
+            request,
+            wanted,
+            lambda key: draft_bill(
+                account_id=wanted[key].account_id, month=YearMonth.of(wanted[key].month), actor=actor, now=now
+            ),
+            "rated",
+        )
+
+    def _each(self, request: HttpRequest, keys: Any, do: Callable[[UUID], Bill], done_word: str) -> None:
+        done = 0
+        for key in keys:
+            try:
+                do(key)
+            except DomainError as error:
+                self.message_user(request, str(error), messages.WARNING)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, f"{done} {'bill' if done == 1 else 'bills'} {done_word}.")
+
+    @display(description="Number", ordering="number")
+    def name(self, bill: Bill) -> str:
+        return str(bill)
+
+    @display(description="Month", ordering="month")
+    def month_name(self, bill: Bill) -> str:
+        return f"{bill.month:%B %Y}"
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"draft": "info", "held": "warning", "issued": "success", "void": "danger", "archived": "default"},
+    )
+    def status_label(self, bill: Bill) -> tuple[str, str]:
+        return ("held", "Held") if bill.held_because else (bill.status, bill.get_status_display())
+
+    @display(description="Held because")
+    def held(self, bill: Bill) -> str:
+        return bill.get_held_because_display()
+
+    @display(description="Document")
+    def document(self, bill: Bill) -> SafeString:
+        return format_html('<a class="underline" href="{}">PDF</a>', reverse("billing:api_bill_pdf", args=(bill.pk,)))

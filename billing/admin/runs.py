@@ -1,0 +1,139 @@
+"""A month's bills: start it, watch it, continue it."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts.actors import Actor
+from billing.models import BillRun
+from billing.selectors.runs import run_with_starter
+from billing.services.runs import request_month
+from energy_portal.shared.admin import PortalAdmin
+from energy_portal.shared.clock import YearMonth, zone
+from energy_portal.shared.errors import DomainError
+
+MONTHS_OFFERED = 36
+_REFRESH_SECONDS = "3"
+_ACTIVE = (BillRun.Status.QUEUED, BillRun.Status.RUNNING)
+
+
+def finished_months() -> list[tuple[str, str]]:
+    """List the last months that are over in the site's zone, newest first, as choices."""
+    month = YearMonth.of(timezone.now(), zone(settings.SITE_ZONE))
+    choices = []
+    for _ in range(MONTHS_OFFERED):
+        month = month.previous()
+        choices.append((str(month), f"{month.first_day:%B %Y}"))
+    return choices
+
+
+class RunMonthForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Which month to bill; a month that was run before is run again for whoever has no issued bill."""
+
+    billed_month = forms.ChoiceField(
+        label="Month",
+        choices=finished_months,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Accounts that have an issued bill of the month are left alone.",
+    )
+
+    class Meta:
+        model = BillRun
+        fields = ()
+
+
+@admin.register(BillRun)
+class BillRunAdmin(PortalAdmin):
+    form = RunMonthForm
+    list_display = ("month_name", "status_label", "progress", "bills_issued", "bills_held", "started_by", "finished_at")
+    list_select_related = ("started_by",)
+    list_filter = ("status",)
+    actions_list = ("run_month",)
+    actions_detail = ("continue_run",)
+
+    def get_fields(self, request: HttpRequest, obj: BillRun | None = None) -> Any:
+        if obj is None:
+            return ("billed_month",)
+        counts = ("accounts_total", "accounts_done", "bills_issued", "bills_held")
+        times = ("created_at", "started_at", "finished_at")
+        return ("month_name", "status_label", "progress", *counts, "started_by", *times, "error")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: BillRun | None = None) -> Any:
+        return () if obj is None else self.get_fields(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: BillRun | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: BillRun | None = None) -> bool:
+        return False
+
+    def has_continue_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return bool(super().has_add_permission(request))
+
+    def save_model(self, request: HttpRequest, obj: BillRun, form: Any, change: bool) -> None:
+        """Request the month through the service; the object becomes the run that stands for it."""
+        run = _request(YearMonth.parse(form.cleaned_data["billed_month"]), request)
+        obj.__dict__.update(run.__dict__)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the runs, and have the browser ask again while one is under way."""
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        if BillRun.objects.filter(status__in=_ACTIVE).exists():
+            response["Refresh"] = _REFRESH_SECONDS
+        return response
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show a run, and have the browser ask again while it is under way."""
+        response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
+        if BillRun.objects.filter(pk=object_id, status__in=_ACTIVE).exists():
+            response["Refresh"] = _REFRESH_SECONDS
+        return response
+
+    @action(description="Run a month's bills", url_path="run-month", permissions=["add"])
+    def run_month(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:billing_billrun_add")
+
+    @action(description="Continue this run", url_path="continue", permissions=["continue"])
+    def continue_run(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        try:
+            _request(YearMonth.of(run_with_starter(object_id).month), request)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        else:
+            self.message_user(request, "The run continues.")
+        return redirect(reverse("admin:billing_billrun_change", args=(object_id,)))
+
+    @display(description="Month", ordering="month")
+    def month_name(self, run: BillRun) -> str:
+        return str(run)
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"queued": "info", "running": "info", "done": "success", "failed": "danger"},
+    )
+    def status_label(self, run: BillRun) -> tuple[str, str]:
+        return run.status, run.get_status_display()
+
+    @display(description="Accounts")
+    def progress(self, run: BillRun) -> SafeString:
+        return format_html(
+            '<progress value="{done}" max="{total}" aria-label="Accounts billed"></progress> {done} of {total}',
+            done=run.accounts_done,
+            total=max(run.accounts_total, run.accounts_done),
+        )
+
+
+def _request(month: YearMonth, request: HttpRequest) -> BillRun:
+    return request_month(month=month, actor=Actor(user=request.user), now=timezone.now())  # type: ignore[arg-type]
