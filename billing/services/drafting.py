@@ -1,6 +1,6 @@
 """Make bills of metered energy and prices, many accounts at a time in a constant number of queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from billing import store
 from billing.models import Bill, BillLine, BillRun, Hold
 from billing.rating import EnergyLine, TaxLine
 from billing.selectors.pricing import NotPriced, PriceBook, Priced, price_books, price_by
-from energy_portal.shared.clock import Period, YearMonth, local_month, zone
+from energy_portal.shared.clock import YearMonth, local_month, zone
 from meters.selectors.quantities import MeteredQuantity, QuantityRequest, ReadUsed, metered_quantities
 
 _REWRITTEN = (

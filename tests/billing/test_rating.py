@@ -1,3 +1,4 @@
+import itertools
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from billing.rating import (
     EnergyRate,
     NoRateInForce,
-    NotCut,
     NoTaxInForce,
+    NotCut,
     Stretch,
     TaxRate,
     cuts,
@@ -65,7 +66,7 @@ class TestRate:
     def test_prices_each_part_of_a_period_by_the_version_in_force(self):
         first, last = midnight(date(2023, 3, 15)), midnight(date(2023, 4, 15))
         ends = cuts(first, last, (Q1, Q2), TAXES)
-        days = [(end - start).days for start, end in zip(ends, ends[1:], strict=False)]
+        days = [(end - start).days for start, end in itertools.pairwise(ends)]
         used = [
             stretch(start, end, 10 * Decimal(count)) for start, end, count in zip(ends, ends[1:], days, strict=False)
         ]
@@ -155,7 +156,7 @@ def histories(draw):
     ]
     first, last = midnight(date(2023, 1, 1)), midnight(starts[-1] + timedelta(days=draw(st.integers(1, 400))))
     ends_of = cuts(first, last, versions, TAXES)
-    used = [stretch(start, end, draw(kilowatt_hours)) for start, end in zip(ends_of, ends_of[1:], strict=False)]
+    used = [stretch(start, end, draw(kilowatt_hours)) for start, end in itertools.pairwise(ends_of)]
     return versions, used
 
 
