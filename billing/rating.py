@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 CENT = Decimal("0.01")
@@ -60,7 +61,7 @@ class Stretch:
     start: datetime
     end: datetime
     energy_kwh: Decimal
-    reads: tuple[object, ...] = ()
+    reads: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,10 @@ def cuts(
 
     :returns: ascending: the period's ends and every start or end of a version between them.
     """
+    versions: list[EnergyRate | TaxRate] = [*energy_rates, *tax_rates]
     inside = {
         instant
-        for version in (*energy_rates, *tax_rates)
+        for version in versions
         for instant in (version.start, version.end)
         if instant is not None and start < instant < end
     }
@@ -177,7 +179,7 @@ def _overlaps(version: EnergyRate | TaxRate, stretch: Stretch) -> bool:
     return version.start < stretch.end and (version.end is None or version.end > stretch.start)
 
 
-def _has_gap(versions: Sequence[EnergyRate] | Sequence[TaxRate], stretch: Stretch) -> bool:
+def _has_gap(versions: Sequence[EnergyRate | TaxRate], stretch: Stretch) -> bool:
     ordered = sorted(versions, key=lambda version: version.start)
     if not ordered or ordered[0].start > stretch.start:
         return True

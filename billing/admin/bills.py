@@ -34,8 +34,9 @@ class MonthFilter(admin.SimpleListFilter):
         return [(month.isoformat(), f"{month:%B %Y}") for month in months]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Bill]) -> QuerySet[Bill]:
+        chosen = self.value()
         offered = {key for key, _ in self.lookup_choices}
-        return queryset.filter(month=self.value()) if self.value() in offered else queryset
+        return queryset.filter(month=chosen) if chosen and chosen in offered else queryset
 
 
 class BillLineInline(TabularInline):  # type: ignore[misc]

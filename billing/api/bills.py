@@ -45,7 +45,7 @@ class PDFRenderer(BaseRenderer):
         return data if isinstance(data, bytes) else strict_json.dumps(data)
 
 
-class BillFilter(filters.FilterSet):
+class BillFilter(filters.FilterSet):  # type: ignore[misc]
     """By account number, month and status."""
 
     account_id = filters.CharFilter(field_name="account__number")

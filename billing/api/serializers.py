@@ -95,7 +95,7 @@ class BillOut(serializers.ModelSerializer[Bill]):
 
     class Meta:
         model = Bill
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "number",
             "account_id",
@@ -167,7 +167,7 @@ class BillDetailOut(BillOut):
     lines = BillLineOut(many=True)
 
     class Meta(BillOut.Meta):
-        fields = (*BillOut.Meta.fields, "lines")  # type: ignore[assignment]
+        fields: tuple[str, ...] = (*BillOut.Meta.fields, "lines")
         read_only_fields = fields
 
 

@@ -79,7 +79,7 @@ def account_for_query(*, number: str | None, serial: str | None, user: User | No
     """
     accounts = CustomerAccount.objects.all() if user is None else CustomerAccount.objects.visible_to(user)
     if number is not None:
-        account = accounts.filter(number=number).first()
+        account: CustomerAccount | None = accounts.filter(number=number).first()
         if account is None:
             raise NoSuchSupply(f"There is no account {number!r}.", code="unknown_account")
         return account
@@ -87,9 +87,9 @@ def account_for_query(*, number: str | None, serial: str | None, user: User | No
         account__in=accounts.values("pk"), service_point__installations__meter__serial=serial
     ).select_related("account")
     for binding in bindings.order_by("-valid").distinct():
-        last_month = local_month(_month_before(binding.account, now), zone(binding.account.zone))
-        if _overlaps(binding, last_month):
-            return binding.account
+        supplied: CustomerAccount = binding.account
+        if _overlaps(binding, local_month(_month_before(supplied, now), zone(supplied.zone))):
+            return supplied
     raise NoSuchSupply(f"No meter {serial!r} supplied an account last month.", code="unknown_meter")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -37,7 +38,7 @@ def supplied_accounts(*, month: YearMonth, zones: Iterable[str], now: datetime) 
         period = local_month(month, zone(name))
         if period.end <= now:
             bound = Binding.objects.filter(account=OuterRef("pk"), valid__overlap=(period.start, period.end))
-            condition |= Q(zone=name) & Exists(bound)
+            condition |= Q(zone=name) & Q(Exists(bound))
     return CustomerAccount.objects.filter(condition)
 
 
@@ -55,7 +56,7 @@ def run_counts(*, month: YearMonth, now: datetime) -> RunCounts:
     return RunCounts(supplied=supplied.count(), billed=supplied.filter(Exists(issued)).count())
 
 
-def run_with_starter(run_id: object) -> BillRun:
+def run_with_starter(run_id: UUID) -> BillRun:
     """Fetch a run with whoever started it.
 
     :raises BillRun.DoesNotExist: there is none.

@@ -67,7 +67,7 @@ def issue_bill(*, bill_id: UUID, actor: Actor, now: datetime) -> Bill:
     :raises CannotMove: it is not a draft.
     :raises HeldBack: it is held; its reason says what to do.
     """
-    bill = Bill.objects.select_for_update().get(pk=bill_id)
+    bill: Bill = Bill.objects.select_for_update().get(pk=bill_id)
     workflow.require_transition(bill, Bill.Status.ISSUED)
     if bill.held_because:
         raise HeldBack(bill.get_held_because_display(), extra={"held_because": bill.held_because})
