@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Queue
 
+from energy_portal.settings.admin_site import UNFOLD as UNFOLD
 from energy_portal.shared.endpoints import endpoints_of
 from energy_portal.shared.logs import logging_settings
 
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
@@ -76,6 +78,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "energy_portal.shared.admin_policy.admin_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -177,7 +180,7 @@ _CONTENT_DIRECTIVES = {
     "frame-ancestors": [NONE],
     "form-action": [SELF],
 }
-CONTENT_SECURITY_POLICY = {"EXCLUDE_URL_PREFIXES": ("/admin",), "DIRECTIVES": _CONTENT_DIRECTIVES}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": _CONTENT_DIRECTIVES}
 ADMIN_CONTENT_SECURITY_POLICY = {
     **_CONTENT_DIRECTIVES,
     "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],

@@ -1,0 +1,187 @@
+"""The figures of the admin's front page."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Count, Max, Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import DataSource
+from billing.models import Bill, BillRun
+from energy_portal.shared.clock import YearMonth, zone
+from meters.models import RegistrationRequest
+from meters.selectors.intake import IntakeDay, open_exception_counts, readings_received
+
+CACHE_SECONDS = 60
+_CACHE_KEY = "dashboard"
+_GOOD_SHARE, _POOR_SHARE = 0.98, 0.9
+_SOURCES_SHOWN = 6
+_QUIET_AFTER = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Readings of one day, and how high their bar stands."""
+
+    day: date
+    received: int
+    expected: int
+
+    @property
+    def share(self) -> float:
+        """Received of expected, 0 to 1; a day without anything to expect is whole."""
+        return min(1.0, self.received / self.expected) if self.expected else 1.0
+
+    @property
+    def percent(self) -> int:
+        """The share in whole per cent, 100 only when nothing is missing."""
+        return int(self.share * 100)
+
+    @property
+    def grade(self) -> str:
+        """How well it goes, for eyes: ``good``, ``warn`` or ``bad``."""
+        if self.share >= _GOOD_SHARE:
+            return "good"
+        return "warn" if self.share >= _POOR_SHARE else "bad"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How many exceptions of a rule are open."""
+
+    code: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Billing:
+    """The bills of a month, and its run where there is one."""
+
+    month: date
+    issued: int
+    held: int
+    run: BillRun | None
+
+    @property
+    def run_percent(self) -> int:
+        """How far the run is, in whole per cent."""
+        if self.run is None or not self.run.accounts_total:
+            return 0
+        return min(100, 100 * self.run.accounts_done // self.run.accounts_total)
+
+
+@dataclass(frozen=True)
+class SourceSeen:
+    """When a data source's keys were last used."""
+
+    name: str
+    pk: int
+    seen_at: datetime | None
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Everything that the front page shows, as it was at ``as_of``."""
+
+    as_of: datetime
+    days: tuple[Intake, ...]
+    rules: tuple[Rule, ...]
+    requests_waiting: int
+    billing: Billing
+    sources: tuple[SourceSeen, ...]
+
+    @property
+    def today(self) -> Intake:
+        return self.days[-1]
+
+    @property
+    def exceptions_open(self) -> int:
+        return sum(rule.count for rule in self.rules)
+
+
+def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the figures to the admin's front page; they are at most a minute old."""
+    now = timezone.now()
+    dashboard = cache.get(_CACHE_KEY)
+    if dashboard is None:
+        dashboard = dashboard_at(now=now)
+        cache.set(_CACHE_KEY, dashboard, CACHE_SECONDS)
+    context["dashboard"] = dashboard
+    context["may"] = {
+        name: request.user.has_perm(permission)  # type: ignore[union-attr]
+        for name, permission in (
+            ("exceptions", "meters.view_readingexception"),
+            ("requests", "meters.view_registrationrequest"),
+            ("bills", "billing.view_bill"),
+            ("runs", "billing.view_billrun"),
+            ("sources", "accounts.view_datasource"),
+        )
+    }
+    return context
+
+
+def dashboard_at(*, now: datetime) -> Dashboard:
+    """Collect the figures, in a constant number of queries."""
+    return Dashboard(
+        as_of=now,
+        days=tuple(_intake(day) for day in readings_received(now=now, days=7)),
+        rules=tuple(
+            Rule(code, count) for code, count in sorted(open_exception_counts().items(), key=lambda item: -item[1])
+        ),
+        requests_waiting=RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count(),
+        billing=_billing(now),
+        sources=_sources(now),
+    )
+
+
+def requests_badge(request: HttpRequest) -> str:
+    """Return what stands beside the registration requests in the navigation: how many wait, if any."""
+    waiting = _cached_count(
+        "dashboard-requests", RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count
+    )
+    return str(waiting) if waiting else ""
+
+
+def exceptions_badge(request: HttpRequest) -> str:
+    """Return what stands beside the exceptions in the navigation: how many are open, if any."""
+    waiting = _cached_count("dashboard-exceptions", lambda: sum(open_exception_counts().values()))
+    return str(waiting) if waiting else ""
+
+
+def _intake(day: IntakeDay) -> Intake:
+    return Intake(day=day.day, received=day.received, expected=day.expected)
+
+
+def _billing(now: datetime) -> Billing:
+    month = YearMonth.of(now, zone(settings.SITE_ZONE)).previous().first_day
+    run = BillRun.objects.filter(month=month).first()
+    counts = Bill.objects.filter(month=month).aggregate(
+        issued=Count("pk", filter=Q(status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))),
+        held=Count("pk", filter=Q(status=Bill.Status.DRAFT) & ~Q(held_because="")),
+    )
+    return Billing(month=month, issued=counts["issued"], held=counts["held"], run=run)
+
+
+def _sources(now: datetime) -> tuple[SourceSeen, ...]:
+    standing = DataSource.objects.filter(revoked_at=None).annotate(seen_at=Max("keys__last_used_at"))
+    newest_first = standing.order_by("-seen_at", "name")[:_SOURCES_SHOWN]
+    return tuple(
+        SourceSeen(
+            name=source.name,
+            pk=source.pk,
+            seen_at=source.seen_at,
+            quiet=source.seen_at is None or source.seen_at < now - _QUIET_AFTER,
+        )
+        for source in newest_first
+    )
+
+
+def _cached_count(key: str, count: Any) -> int:
+    return int(cache.get_or_set(key, count, CACHE_SECONDS) or 0)
+
+
