@@ -1,7 +1,7 @@
 """Make bills of metered energy and prices, many accounts at a time in a constant number of queries."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -153,7 +153,14 @@ def _tax_line(bill: Bill, line: TaxLine) -> BillLine:
 
 
 def _read(read: ReadUsed) -> dict[str, Any]:
-    return {**asdict(read), "time": read.time.isoformat(), "value": f"{read.value:f}"}
+    return {
+        "serial": read.serial,
+        "register_code": read.register_code,
+        "time": read.time.isoformat(),
+        "value": f"{read.value:f}",
+        "quality": read.quality,
+        "role": read.role,
+    }
 
 
 def _estimated_share(quantities: Sequence[MeteredQuantity]) -> Decimal:
