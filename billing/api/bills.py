@@ -9,7 +9,7 @@ from django.http import Http404
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -85,7 +85,7 @@ class LastMonthBillView(APIView):
         return Response(LastMonthBillOut(last_month_bill(account=account, now=now)).data)
 
 
-@extend_schema(operation_id="bills_list", tags=["bills"])
+@extend_schema_view(get=extend_schema(operation_id="bills_list", tags=["bills"]))
 class BillListView(ListAPIView[Bill]):
     """The bills that the caller may see, newest first; ``?format=csv`` for a file."""
 

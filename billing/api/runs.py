@@ -38,7 +38,7 @@ class BillRunListView(ListCreateAPIView[BillRun]):
         return Response(BillRunOut(run).data, status=202, headers={"Location": location})
 
 
-@extend_schema(operation_id="bill_runs_retrieve", tags=["bill runs"])
+@extend_schema_view(get=extend_schema(operation_id="bill_runs_retrieve", tags=["bill runs"]))
 class BillRunDetailView(RetrieveAPIView[BillRun]):
     """One run and how far it is."""
 

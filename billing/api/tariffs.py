@@ -1,6 +1,6 @@
 """Tariffs, for everybody who comes in."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 
 from billing.api.serializers import TariffOut
@@ -9,7 +9,7 @@ from billing.models import Tariff
 _TARIFFS = Tariff.objects.select_related("tax").prefetch_related("versions").order_by("code")
 
 
-@extend_schema(operation_id="tariffs_list", tags=["tariffs"])
+@extend_schema_view(get=extend_schema(operation_id="tariffs_list", tags=["tariffs"]))
 class TariffListView(ListAPIView[Tariff]):
     """Every tariff with its versions."""
 
@@ -18,7 +18,7 @@ class TariffListView(ListAPIView[Tariff]):
     filter_backends = ()
 
 
-@extend_schema(operation_id="tariffs_retrieve", tags=["tariffs"])
+@extend_schema_view(get=extend_schema(operation_id="tariffs_retrieve", tags=["tariffs"]))
 class TariffDetailView(RetrieveAPIView[Tariff]):
     """One tariff with its versions."""
 

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pypdf import PdfReader
 from rest_framework.test import APIClient
 
+from accounts.api.authentication import SourceCaller
 from accounts.models import SourceKey
 from accounts.roles import Role, Scope
 from billing.models import Bill, BillRun
@@ -56,7 +57,7 @@ def client_of(user=None, *, scopes=None) -> APIClient:
     if scopes is not None:
         source = DataSourceFactory(scopes=scopes)
         key = SourceKey.objects.create(source=source, prefix=uuid4().hex[:16], key_hash=uuid4().hex)
-        client.force_authenticate(user=object(), token=key)
+        client.force_authenticate(user=SourceCaller(source), token=key)
     elif user is not None:
         client.force_authenticate(user=user)
     return client
