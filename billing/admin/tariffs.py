@@ -41,9 +41,8 @@ class VersionInline(TabularInline):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         lines = BillLine.objects.filter(**{self.line_name: OuterRef("pk")}).exclude(bill__status=Bill.Status.DRAFT)
-        versions: QuerySet[Any] = super().get_queryset(request)
-        versions = versions.select_related(self.parent_name).annotate(is_used=Exists(lines))
-        return versions
+        versions = super().get_queryset(request).select_related(self.parent_name)
+        return versions.annotate(is_used=Exists(lines))  # type: ignore[no-any-return]
 
     @display(description="On issued bills", boolean=True)
     def in_use(self, version: TariffVersion | TaxVersion) -> bool:
