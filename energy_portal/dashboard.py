@@ -111,6 +111,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if dashboard is None:
         dashboard = dashboard_at(now=now)
         cache.set(_CACHE_KEY, dashboard, CACHE_SECONDS)
+    context["title"] = "Overview"
     context["dashboard"] = dashboard
     context["may"] = {
         name: request.user.has_perm(permission)  # type: ignore[union-attr]

@@ -22,6 +22,11 @@ class DayMark:
     x: float
     label: str
 
+    @property
+    def percent(self) -> float:
+        """Its place along the chart, per cent."""
+        return round(100 * self.x / WIDTH, 2)
+
 
 @dataclass(frozen=True)
 class ProfileChart:

@@ -39,13 +39,19 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
         "bindings__account__owner_name",
     )
     search_help_text = "Code, address, meter serial, account number or name"
-    autocomplete_fields = ("premises",)
+    raw_id_fields = ("premises",)
     readonly_fields = ("status", "created_at")
     fieldsets = (
         (None, {"fields": ("code", "premises", ("commodity", "service_class"), "greatest_rate_per_hour", "status")}),
     )
     inlines = (BindingInline, InstallationInline, ChainEventInline)
-    actions_detail = ("exchange_meter", "install_meter", "remove_meter", "move_in", "move_out")
+    actions_detail = (
+        {
+            "title": "Record an event",
+            "icon": "edit_calendar",
+            "items": ("exchange_meter", "install_meter", "remove_meter", "move_in", "move_out"),
+        },
+    )
     change_form_outer_before_template = "admin/meters/service_point_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
