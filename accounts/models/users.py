@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -50,6 +51,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         help_text="Extra rights by name, such as meters.change_meter.",
     )
+    login_epoch = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Sessions and tokens of an earlier epoch open nothing."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -74,6 +78,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Tell whether the admin opens for them."""
         return self.is_active and self.role in STAFF_ROLES
+
+    def get_session_auth_hash(self) -> str:
+        """Return what every session is tied to: it ends with the password and with the epoch."""
+        return f"{super().get_session_auth_hash()}.{self.login_epoch}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """Yield what sessions made under a former SECRET_KEY are tied to."""
+        for session_hash in super().get_session_auth_fallback_hash():
+            yield f"{session_hash}.{self.login_epoch}"
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
         """Tell whether their role, an extra right or a group grants a permission."""

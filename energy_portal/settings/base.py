@@ -143,6 +143,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),
     },
+    "forget-what-lapsed": {
+        "task": "accounts.tasks.forget",
+        "schedule": crontab(minute="30", hour="3"),
+    },
 }
 
 AUTH_USER_MODEL = "accounts.User"
@@ -170,6 +174,10 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "energy_portal.shared.callers.client_address"
+AXES_USERNAME_CALLABLE = "accounts.pages.lockout.login_name"
+AXES_LOCKOUT_CALLABLE = "accounts.pages.lockout.locked_out"
 
 _CONTENT_DIRECTIVES = {
     "default-src": [SELF],
@@ -217,10 +225,10 @@ READING_BATCH_LIMIT = env.int("READING_BATCH_LIMIT", 20_000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.DataSourceAuthentication",
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.IsPerson"],
     "DEFAULT_RENDERER_CLASSES": ["energy_portal.shared.api.ProblemAwareJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["energy_portal.shared.api.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "energy_portal.shared.api.KeysetPagination",

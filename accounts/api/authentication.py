@@ -1,0 +1,82 @@
+"""Who calls the API: a machine with a key, or a person with a token."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import Token
+from simple_history.models import HistoricalRecords
+
+from accounts.models import DataSource, SourceKey, User
+from accounts.selectors.sources import KEY_MARK, source_key
+from accounts.services.sources import note_use
+
+EPOCH_CLAIM = "epoch"
+CHALLENGE = 'Bearer realm="portal"'
+
+
+@dataclass(frozen=True)
+class SourceCaller:
+    """A machine where a view expects a user: it is nobody in particular and has no role."""
+
+    source: DataSource
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+    is_staff = False
+    is_superuser = False
+    role = ""
+
+    @property
+    def pk(self) -> str:
+        """Name it apart from any person."""
+        return f"source:{self.source.pk}"
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Tell that permissions are for people; a machine has scopes."""
+        return False
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Tell that the admin is for people."""
+        return False
+
+
+class DataSourceAuthentication(BaseAuthentication):
+    """``Authorization: Bearer ep_…``: the key of a data source; any other bearer is left to the next in line."""
+
+    def authenticate(self, request: Request) -> tuple[SourceCaller, SourceKey] | None:
+        words = get_authorization_header(request).split()
+        if len(words) != 2 or words[0].lower() != b"bearer" or not words[1].startswith(KEY_MARK.encode()):
+            return None
+        now = timezone.now()
+        key = source_key(text=words[1].decode("latin-1"), now=now)
+        if key is None:
+            raise AuthenticationFailed("This key is wrong, has lapsed or was revoked.", code="invalid_key")
+        note_use(key=key, now=now)
+        _leave_history_unsigned()
+        return SourceCaller(key.source), key
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+class TokenAuthentication(JWTAuthentication):
+    """``Authorization: Bearer <JWT>``: a person's access token, until it lapses or their logins are ended."""
+
+    def get_user(self, validated_token: Token) -> User:
+        user: User = super().get_user(validated_token)
+        if validated_token.get(EPOCH_CLAIM, 0) != user.login_epoch:
+            raise AuthenticationFailed("This login was ended; log in again.", code="login_ended")
+        return user
+
+
+def _leave_history_unsigned() -> None:
+    # django-simple-history signs a change with the request's user, who must be a person.
+    with suppress(AttributeError):
+        del HistoricalRecords.context.request

@@ -1,0 +1,27 @@
+"""The record of who did what, written in the transaction of the deed."""
+
+import json
+from datetime import datetime
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+
+from accounts.actors import Actor
+from accounts.models import AuditEntry
+
+
+def record(*, action: str, obj: models.Model, actor: Actor, now: datetime, **detail: object) -> None:
+    """Write an audit entry; to be called in the transaction of what it tells.
+
+    :param action: object and verb, such as ``bill.issued``.
+    :param detail: what else is worth knowing; ids, times and Decimals are kept as text, secrets never belong here.
+    """
+    AuditEntry.objects.create(
+        at=now,
+        user=actor.user,
+        source=actor.source,
+        action=action,
+        object_type=obj._meta.label_lower,
+        object_id=str(obj.pk),
+        detail=json.loads(json.dumps(detail, cls=DjangoJSONEncoder)),
+    )

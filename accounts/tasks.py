@@ -1,0 +1,34 @@
+"""What workers do for accounts: mail, and forgetting what is no longer needed."""
+
+from uuid import UUID
+
+from celery import shared_task
+from django.core.management import call_command
+from django.utils import timezone
+
+from accounts.services import access, mail
+from accounts.services.idempotency import prune_idempotency_records
+
+_RETRY = {"autoretry_for": (OSError,), "retry_backoff": 30, "max_retries": 8}
+
+
+@shared_task(name=access.SEND_TASK, **_RETRY)
+def send_invitation(*, invitation_id: str) -> None:
+    """Mail an invitation's link; sent once more it carries a new link, and the former one stops working."""
+    issued = access.issue_token(invitation_id=UUID(invitation_id), now=timezone.now())
+    if issued is not None:
+        mail.send_invitation(*issued)
+
+
+@shared_task(name=mail.RESET_TASK, **_RETRY)
+def send_password_reset(*, email: str) -> None:
+    """Mail a reset link to whoever logs in with an address; nobody learns whether anybody does."""
+    mail.send_password_reset(email=email)
+
+
+@shared_task(name="accounts.tasks.forget")
+def forget() -> None:
+    """Drop answers, sessions and tokens that can serve nobody any more."""
+    prune_idempotency_records(now=timezone.now())
+    call_command("clearsessions")
+    call_command("flushexpiredtokens")
