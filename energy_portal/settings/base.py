@@ -139,6 +139,10 @@ CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ROUTES = {"billing.tasks.*": {"queue": "billing"}}
 CELERY_BEAT_SCHEDULE = {
+    "partitions-ahead": {
+        "task": "meters.tasks.make_partitions",
+        "schedule": crontab(minute="30", hour="0"),
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

@@ -11,7 +11,6 @@ from django.utils import timezone
 from unfold.decorators import action, display
 
 from energy_portal.shared.admin import HistoryAdmin
-from energy_portal.shared.errors import NotFound
 from meters.admin.acts import ExchangeForm, InstallForm, MoveForm, RemoveForm, _ActForm
 from meters.admin.chain import BindingInline, ChainEventInline, InstallationInline
 from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url
@@ -136,7 +135,7 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
 
         def act(form: _ActForm, service_point: ServicePoint) -> str:
             if not form.registers:
-                raise NotFound(f"No meter hangs at {service_point}.")
+                raise chain.NotInstalled(f"No meter hangs at {service_point}.")
             meter = form.registers[0].meter
             chain.remove_meter(
                 meter=meter,

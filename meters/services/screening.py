@@ -107,6 +107,8 @@ def latest_accepted(now: datetime) -> datetime:
 
 
 def _candidate(index: int, row: OfferedReading, registry: "_Registry", clock: "_Clock") -> Candidate:
+    if row.meter_id is None or row.timestamp is None or row.value is None:
+        raise Refused("A reading names its meter, its timestamp and its value.", code="malformed")
     target = registry.find(row.meter_id, row.register_code)
     value = parse_value(row.value)
     time, raw_stamp = clock.read(row.timestamp, target.zone)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError as ModelInvalid
-from django.db.models import Q, QuerySet
+from django.db.models import CompositePrimaryKey, Q, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -168,10 +168,15 @@ def _ordering_of(queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
     names = (ordering,) if isinstance(ordering, str) else tuple(ordering)
     if not all(isinstance(name, str) for name in names):
         raise TypeError("A paged list is ordered by the names of columns, not by expressions.")
-    key = queryset.model._meta.pk.name
-    if names[-1].lstrip("-") in {"pk", key}:
+    key = queryset.model._meta.pk
+    plain = {name.lstrip("-") for name in names}
+    if names[-1].lstrip("-") in {"pk", key.name}:
         return names
-    return (*names, "-pk" if names[-1].startswith("-") else "pk")
+    sign = "-" if names[-1].startswith("-") else ""
+    if isinstance(key, CompositePrimaryKey):
+        # A row is not compared by a tuple: the columns of the key that are not in the order yet follow it.
+        return (*names, *(f"{sign}{name}" for name in key.field_names if name not in plain))
+    return (*names, f"{sign}pk")
 
 
 def _reversed(name: str) -> str:

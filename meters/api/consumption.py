@@ -1,0 +1,154 @@
+"""Consumption: the published path and the meter's own."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from energy_portal.shared.clock import Period, zone
+from meters.api.callers import MayQuery, person_of
+from meters.api.serializers import ConsumptionOut, ConsumptionQuery, PeriodQuery
+from meters.selectors.access import account_for, meter_for, periods_for
+from meters.selectors.consumption import (
+    Granularity,
+    PeriodName,
+    account_consumption,
+    account_period,
+    meter_consumption,
+    meter_period,
+    meter_zone,
+)
+
+_LONGEST_BY_HALF_HOUR = timedelta(days=2)
+_DESCRIPTION = (
+    "Missing is never zero. A period that still runs counts up to the last half-hour that has ended, and `period` "
+    "says so. `consumption_kwh` is the energy of the known part of the period, null where nothing is known; "
+    "`complete` tells whether the known part is all of it, so that `today` shows what was used so far. An edge "
+    "between two reads at most two hours apart is taken from the line between them; `estimated_share` is the part of "
+    "the energy that rests on such edges. `last_30_minutes` is the newest known half-hour of the last 24 hours. In `series` an interval is known "
+    "as a whole or null; only the last one of a running period shows its part so far. Without `granularity` it is "
+    "half-hours up to two days, otherwise days. A meter is followed wherever it hung; an account over all its places "
+    "and through exchanges. Customers see their own times of supply only."
+)
+_EXAMPLE = OpenApiExample(
+    "last month",
+    response_only=True,
+    value={
+        "meter_id": "SG-000123",
+        "period": {"from": "2025-02-01T00:00:00+08:00", "to": "2025-03-01T00:00:00+08:00"},
+        "consumption_kwh": 450.5,
+        "complete": True,
+        "estimated_share": 0,
+        "as_of": "2025-03-15T12:00:00+08:00",
+        "series": [{"from": "2025-02-01T00:00:00+08:00", "kwh": 15.2, "quality": 17}],
+    },
+)
+
+
+class GetConsumptionView(APIView):
+    """Energy of a meter or an account: the published path."""
+
+    permission_classes = (MayQuery,)
+
+    @extend_schema(
+        operation_id="get_consumption",
+        tags=["published paths"],
+        parameters=[ConsumptionQuery],
+        responses=ConsumptionOut,
+        description=f"{_DESCRIPTION} The period is the current month unless told.",
+        examples=[_EXAMPLE],
+    )
+    def get(self, request: Request) -> Response:
+        query = ConsumptionQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        if "meter_id" in asked:
+            return _of_meter(request, asked["meter_id"], asked, default=PeriodName.MONTH)
+        return _of_account(request, asked["account_id"], asked)
+
+
+class MeterConsumptionView(APIView):
+    """Energy of a meter."""
+
+    permission_classes = (MayQuery,)
+
+    @extend_schema(
+        operation_id="meter_consumption",
+        tags=["meters"],
+        parameters=[PeriodQuery],
+        responses=ConsumptionOut,
+        description=f"{_DESCRIPTION} The period is the current month unless told.",
+        examples=[_EXAMPLE],
+    )
+    def get(self, request: Request, serial: str) -> Response:
+        query = PeriodQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return _of_meter(request, serial, query.validated_data, default=PeriodName.MONTH)
+
+
+class MeterProfileView(APIView):
+    """The half-hours of a meter."""
+
+    permission_classes = (MayQuery,)
+
+    @extend_schema(
+        operation_id="meter_profile",
+        tags=["meters"],
+        parameters=[PeriodQuery],
+        responses=ConsumptionOut,
+        description="Half-hours of a period, today's unless told, each from the reads at both its ends or null.",
+    )
+    def get(self, request: Request, serial: str) -> Response:
+        query = PeriodQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = {"granularity": Granularity.HALF_HOUR, **query.validated_data}
+        return _of_meter(request, serial, asked, default=PeriodName.TODAY)
+
+
+def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: PeriodName) -> Response:
+    user, now = person_of(request), timezone.now()
+    meter = meter_for(serial=serial, user=user)
+    within = periods_for(meter=meter, user=user)
+    site = meter_zone(meter=meter)
+    period = meter_period(
+        meter=meter,
+        name=asked.get("period") or _name(asked, default),
+        now=now,
+        zone=site,
+        from_=asked.get("from"),
+        to=asked.get("to"),
+        within=within,
+    )
+    consumption = meter_consumption(
+        meter=meter, period=period, granularity=_granularity(asked, period), now=now, zone=site, within=within
+    )
+    return Response(ConsumptionOut(consumption, context={"zone": site, "of": {"meter_id": meter.serial}}).data)
+
+
+def _of_account(request: Request, account_number: str, asked: dict[str, Any]) -> Response:
+    now = timezone.now()
+    account = account_for(number=account_number, user=person_of(request))
+    period = account_period(
+        account=account,
+        name=asked.get("period") or _name(asked, PeriodName.MONTH),
+        now=now,
+        from_=asked.get("from"),
+        to=asked.get("to"),
+    )
+    consumption = account_consumption(account=account, period=period, granularity=_granularity(asked, period), now=now)
+    context = {"zone": zone(account.zone), "of": {"account_id": account.number}}
+    return Response(ConsumptionOut(consumption, context=context).data)
+
+
+def _name(asked: dict[str, Any], default: PeriodName) -> PeriodName:
+    return PeriodName.CUSTOM if "from" in asked or "to" in asked else default
+
+
+def _granularity(asked: dict[str, Any], period: Period) -> Granularity:
+    if asked.get("granularity"):
+        return Granularity(asked["granularity"])
+    return Granularity.HALF_HOUR if period.duration <= _LONGEST_BY_HALF_HOUR else Granularity.DAY

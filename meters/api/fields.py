@@ -1,0 +1,79 @@
+"""How energies, instants and series look from outside."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from meters.selectors.consumption import Interval
+
+SERIES_SCHEMA = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["from", "kwh", "quality"],
+        "properties": {
+            "from": {"type": "string", "format": "date-time"},
+            "kwh": {"type": ["number", "null"], "description": "Null where it is not known: missing is never zero."},
+            "quality": {
+                "type": ["integer", "null"],
+                "description": "Green Button quality of reading: 17 validated, 9 estimated on a line, 8 like a day.",
+            },
+        },
+    },
+}
+
+
+def number(value: Decimal | None) -> Decimal | None:
+    """Return a number as JSON should show it: without needless zeros and without an exponent."""
+    if value is None:
+        return None
+    short = value.normalize()
+    exponent = short.as_tuple().exponent
+    return short.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short
+
+
+def series_of(intervals: Iterable[Interval], zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return a series as JSON, its instants on a zone's clock."""
+    return [
+        {
+            "from": interval.start.astimezone(zone).isoformat(),
+            "kwh": number(interval.energy_kwh),
+            "quality": interval.quality,
+        }
+        for interval in intervals
+    ]
+
+
+@extend_schema_field({"type": "number"})
+class NumberField(serializers.Field[Any, Any, Any, Any]):
+    """A Decimal as a JSON number with its own digits."""
+
+    def to_representation(self, value: Decimal) -> Any:
+        return number(value)
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class InstantField(serializers.Field[Any, Any, Any, Any]):
+    """A date or an instant as it is written: naive stays naive, for whoever knows the zone to read."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "invalid": "A date, or a date and time, as in 2025-02-01T00:00:00+08:00 is needed."
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        text = str(data).strip()
+        if "T" in text:
+            # A plus that was not escaped in a query arrives as a space.
+            text = text.replace(" ", "+")
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> Any:
+        return value.isoformat()

@@ -1,0 +1,21 @@
+"""Paths for machines."""
+
+from django.urls import path
+
+from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
+from meters.api.meters import MeterDetailView, MeterEventsView, MeterExceptionsView, MeterListView
+from meters.api.readings import MeterReadingsView, ReceiveMeterReadingView
+from meters.api.registration import RegisterAccountView
+
+urlpatterns = [
+    path("register_account", RegisterAccountView.as_view(), name="register_account"),
+    path("receive_meter_reading", ReceiveMeterReadingView.as_view(), name="receive_meter_reading"),
+    path("get_consumption", GetConsumptionView.as_view(), name="get_consumption"),
+    path("api/v1/meters", MeterListView.as_view(), name="api_meters"),
+    path("api/v1/meters/<str:serial>", MeterDetailView.as_view(), name="api_meter"),
+    path("api/v1/meters/<str:serial>/readings", MeterReadingsView.as_view(), name="api_meter_readings"),
+    path("api/v1/meters/<str:serial>/consumption", MeterConsumptionView.as_view(), name="api_meter_consumption"),
+    path("api/v1/meters/<str:serial>/profile", MeterProfileView.as_view(), name="api_meter_profile"),
+    path("api/v1/meters/<str:serial>/events", MeterEventsView.as_view(), name="api_meter_events"),
+    path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
+]

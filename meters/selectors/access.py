@@ -1,0 +1,54 @@
+"""Which meters somebody may ask about, and of which time."""
+
+from accounts.models import CustomerAccount, User
+from accounts.roles import Role
+from energy_portal.shared.clock import Period
+from energy_portal.shared.errors import NotFound
+from meters.models import Binding, Meter
+from meters.selectors.measuring import as_period
+
+
+class NoSuchMeter(NotFound):
+    """There is no such meter, or not for the one who asks."""
+
+    code = "no_such_meter"
+
+
+class NoSuchAccount(NotFound):
+    """There is no such account, or not for the one who asks."""
+
+    code = "no_such_account"
+
+
+def meter_for(*, serial: str, user: User | None) -> Meter:
+    """Return a meter that somebody may ask about; ``user`` None means a data source, which may ask about all.
+
+    :raises NoSuchMeter: no such meter, or not theirs.
+    """
+    meters = Meter.objects.all() if user is None else Meter.objects.visible_to(user)
+    meter: Meter | None = meters.filter(serial=serial).first()
+    if meter is None:
+        raise NoSuchMeter(f"There is no meter {serial!r}.")
+    return meter
+
+
+def account_for(*, number: str, user: User | None) -> CustomerAccount:
+    """Return an account that somebody may ask about; ``user`` None means a data source, which may ask about all.
+
+    :raises NoSuchAccount: no such account, or not theirs.
+    """
+    accounts = CustomerAccount.objects.all() if user is None else CustomerAccount.objects.visible_to(user)
+    account: CustomerAccount | None = accounts.filter(number=number).first()
+    if account is None:
+        raise NoSuchAccount(f"There is no account {number!r}.")
+    return account
+
+
+def periods_for(*, meter: Meter, user: User | None) -> list[Period] | None:
+    """Return when a meter counted for accounts that somebody may see; None for whoever may see all of it."""
+    if user is None or user.role != Role.CUSTOMER:
+        return None
+    bound = Binding.objects.visible_to(user).filter(service_point__installations__meter=meter)
+    pairs = bound.order_by().values_list("valid", "service_point__installations__valid").distinct()
+    periods = (as_period(supplied).intersect(as_period(hung)) for supplied, hung in pairs)
+    return sorted(period for period in periods if period is not None)
