@@ -29,10 +29,10 @@ _DESCRIPTION = (
     "says so. `consumption_kwh` is the energy of the known part of the period, null where nothing is known; "
     "`complete` tells whether the known part is all of it, so that `today` shows what was used so far. An edge "
     "between two reads at most two hours apart is taken from the line between them; `estimated_share` is the part of "
-    "the energy that rests on such edges. `last_30_minutes` is the newest known half-hour of the last 24 hours. In `series` an interval is known "
-    "as a whole or null; only the last one of a running period shows its part so far. Without `granularity` it is "
-    "half-hours up to two days, otherwise days. A meter is followed wherever it hung; an account over all its places "
-    "and through exchanges. Customers see their own times of supply only."
+    "the energy that rests on such edges. `last_30_minutes` is the newest known half-hour of the last 24 hours. In "
+    "`series` an interval is known as a whole or null; only the last one of a running period shows its part so far. "
+    "Without `granularity` it is half-hours up to two days, otherwise days. A meter is followed wherever it hung; an "
+    "account over all its places and through exchanges. Customers see their own times of supply only."
 )
 _EXAMPLE = OpenApiExample(
     "last month",

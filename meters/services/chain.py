@@ -18,6 +18,7 @@ from accounts.services import audit
 from energy_portal.shared.errors import Conflict, Invalid
 from meters import store
 from meters.models import Binding, ChainEvent, Installation, Meter, Register, ServicePoint
+from meters.services.history import save_as
 from meters.services.openings import rollover
 from meters.services.screening import latest_accepted
 from meters.validation import Dial, History, Known, Rank, Refused, plain
@@ -160,7 +161,8 @@ def move_in(
     valid = DateTimeTZRange(at, None, "[)")
     if Binding.objects.filter(service_point=service_point, valid__overlap=valid).exists():
         raise PlaceTaken(f"An account is supplied at {service_point} already.")
-    binding = Binding.objects.create(account=account, service_point=service_point, valid=valid)
+    binding = Binding(account=account, service_point=service_point, valid=valid)
+    save_as(actor, binding)
     _note_move(account, service_point, reads or {}, ChainEvent.Kind.MOVED_IN, at, now)
     audit.record(
         action="account.moved_in", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
@@ -190,7 +192,7 @@ def move_out(
     if binding is None:
         raise NotBound(f"{account} is not supplied at {service_point}.")
     binding.valid = _closed(binding.valid, at)
-    binding.save(update_fields=["valid"])
+    save_as(actor, binding, ["valid"])
     _note_move(account, service_point, reads or {}, ChainEvent.Kind.MOVED_OUT, at, now)
     audit.record(
         action="account.moved_out", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
@@ -232,7 +234,7 @@ def change_multiplier(
         )
     before = register.multiplier
     register.multiplier = multiplier
-    register.save(update_fields=["multiplier"])
+    save_as(actor, register, ["multiplier"])
     _note_reads(
         place,
         {register.pk: register},

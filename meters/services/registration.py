@@ -21,6 +21,7 @@ from energy_portal.shared.errors import Conflict, Invalid, NotFound
 from meters.models import Installation, Meter, Register, RegistrationRequest, ServicePoint
 from meters.models.places import Commodity
 from meters.services.chain import PlaceTaken, install_meter, move_in
+from meters.services.history import save_as
 from meters.services.screening import earliest_accepted
 
 _LONGEST_CODE = 40
@@ -248,14 +249,15 @@ def _supply(
     from_the_beginning = local_day(earliest_accepted(now).astimezone(zone(account.zone)).date(), zone(account.zone))
     premises: Premises | None = None
     for meter in meters:
-        _activate(meter)
+        _activate(meter, actor)
         since = registration.supplied_since or (now if meter.pk in used_before else from_the_beginning.start)
         installation = hanging.get(meter.pk)
         if installation is None:
             premises = premises or create_premises(
                 address=registration.address or registration.owner_name, zone=account.zone, actor=actor, now=now
             )
-            place = ServicePoint.objects.create(code=_code_for(meter), premises=premises)
+            place = ServicePoint(code=_code_for(meter), premises=premises)
+            save_as(actor, place)
             installation = install_meter(
                 meter=meter, service_point=place, at=since, first_reads={}, actor=actor, now=now
             )
@@ -275,7 +277,7 @@ def _used_before(meters: Sequence[Meter]) -> set[UUID]:
     }
 
 
-def _activate(meter: Meter) -> None:
+def _activate(meter: Meter, actor: Actor) -> None:
     """Let a meter's readings in, on a dial of its own where it has none.
 
     :raises NotElectric: it counts something else.
@@ -284,9 +286,9 @@ def _activate(meter: Meter) -> None:
         raise NotElectric(f"The meter {meter.serial} counts {meter.type}.")
     if meter.status == Meter.Status.PENDING:
         meter.status = Meter.Status.ACTIVE
-        meter.save(update_fields=["status", "updated_at"])
+        save_as(actor, meter, ["status", "updated_at"])
     if not meter.registers.exists():
-        Register.objects.create(meter=meter)
+        save_as(actor, Register(meter=meter))
 
 
 def _code_for(meter: Meter) -> str:

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.actors import Actor
 from accounts.services import audit
 from meters.models import Meter
+from meters.services.history import save_as
 
 
 @transaction.atomic
@@ -20,6 +21,6 @@ def change_meter_status(*, meter_id: UUID, status: Meter.Status | str, actor: Ac
     wanted = Meter.Status(status)
     if meter.status != wanted:
         before, meter.status = meter.status, wanted
-        meter.save(update_fields=("status", "updated_at"))
+        save_as(actor, meter, ("status", "updated_at"))
         audit.record(action="meter.status_changed", obj=meter, actor=actor, now=now, before=before, after=wanted.value)
     return meter
