@@ -17,7 +17,7 @@ from meters.models import RegistrationRequest
 from meters.selectors.intake import IntakeDay, open_exception_counts, readings_received
 
 CACHE_SECONDS = 60
-_CACHE_KEY = "dashboard"
+_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY = CACHE_KEYS = ("dashboard", "dashboard-requests", "dashboard-exceptions")
 _GOOD_SHARE, _POOR_SHARE = 0.98, 0.9
 _SOURCES_SHOWN = 6
 _QUIET_AFTER = timedelta(hours=2)
@@ -107,10 +107,10 @@ class Dashboard:
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the figures to the admin's front page; they are at most a minute old."""
     now = timezone.now()
-    dashboard = cache.get(_CACHE_KEY)
+    dashboard = cache.get(_PAGE_KEY)
     if dashboard is None:
         dashboard = dashboard_at(now=now)
-        cache.set(_CACHE_KEY, dashboard, CACHE_SECONDS)
+        cache.set(_PAGE_KEY, dashboard, CACHE_SECONDS)
     context["title"] = "Overview"
     context["dashboard"] = dashboard
     context["may"] = {
@@ -143,14 +143,14 @@ def dashboard_at(*, now: datetime) -> Dashboard:
 def requests_badge(request: HttpRequest) -> str:
     """Return what stands beside the registration requests in the navigation: how many wait, if any."""
     waiting = _cached_count(
-        "dashboard-requests", RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count
+        _REQUESTS_KEY, RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count
     )
     return str(waiting) if waiting else ""
 
 
 def exceptions_badge(request: HttpRequest) -> str:
     """Return what stands beside the exceptions in the navigation: how many are open, if any."""
-    waiting = _cached_count("dashboard-exceptions", lambda: sum(open_exception_counts().values()))
+    waiting = _cached_count(_EXCEPTIONS_KEY, lambda: sum(open_exception_counts().values()))
     return str(waiting) if waiting else ""
 
 
@@ -184,5 +184,3 @@ def _sources(now: datetime) -> tuple[SourceSeen, ...]:
 
 def _cached_count(key: str, count: Any) -> int:
     return int(cache.get_or_set(key, count, CACHE_SECONDS) or 0)
-
-

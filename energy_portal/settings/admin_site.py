@@ -4,7 +4,6 @@ from typing import Any
 
 from django.templatetags.static import static
 
-
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Energy portal",
     "SITE_HEADER": "Energy portal",

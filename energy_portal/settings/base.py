@@ -11,7 +11,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Queue
 
-from energy_portal.settings.admin_site import UNFOLD as UNFOLD
+from energy_portal.settings import admin_site
 from energy_portal.shared.endpoints import endpoints_of
 from energy_portal.shared.logs import logging_settings
 
@@ -198,6 +198,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],
 }
 
+UNFOLD = admin_site.UNFOLD
 LANGUAGE_CODE = "en"
 TIME_ZONE = "Asia/Singapore"
 SITE_ZONE = TIME_ZONE

@@ -14,9 +14,8 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any, cast
 
-from django.apps import apps
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, CommandParser, get_commands
+from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from rich.console import Console
@@ -28,6 +27,7 @@ from energy_portal.embedded.home import Home, HomeInUse
 from energy_portal.embedded.processes import ServiceFailed
 from energy_portal.embedded.services import needed_services
 from energy_portal.embedded.supervisor import Program, Supervisor
+from energy_portal.management.demo.state import Stage, stage
 from energy_portal.shared.demo_logins import read_demo_logins
 
 _COLOURS = {"postgres": "blue", "valkey": "red", "mqtt": "magenta", "web": "green", "worker": "yellow", "beat": "cyan"}
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         with console.status("Starting the database, the task broker and the MQTT broker …"):
             supervisor.start_services()
         _manage(supervisor, "migrate", "--verbosity", "0", "--no-input")
-        if load_demo and "demo" in get_commands() and _is_empty():
+        if load_demo and _lacks_demo():
             console.print("Loading a year of demo data; this happens once.")
             _manage(supervisor, "demo")
         for program in _programs():
@@ -127,10 +127,10 @@ def _manage(supervisor: Supervisor, *arguments: str) -> None:
         raise CommandError(f"manage.py {arguments[0]} failed (code {code}); its reason stands above.")
 
 
-def _is_empty() -> bool:
-    """Tell whether there are no accounts yet, and keep no connection behind."""
+def _lacks_demo() -> bool:
+    """Tell whether demo data are to be loaded, or were not loaded to the end; keep no connection behind."""
     try:
-        return not apps.get_model("accounts", "CustomerAccount").objects.exists()
+        return stage() in {Stage.EMPTY, Stage.STARTED}
     finally:
         database = cast("DatabaseWrapper", connections["default"])
         database.close()
