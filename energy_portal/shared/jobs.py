@@ -48,6 +48,9 @@ def _send(name: str, kwargs: dict[str, Any], queue: str | None) -> None:
     from celery import current_app
     from kombu.exceptions import OperationalError
 
+    if name not in current_app.tasks:
+        # A process that only sends has not imported the tasks yet, on which their queues are written.
+        current_app.loader.import_default_modules()
     task = current_app.tasks.get(name)
     options: dict[str, Any] = {} if queue is None else {"queue": queue}
     try:
