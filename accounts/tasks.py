@@ -9,10 +9,13 @@ from django.utils import timezone
 from accounts.services import access, mail
 from accounts.services.idempotency import prune_idempotency_records
 
-_RETRY = {"autoretry_for": (OSError,), "retry_backoff": 30, "max_retries": 8}
+_MAIL_TRIES = 8
+_FIRST_WAIT_SECONDS = 30
 
 
-@shared_task(name=access.SEND_TASK, **_RETRY)
+@shared_task(
+    name=access.SEND_TASK, autoretry_for=(OSError,), retry_backoff=_FIRST_WAIT_SECONDS, max_retries=_MAIL_TRIES
+)
 def send_invitation(*, invitation_id: str) -> None:
     """Mail an invitation's link; sent once more it carries a new link, and the former one stops working."""
     issued = access.issue_token(invitation_id=UUID(invitation_id), now=timezone.now())
@@ -20,7 +23,7 @@ def send_invitation(*, invitation_id: str) -> None:
         mail.send_invitation(*issued)
 
 
-@shared_task(name=mail.RESET_TASK, **_RETRY)
+@shared_task(name=mail.RESET_TASK, autoretry_for=(OSError,), retry_backoff=_FIRST_WAIT_SECONDS, max_retries=_MAIL_TRIES)
 def send_password_reset(*, email: str) -> None:
     """Mail a reset link to whoever logs in with an address; nobody learns whether anybody does."""
     mail.send_password_reset(email=email)

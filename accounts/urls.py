@@ -14,9 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password", pages.password_change, name="password_change"),
     path("password/reset", pages.password_reset, name="password_reset"),
     path("password/reset/sent", pages.password_reset_done, name="password_reset_done"),
-    path(
-        "password/reset/<uidb64>/<token>", pages.PasswordResetConfirmView.as_view(), name="password_reset_confirm"
-    ),
+    path("password/reset/<uidb64>/<token>", pages.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("invitations/<token>", pages.invitation, name="invitation"),
     path("household", pages.household, name="household"),
     path("household/invite", pages.invite, name="household_invite"),

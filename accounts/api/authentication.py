@@ -12,7 +12,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import Token
 from simple_history.models import HistoricalRecords
 
-from accounts.models import DataSource, SourceKey, User
+from accounts.models import DataSource, SourceKey
 from accounts.selectors.sources import KEY_MARK, source_key
 from accounts.services.sources import note_use
 
@@ -69,11 +69,17 @@ class DataSourceAuthentication(BaseAuthentication):
 class TokenAuthentication(JWTAuthentication):
     """``Authorization: Bearer <JWT>``: a person's access token, until it lapses or their logins are ended."""
 
-    def get_user(self, validated_token: Token) -> User:
-        user: User = super().get_user(validated_token)
+    def get_user(self, validated_token: Token) -> Any:
+        user: Any = super().get_user(validated_token)
         if validated_token.get(EPOCH_CLAIM, 0) != user.login_epoch:
             raise AuthenticationFailed("This login was ended; log in again.", code="login_ended")
         return user
+
+
+def calling_source(request: Request) -> SourceCaller | None:
+    """Return the machine behind a request, None where it is a person or nobody."""
+    caller: Any = request.user
+    return caller if isinstance(caller, SourceCaller) else None
 
 
 def _leave_history_unsigned() -> None:

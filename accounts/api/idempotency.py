@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.authentication import SourceCaller
+from accounts.api.authentication import calling_source
 from accounts.services.idempotency import Answer, claim
 from energy_portal.shared import strict_json
 from energy_portal.shared.callers import client_address
@@ -51,8 +51,8 @@ class IdempotentCreate(APIView):
         super().initial(request, *args, **kwargs)
         if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
             raise BadIdempotencyKey(f"An Idempotency-Key is 1 to {_LONGEST_KEY} printable ASCII characters.")
-        handler: Callable[..., Response] = self.post  # type: ignore[attr-defined]
-        self.post = partial(_once, handler, key, body_hash)
+        view: Any = self
+        view.post = partial(_once, view.post, key, body_hash)
 
 
 def _once(
@@ -76,8 +76,9 @@ def _again(answer: Answer) -> Response:
 
 
 def _caller(request: Request) -> str:
-    if isinstance(request.user, SourceCaller):
-        return request.user.pk
+    source = calling_source(request)
+    if source is not None:
+        return source.pk
     if request.user and request.user.is_authenticated:
         return f"user:{request.user.pk}"
     return f"address:{client_address(request._request)}"

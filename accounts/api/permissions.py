@@ -7,7 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.actors import Actor
-from accounts.api.authentication import SourceCaller
+from accounts.api.authentication import calling_source
 from accounts.models import User
 from accounts.roles import Scope
 
@@ -30,7 +30,7 @@ def HasRole(*roles: str) -> type[BasePermission]:  # noqa: N802
         code = "missing_role"
 
         def has_permission(self, request: Request, view: Any) -> bool:
-            return super().has_permission(request, view) and request.user.role in roles
+            return super().has_permission(request, view) and person_of(request).role in roles
 
     return _HasRole
 
@@ -46,8 +46,8 @@ def HasScope(scope: Scope | str) -> type[BasePermission]:  # noqa: N802
         code = "missing_scope"
 
         def has_permission(self, request: Request, view: Any) -> bool:
-            caller = request.user
-            if not isinstance(caller, SourceCaller):
+            caller = calling_source(request)
+            if caller is None:
                 return False
             if not caller.source.allows(scope):
                 raise PermissionDenied(f"The key lacks the scope {scope!s}.", code="missing_scope")
@@ -58,8 +58,9 @@ def HasScope(scope: Scope | str) -> type[BasePermission]:  # noqa: N802
 
 def actor_of(request: Request) -> Actor:
     """Return who is behind a request: a person, a data source, or nobody where no login was needed."""
-    if isinstance(request.user, SourceCaller):
-        return Actor(source=request.user.source)
+    caller = calling_source(request)
+    if caller is not None:
+        return Actor(source=caller.source)
     return Actor(user=request.user) if isinstance(request.user, User) else Actor()
 
 

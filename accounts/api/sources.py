@@ -40,9 +40,7 @@ class SourceListView(ListAPIView[DataSource]):
         """Admit a machine; its key is in this answer and never again, so an Idempotency-Key is not kept for it."""
         wanted = SourceIn(data=request.data)
         wanted.is_valid(raise_exception=True)
-        source, key = sources.create_source(
-            **wanted.validated_data, actor=actor_of(request), now=timezone.now()
-        )
+        source, key = sources.create_source(**wanted.validated_data, actor=actor_of(request), now=timezone.now())
         return Response(NewKeyOut({"source": source.public_id, "key": key}).data, status=201)
 
 

@@ -70,7 +70,7 @@ class TokenView(_Door):
         user = authenticate(request._request, username=given["email"].lower(), password=given["password"])
         if not isinstance(user, User):
             raise AuthenticationFailed("The e-mail address or the password is wrong.", code="invalid_credentials")
-        update_last_login(None, user)
+        update_last_login(User, user)
         return Response(_tokens(user))
 
 
@@ -121,5 +121,7 @@ def _spent(request: Request) -> RefreshToken:
         token = RefreshToken(given.validated_data["refresh"])
         token.blacklist()
     except TokenError as error:
-        raise AuthenticationFailed("This token is wrong, has lapsed or was used before.", code="invalid_token") from error
+        raise AuthenticationFailed(
+            "This token is wrong, has lapsed or was used before.", code="invalid_token"
+        ) from error
     return token

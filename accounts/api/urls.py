@@ -18,9 +18,7 @@ urlpatterns = [
         name="api_member",
     ),
     path("accounts/<uuid:account_id>/access", customers.AccessListView.as_view(), name="api_accesses"),
-    path(
-        "accounts/<uuid:account_id>/access/<uuid:access_id>", customers.AccessDetailView.as_view(), name="api_access"
-    ),
+    path("accounts/<uuid:account_id>/access/<uuid:access_id>", customers.AccessDetailView.as_view(), name="api_access"),
     path("accounts/<uuid:account_id>/invitations", customers.InvitationListView.as_view(), name="api_invitations"),
     path(
         "accounts/<uuid:account_id>/invitations/<uuid:invitation_id>",
@@ -30,7 +28,5 @@ urlpatterns = [
     path("sources", sources.SourceListView.as_view(), name="api_sources"),
     path("sources/<uuid:source_id>", sources.SourceDetailView.as_view(), name="api_source"),
     path("sources/<uuid:source_id>/keys", sources.SourceKeyListView.as_view(), name="api_source_keys"),
-    path(
-        "sources/<uuid:source_id>/keys/<uuid:key_id>", sources.SourceKeyDetailView.as_view(), name="api_source_key"
-    ),
+    path("sources/<uuid:source_id>/keys/<uuid:key_id>", sources.SourceKeyDetailView.as_view(), name="api_source_key"),
 ]

@@ -102,9 +102,7 @@ def end_access(request: LoggedInRequest, chosen: Chosen, access_id: UUID) -> Htt
 @customer_page
 def revoke_invitation(request: LoggedInRequest, chosen: Chosen, invitation_id: UUID) -> HttpResponse:
     """Take an invitation back."""
-    return _carry_out(
-        request, access.revoke_invitation, "The invitation is taken back.", invitation_id=invitation_id
-    )
+    return _carry_out(request, access.revoke_invitation, "The invitation is taken back.", invitation_id=invitation_id)
 
 
 @require_POST

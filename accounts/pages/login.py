@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.actors import Actor
+from accounts.models import User
 from accounts.pages.chosen import LoggedInRequest
 from accounts.pages.forms import ChangePasswordForm, LoginForm, NewPasswordForm, ResetRequestForm
 from accounts.services import users
@@ -81,16 +82,17 @@ def password_reset_done(request: HttpRequest) -> HttpResponse:
 class PasswordResetConfirmView(auth_views.PasswordResetConfirmView):
     """Set a new password by the link of a mail."""
 
-    form_class = NewPasswordForm
+    form_class: Any = NewPasswordForm
     template_name = "accounts/password_reset_confirm.html"
     success_url = reverse_lazy("accounts:login")
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Store the password; the link works no more."""
+        user: User = form.user
         users.change_password(
-            user_id=self.user.pk,
+            user_id=user.pk,
             password=form.cleaned_data["new_password1"],
-            actor=Actor(user=self.user),
+            actor=Actor(user=user),
             now=timezone.now(),
         )
         del self.request.session[INTERNAL_RESET_SESSION_TOKEN]

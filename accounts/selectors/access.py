@@ -47,9 +47,7 @@ def administers(*, account_id: UUID, user: User, now: datetime) -> bool:
 def has_another_administrator(*, access: AccountAccess, now: datetime) -> bool:
     """Tell whether an account would still have an active administrator without one access."""
     others = AccountAccess.objects.open_at(now).exclude(pk=access.pk)
-    return others.filter(
-        account=access.account_id, right=Right.ADMINISTER, user__status=User.Status.ACTIVE
-    ).exists()
+    return others.filter(account=access.account_id, right=Right.ADMINISTER, user__status=User.Status.ACTIVE).exists()
 
 
 def hash_of_token(token: str) -> str:

@@ -10,13 +10,13 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from accounts.actors import Actor
 from accounts.models import AccountAccess, CustomerAccount, Invitation, User
 from accounts.models.customers import INVITATION_LIFETIME, Right
+from accounts.querysets import sees_every_account
 from accounts.roles import Role
 from accounts.selectors.access import administers, has_another_administrator, hash_of_token, sees_account
 from accounts.services import audit
 from accounts.services.checks import check_fields
 from accounts.services.customers import NoSuchAccount
 from accounts.services.users import create_user
-from accounts.querysets import sees_every_account
 from energy_portal.shared.errors import Conflict, Forbidden, Invalid, NotFound
 from energy_portal.shared.jobs import enqueue_on_commit
 
@@ -186,9 +186,7 @@ def accept_invitation(
     if invitation is None or not _is_open(invitation, now):
         raise InvitationClosed("This invitation is not open any more; ask for a new one.")
     if user is None:
-        user = create_user(
-            email=invitation.email, name=name, password=password or "", actor=Actor(), now=now
-        )
+        user = create_user(email=invitation.email, name=name, password=password or "", actor=Actor(), now=now)
     elif user.email.lower() != invitation.email.lower() or not user.is_active:
         raise NotInvited("This invitation is for another e-mail address.")
     valid = DateTimeTZRange(max(invitation.valid.lower or now, now), invitation.valid.upper, "[)")

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -25,3 +26,8 @@ def record(*, action: str, obj: models.Model, actor: Actor, now: datetime, **det
         object_id=str(obj.pk),
         detail=json.loads(json.dumps(detail, cls=DjangoJSONEncoder)),
     )
+
+
+def sign_history(obj: Any, actor: Actor) -> None:
+    """Have the next history row of an object name who is behind it, whatever request is under way."""
+    obj._history_user = actor.user

@@ -43,7 +43,7 @@ class TooManyMembers(Conflict):
 
 
 @transaction.atomic
-def create_account(
+def create_account(  # noqa: PLR0913
     *,
     number: str,
     owner_name: str,
@@ -81,9 +81,7 @@ def create_account(
 
 
 @transaction.atomic
-def change_account(
-    *, account_id: UUID, changes: Mapping[str, object], actor: Actor, now: datetime
-) -> CustomerAccount:
+def change_account(*, account_id: UUID, changes: Mapping[str, object], actor: Actor, now: datetime) -> CustomerAccount:
     """Change some of an account's fields.
 
     :param changes: by name: number, owner_name, email, address, zone, status.
@@ -116,14 +114,14 @@ def set_family_members(
     account = _locked(account_id)
     account.family_members.all().delete()
     stored = _store_members(account, members)
-    audit.record(action="account.members_set", obj=account, actor=actor, now=now, members=[list(one) for one in members])
+    audit.record(
+        action="account.members_set", obj=account, actor=actor, now=now, members=[list(one) for one in members]
+    )
     return stored
 
 
 @transaction.atomic
-def add_family_member(
-    *, account_id: UUID, name: str, relationship: str, actor: Actor, now: datetime
-) -> FamilyMember:
+def add_family_member(*, account_id: UUID, name: str, relationship: str, actor: Actor, now: datetime) -> FamilyMember:
     """Add somebody who lives on an account.
 
     :raises Invalid: the name or the relationship is empty or too long.
@@ -132,9 +130,7 @@ def add_family_member(
     """
     account = _locked(account_id)
     (member,) = _store_members(account, [(name, relationship)])
-    audit.record(
-        action="account.member_added", obj=account, actor=actor, now=now, name=name, relationship=relationship
-    )
+    audit.record(action="account.member_added", obj=account, actor=actor, now=now, name=name, relationship=relationship)
     return member
 
 
@@ -249,7 +245,7 @@ def _locked_member(account_id: UUID, member_id: UUID) -> FamilyMember:
 
 
 def _save_account(account: CustomerAccount, actor: Actor) -> None:
-    account._history_user = actor.user
+    audit.sign_history(account, actor)
     try:
         with transaction.atomic():
             account.save()
@@ -272,4 +268,4 @@ def _check_premises(premises: Premises) -> None:
     if latitude is None and longitude is None:
         return
     if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        raise Invalid("Coordinates are a latitude of -90 to 90 and a longitude of -180 to 180 degrees, both or neither.")
+        raise Invalid("A position is a latitude of -90 to 90 and a longitude of -180 to 180 degrees, or neither.")

@@ -50,7 +50,7 @@ class Claim:
     @property
     def answer(self) -> Answer | None:
         """What was answered before, if anything."""
-        if self._record.status is None:
+        if self._record.status is None or self._record.answer is None:
             return None
         return Answer(self._record.status, **self._record.answer)
 

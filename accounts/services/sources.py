@@ -20,9 +20,7 @@ OLD_KEY_LIFETIME = timedelta(days=7)
 _SECRET_BYTES = 32
 _PREFIX_BYTES = 6
 _USE_NOTED_EVERY = timedelta(minutes=1)
-_CHANGEABLE = frozenset(
-    {"name", "scopes", "label_convention", "zone", "may_create_devices", "messages_per_minute"}
-)
+_CHANGEABLE = frozenset({"name", "scopes", "label_convention", "zone", "may_create_devices", "messages_per_minute"})
 
 
 class SourceExists(Conflict):
@@ -56,7 +54,7 @@ class TooManyKeys(Conflict):
 
 
 @transaction.atomic
-def create_source(  # noqa: PLR0913
+def create_source(
     *,
     name: str,
     scopes: Collection[str],
@@ -110,9 +108,7 @@ def change_source(*, source_id: UUID, changes: Mapping[str, object], actor: Acto
 
 
 @transaction.atomic
-def rotate_key(
-    *, source_id: UUID, old_key_lifetime: timedelta = OLD_KEY_LIFETIME, actor: Actor, now: datetime
-) -> str:
+def rotate_key(*, source_id: UUID, old_key_lifetime: timedelta = OLD_KEY_LIFETIME, actor: Actor, now: datetime) -> str:
     """Make a new key beside the one in use, which then lapses after a while.
 
     :param source_id: the source's public id.
@@ -129,9 +125,9 @@ def rotate_key(
     if len(valid) >= MOST_KEYS:
         raise TooManyKeys(f"{source.name} has {MOST_KEYS} valid keys: revoke one first.")
     lapse = now + old_key_lifetime
-    source.keys.filter(pk__in=[key.pk for key in valid]).filter(
-        Q(expires_at=None) | Q(expires_at__gt=lapse)
-    ).update(expires_at=lapse)
+    source.keys.filter(pk__in=[key.pk for key in valid]).filter(Q(expires_at=None) | Q(expires_at__gt=lapse)).update(
+        expires_at=lapse
+    )
     key = _make_key(source, now)
     audit.record(action="source.key_made", obj=source, actor=actor, now=now, old_keys_until=lapse if valid else None)
     return key
@@ -164,7 +160,7 @@ def revoke_source(*, source_id: UUID, actor: Actor, now: datetime) -> DataSource
     source = _locked(source_id)
     if source.revoked_at is None:
         source.revoked_at = now
-        source._history_user = actor.user
+        audit.sign_history(source, actor)
         source.save()
         source.keys.filter(revoked_at=None).update(revoked_at=now)
         audit.record(action="source.revoked", obj=source, actor=actor, now=now)
@@ -190,7 +186,7 @@ def _save(source: DataSource, actor: Actor) -> None:
     if not source.scopes:
         raise Invalid("A data source needs at least one scope.")
     check_fields(source)
-    source._history_user = actor.user
+    audit.sign_history(source, actor)
     try:
         with transaction.atomic():
             source.save()

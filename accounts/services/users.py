@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from axes.utils import reset
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -157,6 +158,17 @@ def end_logins(*, user_id: UUID, actor: Actor, now: datetime) -> None:
     _end_logins(user)
     user.save(update_fields=["login_epoch", "updated_at"])
     audit.record(action="user.logins_ended", obj=user, actor=actor, now=now)
+
+
+@transaction.atomic
+def unlock_login(*, user_id: UUID, actor: Actor, now: datetime) -> None:
+    """Forget somebody's failed logins, so that they may try again at once.
+
+    :raises NoSuchUser: nobody has that id.
+    """
+    user = _locked(user_id)
+    reset(username=user.email)
+    audit.record(action="user.unlocked", obj=user, actor=actor, now=now)
 
 
 def _end_logins(user: User) -> None:
