@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -15,20 +15,22 @@ REGISTER_READINGS = SeriesSpec.of(RegisterReading, owner="register")
 
 _REGISTERS = """
     SELECT meter.serial, meter.status, register.id, register.code, register.kind, register.digits,
-           register.multiplier, place.zone, place.greatest_rate_per_hour, place.until, state.register_id IS NULL
+           register.multiplier, premises.zone, point.greatest_rate_per_hour, upper(installation.valid),
+           state.register_id IS NULL
     FROM meters_meter AS meter
     LEFT JOIN meters_register AS register ON register.meter_id = meter.id
     LEFT JOIN meters_registerstate AS state ON state.register_id = register.id
+    LEFT JOIN meters_installation AS hanging ON hanging.meter_id = meter.id AND upper_inf(hanging.valid)
     LEFT JOIN LATERAL (
-        SELECT premises.zone, point.greatest_rate_per_hour, upper(installation.valid) AS until
-        FROM meters_installation AS installation
-        JOIN meters_servicepoint AS point ON point.id = installation.service_point_id
-        JOIN accounts_premises AS premises ON premises.id = point.premises_id
-        WHERE installation.meter_id = meter.id
-        ORDER BY installation.valid DESC
+        SELECT id FROM meters_installation AS past
+        WHERE past.meter_id = meter.id AND hanging.id IS NULL
+        ORDER BY past.valid DESC
         LIMIT 1
-    ) AS place ON true
-    WHERE meter.serial = ANY(%s)
+    ) AS past ON true
+    LEFT JOIN meters_installation AS installation ON installation.id = coalesce(hanging.id, past.id)
+    LEFT JOIN meters_servicepoint AS point ON point.id = installation.service_point_id
+    LEFT JOIN accounts_premises AS premises ON premises.id = point.premises_id
+    WHERE meter.serial = ANY(%s::text[])
 """
 _ADD_STATES = """
     INSERT INTO meters_registerstate (register_id)
@@ -37,7 +39,7 @@ _ADD_STATES = """
 """
 _LOCK_STATES = """
     SELECT register_id, last_time, last_value FROM meters_registerstate
-    WHERE register_id = ANY(%s) ORDER BY register_id FOR UPDATE
+    WHERE register_id = ANY(%s::int4[]) ORDER BY register_id FOR UPDATE
 """
 _ADVANCE_STATES = """
     UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
@@ -133,8 +135,7 @@ class Window:
     high: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterRow:
+class RegisterRow(NamedTuple):
     """A meter with one of its registers, and the place where it hangs or hung last; None where there is none."""
 
     serial: str
@@ -156,8 +157,8 @@ def find_registers(serials: Iterable[str]) -> list[RegisterRow]:
     Served by meter.serial's unique index and the foreign keys' indexes: some index descents a meter.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_REGISTERS, [sorted(serials)])
-        return [RegisterRow(*row) for row in cursor.fetchall()]
+        cursor.execute(_REGISTERS, [_texts(serials)])
+        return [RegisterRow._make(row) for row in cursor.fetchall()]
 
 
 def add_states(register_ids: Iterable[int]) -> None:
@@ -172,7 +173,7 @@ def lock_states(register_ids: Iterable[int]) -> dict[int, tuple[datetime | None,
     Whoever writes a register's readings holds this lock, so that what is read under it is all there is.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_STATES, [sorted(register_ids)])
+        cursor.execute(_LOCK_STATES, [_array(sorted(register_ids))])
         return {register_id: (time, value) for register_id, time, value in cursor.fetchall()}
 
 
@@ -182,7 +183,7 @@ def advance_states(newest: Iterable[tuple[int, datetime, Decimal]]) -> None:
     if not rows:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_ADVANCE_STATES, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_ADVANCE_STATES, [_array(column) for column in zip(*rows, strict=True)])
 
 
 def readings_around(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal]]:
@@ -207,9 +208,9 @@ def readings_within(windows: Sequence[Window], stays: Sequence[Window]) -> list[
         return []
     parameters: dict[str, Any] = _asked(windows) | _bounds([*windows, *stays])
     parameters |= {
-        "stay_registers": [stay.register_id for stay in stays],
-        "starts": [stay.low for stay in stays],
-        "ends": [stay.high for stay in stays],
+        "stay_registers": _array(stay.register_id for stay in stays),
+        "starts": _array(stay.low for stay in stays),
+        "ends": _array(stay.high for stay in stays),
     }
     with connection.cursor() as cursor:
         cursor.execute(_WITHIN, parameters)
@@ -236,11 +237,22 @@ def _by_day(statement: str, days: Sequence[tuple[datetime, datetime]], more: dic
         return [count for _, count in cursor.fetchall()]
 
 
+def _array(values: Iterable[object]) -> str:
+    """Write numbers and instants as the text of an array, several times as fast as a list is adapted."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str]) -> str:
+    """Write texts as the text of an array, quoted, in their order."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in sorted(values))
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+
+
 def _asked(windows: Sequence[Window]) -> dict[str, Any]:
     return {
-        "registers": [window.register_id for window in windows],
-        "lows": [window.low for window in windows],
-        "highs": [window.high for window in windows],
+        "registers": _array(window.register_id for window in windows),
+        "lows": _array(window.low for window in windows),
+        "highs": _array(window.high for window in windows),
     }
 
 

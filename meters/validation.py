@@ -18,7 +18,8 @@ VALUE_DECIMALS = 6
 _SHORTEST_STAMP = len("2025-01-01T00:00")
 _DATE_LENGTH = len("2025-01-01")
 _LONGEST_STAMP = 40
-_HOUR = timedelta(hours=1)
+_SECONDS_AN_HOUR = 3_600
+_FEWEST_TOO_MANY = 10 ** (VALUE_DIGITS - VALUE_DECIMALS)
 
 
 class Refused(Invalid):
@@ -62,12 +63,43 @@ class Dial:
     multiplier: Decimal
     greatest_rate_per_hour: Decimal
 
-    def could_turn(self, earlier: Decimal, later: Decimal, elapsed: timedelta) -> bool:
-        """Tell whether the connection could have carried the dial from one value past zero to the other."""
-        counted = growth(earlier, later, self.modulus) * self.multiplier
-        return counted * Decimal(_HOUR // timedelta(seconds=1)) <= self.greatest_rate_per_hour * int(
-            elapsed.total_seconds()
+    def turn(self, earlier: Known, later: Known) -> datetime | None:
+        """Return the instant of the later value when the dial turned over on its way there, None when it did not.
+
+        :raises Regression: it shows less, and the connection could not have carried it past zero.
+        """
+        if later.value >= earlier.value:
+            return None
+        counted = growth(earlier.value, later.value, self.modulus) * self.multiplier
+        hours = Decimal(int((later.time - earlier.time).total_seconds())) / _SECONDS_AN_HOUR
+        if counted <= self.greatest_rate_per_hour * hours:
+            return later.time
+        raise Regression(
+            f"The register showed {plain(earlier.value)} at {earlier.time.isoformat()} and cannot show "
+            f"{plain(later.value)} at {later.time.isoformat()}."
         )
+
+
+class Tail:
+    """What is known of one register when all that is offered to it is newer: its newest value."""
+
+    def __init__(self, dial: Dial, time: datetime, value: Decimal) -> None:
+        self._dial = dial
+        self._time = time
+        self._value = value
+
+    def judge(self, time: datetime, value: Decimal) -> datetime | None:
+        """Take a value in, as :meth:`History.judge` would; values come in the order of time.
+
+        :raises Regression: the dial would have run backwards.
+        """
+        if time == self._time:
+            return None
+        turned = None
+        if value < self._value:
+            turned = self._dial.turn(Known(self._time, self._value), Known(time, value))
+        self._time, self._value = time, value
+        return turned
 
 
 class History:
@@ -114,18 +146,8 @@ class History:
                 )
             return offered.time if offered.value < before.value else None
         if before:
-            return self._forward(before, offered)
-        return self._forward(offered, after) if after else None
-
-    def _forward(self, earlier: Known, later: Known) -> datetime | None:
-        if later.value >= earlier.value:
-            return None
-        if self._dial.could_turn(earlier.value, later.value, later.time - earlier.time):
-            return later.time
-        raise Regression(
-            f"The register showed {plain(earlier.value)} at {earlier.time.isoformat()} and cannot show "
-            f"{plain(later.value)} at {later.time.isoformat()}."
-        )
+            return self._dial.turn(before, offered)
+        return self._dial.turn(offered, after) if after else None
 
 
 def plain(value: Decimal) -> str:
@@ -138,6 +160,10 @@ def parse_value(value: object) -> Decimal:
 
     :raises Invalid: not a finite number, or more digits than a value may have.
     """
+    if type(value) is Decimal and value.is_finite():
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and -VALUE_DECIMALS <= exponent <= 0 and abs(value) < _FEWEST_TOO_MANY:
+            return value
     if isinstance(value, (str, int, float, Decimal)):
         return parse_decimal(value, max_digits=VALUE_DIGITS, decimal_places=VALUE_DECIMALS)
     raise Refused("A number is needed.", code="not_a_number")

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
 from operator import attrgetter
-from typing import cast
+from typing import NamedTuple, cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -33,7 +32,7 @@ from meters.services.screening import (
     latest_accepted,
     screen,
 )
-from meters.validation import History, Known, Rank, Regression, plain, windows_of
+from meters.validation import History, Known, Rank, Regression, Tail, plain, windows_of
 
 __all__ = ["BatchTooLarge", "OfferedReading", "ReadingReport", "Rejection", "receive_readings"]
 
@@ -62,8 +61,7 @@ class ReadingReport:
     rejected: tuple[Rejection, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     """A candidate that fits; ``turned`` is the instant of the value that a roll-over led to."""
 
     candidate: Candidate
@@ -127,12 +125,25 @@ def _judge(
     rows: Sequence[Candidate], screened: Screened, states: dict[int, tuple[datetime | None, Decimal | None]]
 ) -> tuple[list[_Judged], list[Rejection]]:
     """Judge rows that are sorted by register and time."""
-    groups = {register_id: list(group) for register_id, group in groupby(rows, key=attrgetter("register_id"))}
-    known = _known_around(groups, states)
+    groups: dict[int, list[Candidate]] = {}
+    for row in rows:
+        groups.setdefault(row.register_id, []).append(row)
+    late = {
+        register_id
+        for register_id, group in groups.items()
+        if (last_time := states[register_id][0]) is not None and group[0].time <= last_time
+    }
+    known = _known_around({register_id: groups[register_id] for register_id in late}, states)
     judged: list[_Judged] = []
     refused: list[Rejection] = []
     for register_id, group in groups.items():
-        history = History(screened.targets[register_id].dial, known.get(register_id, ()))
+        dial = screened.targets[register_id].dial
+        last_time, last_value = states[register_id]
+        history: History | Tail
+        if register_id in late or last_time is None or last_value is None:
+            history = History(dial, known.get(register_id, ()))
+        else:
+            history = Tail(dial, last_time, last_value)
         for candidate in group:
             try:
                 judged.append(_Judged(candidate, history.judge(candidate.time, candidate.value)))
@@ -144,36 +155,24 @@ def _judge(
 def _known_around(
     groups: dict[int, list[Candidate]], states: dict[int, tuple[datetime | None, Decimal | None]]
 ) -> dict[int, list[Known]]:
-    """Return what each register is known to have shown around the rows offered to it.
-
-    Where all rows are newer than the newest known value, that value is all they need.
-    """
-    known: dict[int, list[Known]] = {}
-    late: list[int] = []
+    """Return what registers showed around rows that are not all newer than their newest value. Two queries."""
+    if not groups:
+        return {}
+    known: dict[int, list[Known]] = {register_id: [] for register_id in groups}
     windows: list[store.Window] = []
     for register_id, group in groups.items():
-        last_time, last_value = states[register_id]
-        if last_time is None or last_value is None:
-            continue
-        if group[0].time > last_time:
-            known[register_id] = [Known(last_time, last_value)]
-            continue
-        late.append(register_id)
-        times = [candidate.time for candidate in group if candidate.time <= last_time]
+        last_time, _ = states[register_id]
+        times = [candidate.time for candidate in group if last_time is not None and candidate.time <= last_time]
         windows += (store.Window(register_id, low, high) for low, high in windows_of(times))
-        known[register_id] = []
     for register_id, time, value in store.readings_around(windows):
         known[register_id].append(Known(time, value))
-    for register_id, at, kind, value in _event_reads(late):
+    for register_id, at, kind, value in _event_reads(groups):
         known[register_id].append(Known(at, value, _RANK_OF.get(kind, Rank.FIELD)))
     return known
 
 
 def _event_reads(register_ids: Iterable[int]) -> list[tuple[int, datetime, str, Decimal]]:
-    ids = list(register_ids)
-    if not ids:
-        return []
-    events = ChainEvent.objects.filter(register_id__in=ids, value__isnull=False)
+    events = ChainEvent.objects.filter(register_id__in=list(register_ids), value__isnull=False)
     return list(events.order_by().values_list("register_id", "at", "kind", "value"))
 
 

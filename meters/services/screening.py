@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,7 +22,7 @@ _LONGEST_NAME = 64
 DEFAULT_RATE_PER_HOUR: Decimal = ServicePoint._meta.get_field("greatest_rate_per_hour").default
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OfferedReading:
     """A reading as somebody offers it, not yet trusted in any part.
 
@@ -42,8 +44,7 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A row whose register, instant and value are known; only its neighbours can still refuse it."""
 
     index: int
@@ -53,8 +54,7 @@ class Candidate:
     raw_stamp: str | None
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A register that rows were offered to."""
 
     register_id: int
@@ -159,15 +159,16 @@ def _target(row: store.RegisterRow) -> Target:
         raise ValueError(f"{row.serial} has no register.")
     return Target(
         register_id=row.register_id,
-        dial=Dial(
-            modulus=Decimal(10) ** row.digits,
-            multiplier=row.multiplier,
-            greatest_rate_per_hour=row.greatest_rate_per_hour or DEFAULT_RATE_PER_HOUR,
-        ),
+        dial=_dial(row.digits, row.multiplier, row.greatest_rate_per_hour or DEFAULT_RATE_PER_HOUR),
         zone=zone(row.zone or settings.SITE_ZONE),
         removed_at=row.removed_at,
         lacks_state=row.lacks_state,
     )
+
+
+@lru_cache(maxsize=256)
+def _dial(digits: int, multiplier: Decimal, greatest_rate_per_hour: Decimal) -> Dial:
+    return Dial(Decimal(10) ** digits, multiplier, greatest_rate_per_hour)
 
 
 class _Clock:
