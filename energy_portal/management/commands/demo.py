@@ -51,7 +51,8 @@ class Command(BaseCommand):
             self._load(options)
 
     def _check(self, options: dict[str, Any]) -> None:
-        if settings.SETTINGS_MODULE.endswith(".production") and not options["force"]:
+        # Of all settings only those of production send everybody to HTTPS.
+        if settings.SECURE_SSL_REDIRECT and not options["force"]:
             raise CommandError("These are production settings; --force loads demo data all the same.")
         if not 1 <= options["accounts"] <= _MOST_ACCOUNTS:
             raise CommandError(f"--accounts must be from 1 to {_MOST_ACCOUNTS}.")

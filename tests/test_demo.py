@@ -1,0 +1,160 @@
+import json
+import stat
+from io import StringIO
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+from django.db.models import F, Sum
+
+from accounts.models import AccountAccess, CustomerAccount, User
+from accounts.roles import Role
+from billing.models import Bill, BillLine, BillRun, TariffVersion
+from energy_portal.management.demo import load as loading
+from energy_portal.management.demo.state import Stage, stage, wipe
+from energy_portal.shared.demo_logins import read_demo_logins
+from meters.models import ChainEvent, ReadingException, RegisterReading, RegistrationRequest
+from tests.factories import CustomerAccountFactory
+
+# The loader commits batch by batch and truncates: the database is emptied after each test, published tariffs kept.
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture(autouse=True)
+def home(settings, tmp_path):
+    settings.PORTAL_HOME = tmp_path
+    return tmp_path
+
+
+def demo(*arguments):
+    said = StringIO()
+    call_command("demo", *arguments, stdout=said)
+    return said.getvalue()
+
+
+def small(*arguments):
+    return demo("--accounts", "3", "--days", "40", *arguments)
+
+
+class TestDemo:
+    def test_makes_bills_whose_lines_add_up(self):
+        small()
+
+        issued = Bill.objects.filter(status="issued")
+        assert issued.count() >= 3
+        for bill in issued:
+            energy = BillLine.objects.filter(bill=bill, kind="energy")
+            assert bill.subtotal == energy.aggregate(sum=Sum("amount"))["sum"]
+            assert bill.total == bill.subtotal + bill.tax
+            assert bill.consumption_kwh == energy.aggregate(sum=Sum("quantity"))["sum"]
+        assert not BillRun.objects.exclude(status="done").exists()
+
+    def test_bills_what_the_dial_counted(self):
+        demo("--accounts", "1", "--days", "70")
+
+        bill = Bill.objects.filter(account__number="A-1001", status="issued").latest("month")
+        dial = RegisterReading.objects.filter(register__meter__serial="SG-300117")
+        first, last = (dial.get(time=instant).value for instant in (bill.period.lower, bill.period.upper))
+        assert bill.consumption_kwh == last - first
+
+    def test_tells_its_stories(self):
+        demo("--accounts", "8", "--days", "70")
+
+        assert ChainEvent.objects.filter(kind="removed").count() == 1
+        assert ReadingException.objects.filter(code="rollover").count() == 1
+        assert ReadingException.objects.filter(code="conflict", status="open").count() == 1
+        assert CustomerAccount.objects.get(number="A-1004-N").bindings.count() == 1
+        assert RegistrationRequest.objects.filter(status="open").count() == 1
+        assert Bill.objects.filter(status="draft", held_because="incomplete_energy").count() == 1
+
+    def test_lets_every_role_in(self, home, rf):
+        small()
+
+        logins = [login for login in read_demo_logins(home) if "@" in login.email]
+        users = [authenticate(rf.post("/"), username=login.email, password=login.password) for login in logins]
+        assert {user.role for user in users} == set(Role)
+        assert AccountAccess.objects.filter(user__email="family@example.org", right="view").exists()
+
+    def test_keeps_the_logins_to_oneself(self, home):
+        small()
+
+        path = home / "demo-logins.json"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert len(json.loads(path.read_text())) == 7
+
+    def test_does_nothing_the_second_time(self):
+        small()
+        before = set(User.objects.values_list("pk", flat=True))
+
+        said = small()
+
+        assert "Demo data are there" in said
+        assert set(User.objects.values_list("pk", flat=True)) == before
+
+    def test_begins_anew_when_asked(self):
+        small()
+        before = RegisterReading.objects.count()
+        Bill.objects.filter(status="issued").update(status="archived")
+
+        demo("--wipe", "--accounts", "1", "--days", "3")
+
+        assert stage() is Stage.LOADED
+        assert 0 < RegisterReading.objects.count() < before / 10
+        assert not Bill.objects.filter(status="archived").exists()
+
+    def test_repairs_a_load_that_broke_off(self, monkeypatch):
+        def broken(**options):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(loading, "run_bills", broken)
+            with pytest.raises(KeyboardInterrupt):
+                small()
+        assert stage() is Stage.STARTED
+
+        small()
+
+        assert stage() is Stage.LOADED
+        assert Bill.objects.filter(status="issued").exists()
+
+    def test_leaves_accounts_of_ones_own_alone(self):
+        CustomerAccountFactory()
+
+        said = small()
+
+        assert "no demo data were loaded" in said
+        with pytest.raises(CommandError, match="--force"):
+            small("--wipe")
+        assert CustomerAccount.objects.count() == 1
+
+    def test_stays_out_of_production(self, settings):
+        settings.SECURE_SSL_REDIRECT = True
+
+        with pytest.raises(CommandError, match="production"):
+            small()
+
+    @pytest.mark.parametrize("arguments", [("--accounts", "0"), ("--days", "0"), ("--days", "99999")])
+    def test_refuses_absurd_sizes(self, arguments):
+        with pytest.raises(CommandError, match="must be from"):
+            demo(*arguments)
+
+
+class TestWipe:
+    def test_keeps_published_prices_and_drops_the_demo_s(self):
+        published = TariffVersion.objects.count()
+        small()
+        assert TariffVersion.objects.count() > published
+
+        wipe()
+
+        assert TariffVersion.objects.count() == published > 0
+        assert stage() is Stage.EMPTY
+
+
+class TestPrices:
+    def test_name_themselves_as_made_up(self):
+        small()
+
+        used = BillLine.objects.filter(kind="energy").values_list(F("tariff_version__name"), flat=True)
+        assert used
+        assert all(name.endswith("(demo)") for name in used if name.startswith("2026"))
