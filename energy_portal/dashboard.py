@@ -114,7 +114,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["title"] = "Overview"
     context["dashboard"] = dashboard
     context["may"] = {
-        name: request.user.has_perm(permission)  # type: ignore[union-attr]
+        name: request.user.has_perm(permission)
         for name, permission in (
             ("exceptions", "meters.view_readingexception"),
             ("requests", "meters.view_registrationrequest"),

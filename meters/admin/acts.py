@@ -26,7 +26,7 @@ class _Serial(forms.CharField):
 
     def clean(self, value: Any) -> Meter:
         serial = super().clean(value)
-        meter = Meter.objects.filter(serial=serial).prefetch_related("registers").first()
+        meter: Meter | None = Meter.objects.filter(serial=serial).prefetch_related("registers").first()
         if meter is None:
             raise ValidationError(f"No meter has the serial {serial}. Add it under Meters first.", code="unknown_meter")
         return meter
@@ -40,7 +40,7 @@ class _AccountNumber(forms.CharField):
 
     def clean(self, value: Any) -> CustomerAccount:
         number = super().clean(value)
-        account = CustomerAccount.objects.filter(number=number).first()
+        account: CustomerAccount | None = CustomerAccount.objects.filter(number=number).first()
         if account is None:
             raise ValidationError(f"No account has the number {number}.", code="unknown_account")
         return account

@@ -26,7 +26,7 @@ ACT_TEMPLATE = "admin/meters/act.html"
 FilledForm = TypeVar("FilledForm", bound=forms.Form)
 
 
-class VisibleRows(ModelAdmin):
+class VisibleRows(ModelAdmin):  # type: ignore[type-arg]
     """Lists hold what the person may see."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -1,7 +1,7 @@
 """Meters and their registers, with the newest readings of each register."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Field, QuerySet
@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
+from accounts.models import User
 from energy_portal.shared.admin import HistoryAdmin
 from meters.admin.acts import MultiplierForm
 from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url, local_text
@@ -77,7 +78,7 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "address":
+        if field is not None and db_field.name == "address":
             field.widget.attrs["rows"] = 2
         return field
 
@@ -153,7 +154,7 @@ class RegisterAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         registers: QuerySet[Any] = super().get_queryset(request)
-        return registers.filter(meter__in=Meter.objects.visible_to(request.user))
+        return registers.filter(meter__in=Meter.objects.visible_to(cast("User", request.user)))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -40,7 +40,7 @@ class _DecidedOnly:
     def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Tell whether the person may decide."""
         model = self.model._meta  # type: ignore[attr-defined]
-        return bool(request.user.has_perm(f"{model.app_label}.change_{model.model_name}"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm(f"{model.app_label}.change_{model.model_name}"))
 
 
 @admin.register(ReadingException)

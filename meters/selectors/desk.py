@@ -68,7 +68,8 @@ def _half_hours(meter: Meter, period: Period, now: datetime) -> Sequence[Interva
 def with_place(meters: QuerySet[Any], *, now: datetime) -> QuerySet[Any]:
     """Annotate meters with the code of the service point where they hang at an instant (``place``)."""
     hanging = Installation.objects.filter(meter=OuterRef("pk"), valid__contains=now)
-    return meters.annotate(place=Subquery(hanging.values("service_point__code")[:1]))
+    placed: QuerySet[Any] = meters.annotate(place=Subquery(hanging.values("service_point__code")[:1]))
+    return placed
 
 
 def with_supply(service_points: QuerySet[Any], *, now: datetime) -> QuerySet[Any]:
@@ -76,7 +77,8 @@ def with_supply(service_points: QuerySet[Any], *, now: datetime) -> QuerySet[Any
     hanging = Installation.objects.filter(service_point=OuterRef("pk"), valid__contains=now)
     bound = Binding.objects.filter(service_point=OuterRef("pk"), valid__contains=now)
     name = Concat("account__number", Value(" "), "account__owner_name", output_field=CharField())
-    return service_points.annotate(
+    supplied: QuerySet[Any] = service_points.annotate(
         meter_serial=Subquery(hanging.values("meter__serial")[:1]),
         account_name=Subquery(bound.annotate(name=name).values("name")[:1]),
     )
+    return supplied

@@ -41,7 +41,7 @@ def close_exception(
         raise NotADecision("An exception is closed as accepted or as rejected.")
     if not note.strip():
         raise NotADecision("Say why, so that the next person need not ask.")
-    exception = ReadingException.objects.select_for_update(of=("self",)).get(pk=exception_id)
+    exception: ReadingException = ReadingException.objects.select_for_update(of=("self",)).get(pk=exception_id)
     if exception.status != ReadingException.Status.OPEN:
         raise AlreadyClosed(f"It was {exception.get_status_display().lower()} before.")
     exception.status, exception.note = decision, note.strip()

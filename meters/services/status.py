@@ -17,7 +17,7 @@ def change_meter_status(*, meter_id: UUID, status: Meter.Status | str, actor: Ac
 
     :raises Meter.DoesNotExist: there is no such meter.
     """
-    meter = Meter.objects.select_for_update(of=("self",)).get(pk=meter_id)
+    meter: Meter = Meter.objects.select_for_update(of=("self",)).get(pk=meter_id)
     wanted = Meter.Status(status)
     if meter.status != wanted:
         before, meter.status = meter.status, wanted

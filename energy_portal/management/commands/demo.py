@@ -1,7 +1,7 @@
 """Load a year of believable demo data, with a login for each role."""
 
 import time
-from typing import Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
@@ -60,7 +60,8 @@ class Command(BaseCommand):
             raise CommandError(f"--days must be from {_FEWEST_DAYS} to {_MOST_DAYS}.")
 
     def _load(self, options: dict[str, Any]) -> None:
-        console = Console(file=self.stdout._out if hasattr(self.stdout, "_out") else None, highlight=False)
+        self.stdout.ending = ""  # rich ends its own lines, and overwrites them
+        console = Console(file=cast("IO[str]", self.stdout), highlight=False)
         began = time.monotonic()
         with bars(console) as progress:
             loaded = load(
@@ -80,5 +81,5 @@ def _tell(console: Console, loaded: Loaded, seconds: float) -> None:
         f"in {seconds:.0f} s. Log in as:"
     )
     for login in loaded.logins:
-        line = f"{login.role:<15}{login.email:<22}{login.password:<20}{settings.PORTAL_URL}{login.path}"
+        line = f"{login.role:<15}{login.email:<22}{login.password:<16}  {settings.PORTAL_URL}{login.path}"
         console.print(line, soft_wrap=True)
