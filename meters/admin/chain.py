@@ -4,7 +4,7 @@ from django.contrib import admin
 from unfold.decorators import display
 
 from energy_portal.shared.admin import AppendOnlyAdmin
-from meters.admin.common import ReadOnlyInline, Since, VisibleRows, local_text
+from meters.admin.common import ReadOnlyInline, Since, VisibleRows, dial_text, instant_column
 from meters.models import Binding, ChainEvent, Installation
 
 _EVENT_COLOURS = {
@@ -61,7 +61,8 @@ class InstallationAdmin(_SinceColumns, VisibleRows, AppendOnlyAdmin):
 class ChainEventAdmin(VisibleRows, AppendOnlyAdmin):
     """What happened at service points."""
 
-    list_display = ("at", "shown_kind", "service_point", "register", "value", "multiplier", "account")
+    list_display = ("when", "shown_kind", "service_point", "register", "shown_value", "multiplier", "account")
+    when = instant_column("at", "At")
     list_select_related = ("service_point", "register__meter", "account")
     list_filter = ("kind",)
     ordering = ("-at",)
@@ -71,6 +72,10 @@ class ChainEventAdmin(VisibleRows, AppendOnlyAdmin):
         "register__meter__serial",
         "account__number",
     )
+
+    @display(description="Shows", ordering="value")
+    def shown_value(self, event: ChainEvent) -> str:
+        return dial_text(event.value, event.register)
 
     @display(description="What", ordering="kind", label=_EVENT_COLOURS)
     def shown_kind(self, event: ChainEvent) -> tuple[str, str]:
@@ -82,6 +87,7 @@ class BindingInline(_SinceColumns, ReadOnlyInline):
 
     model = Binding
     fields = readonly_fields = ("account", "since", "until")
+    related = ("account",)
     ordering = ("-valid",)
 
 
@@ -92,16 +98,19 @@ class InstallationInline(_SinceColumns, ReadOnlyInline):
     fields = readonly_fields = ("meter", "since", "until")
     ordering = ("-valid",)
     verbose_name_plural = "meters"
+    related = ("meter",)
 
 
 class ChainEventInline(ReadOnlyInline):
     """What happened at a service point."""
 
     model = ChainEvent
-    fields = readonly_fields = ("when", "kind", "register", "value", "multiplier", "account")
+    fields = readonly_fields = ("when", "kind", "register", "shown_value", "multiplier", "account")
     ordering = ("-at",)
     verbose_name_plural = "events"
+    related = ("register__meter", "account")
+    when = instant_column("at", "At")
 
-    @display(description="At")
-    def when(self, event: ChainEvent) -> str:
-        return local_text(event.at)
+    @display(description="Shows")
+    def shown_value(self, event: ChainEvent) -> str:
+        return dial_text(event.value, event.register)

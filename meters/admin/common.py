@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from django import forms
@@ -17,10 +18,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from unfold.admin import TabularInline
+from unfold.decorators import display
 
 from accounts.actors import Actor
 from accounts.models import User
 from energy_portal.shared.errors import DomainError
+from meters.models import Register
 
 ACT_TEMPLATE = "admin/meters/act.html"
 FilledForm = TypeVar("FilledForm", bound=forms.Form)
@@ -40,6 +43,11 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     can_delete = False
     tab = True
     show_change_link = False
+    related: tuple[str, ...] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related(*self.related)
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -58,6 +66,24 @@ def local_text(instant: datetime | None, *, missing: str = "-") -> str:
     if instant is None:
         return missing
     return date_format(timezone.localtime(instant), "j M Y H:i")
+
+
+def instant_column(name: str, description: str) -> Callable[[Any, Any], str]:
+    """Return a column of a list that writes an instant on the site's clock."""
+
+    @display(description=description, ordering=name)
+    def column(page: Any, row: Any) -> str:
+        return local_text(getattr(row, name))
+
+    return column  # type: ignore[no-any-return]
+
+
+def dial_text(value: Decimal | None, register: Register | None) -> str:
+    """Write what a register shows with the decimals and the unit of its dial."""
+    if value is None or register is None:
+        return "-"
+    places = max(register.decimals, -int(value.normalize().as_tuple().exponent))
+    return f"{value:.{places}f} {register.unit}"
 
 
 class Since:

@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from accounts.models import User
 from energy_portal.shared.admin import HistoryAdmin
 from meters.admin.acts import MultiplierForm
-from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url, local_text
+from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url, dial_text, local_text
 from meters.models import Meter, Register
 from meters.selectors.desk import newest_readings, with_place
 from meters.services.chain import change_multiplier
@@ -166,10 +166,9 @@ class RegisterAdmin(HistoryAdmin):
     def last_time(self, register: Register) -> str:
         return local_text(register.state.last_time if hasattr(register, "state") else None)
 
-    @display(description="Shows", empty_value="-")
-    def last_value(self, register: Register) -> str | None:
-        value = register.state.last_value if hasattr(register, "state") else None
-        return None if value is None else f"{value:.{register.decimals}f} {register.unit}"
+    @display(description="Shows")
+    def last_value(self, register: Register) -> str:
+        return dial_text(register.state.last_value if hasattr(register, "state") else None, register)
 
     @action(description="Change multiplier", url_path="multiplier", permissions=["change"], icon="close")
     def change_multiplier(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -87,4 +87,4 @@ def _is_midnight(instant: datetime) -> bool:
 
 
 def _day_name(instant: datetime) -> str:
-    return date_format(timezone.localtime(instant), "D j M")
+    return date_format(timezone.localtime(instant), "D j")

@@ -15,7 +15,16 @@ from unfold.decorators import action, display
 from energy_portal.shared.admin import AppendOnlyAdmin
 from energy_portal.shared.errors import DomainError
 from meters.admin.acts import NoteForm, OptionalNoteForm
-from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url, list_url
+from meters.admin.common import (
+    Question,
+    VisibleRows,
+    actor_of,
+    ask_then,
+    change_url,
+    dial_text,
+    instant_column,
+    list_url,
+)
 from meters.models import ReadingException, RegistrationRequest
 from meters.services import registration
 from meters.services.exceptions import close_exception
@@ -48,18 +57,18 @@ class ReadingExceptionAdmin(_DecidedOnly, VisibleRows, AppendOnlyAdmin):
     """The queue of values that did not simply enter."""
 
     list_display = (
-        "opened_at",
+        "opened",
         "code",
         "register",
-        "time",
-        "offered_value",
-        "standing_value",
+        "mark",
+        "offered",
+        "standing",
         "source",
         "shown_status",
     )
     list_filter = ("status", "code", "source")
     list_select_related = ("register__meter", "source")
-    list_display_links = ("opened_at", "code")
+    list_display_links = ("opened", "code")
     search_fields = (
         "register__meter__serial",
         "register__meter__installations__service_point__premises__address",
@@ -70,8 +79,18 @@ class ReadingExceptionAdmin(_DecidedOnly, VisibleRows, AppendOnlyAdmin):
         (None, {"fields": (("register", "time"), ("code", "source"), ("offered_value", "standing_value"))}),
         ("Decision", {"fields": (("status", "closed_by"), ("opened_at", "closed_at"), "note")}),
     )
+    opened = instant_column("opened_at", "Opened")
+    mark = instant_column("time", "Reading of")
     actions = ("keep_all", "settle_all")
     actions_detail = ("keep", "settle")
+
+    @display(description="Offered", ordering="offered_value")
+    def offered(self, exception: ReadingException) -> str:
+        return dial_text(exception.offered_value, exception.register)
+
+    @display(description="Standing", ordering="standing_value")
+    def standing(self, exception: ReadingException) -> str:
+        return dial_text(exception.standing_value, exception.register)
 
     @display(description="Status", ordering="status", label=_EXCEPTION_COLOURS)
     def shown_status(self, exception: ReadingException) -> tuple[str, str]:
@@ -141,9 +160,10 @@ class ReadingExceptionAdmin(_DecidedOnly, VisibleRows, AppendOnlyAdmin):
 class RegistrationRequestAdmin(_DecidedOnly, AppendOnlyAdmin):
     """Registrations that somebody without the right to bind meters asked for."""
 
-    list_display = ("created_at", "account_number", "owner_name", "email", "meters", "shown_status")
+    list_display = ("asked", "account_number", "owner_name", "email", "meters", "shown_status")
+    asked = instant_column("created_at", "Asked")
     list_filter = ("status",)
-    list_display_links = ("created_at", "account_number")
+    list_display_links = ("asked", "account_number")
     search_fields = ("account_number", "owner_name", "email", "payload")
     fieldsets = (
         (None, {"fields": (("account_number", "owner_name"), ("email", "requested_by"), "payload")}),

@@ -39,7 +39,6 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
     )
     search_help_text = "Code, address, meter serial, account number or name"
     raw_id_fields = ("premises",)
-    readonly_fields = ("status", "created_at")
     fieldsets = (
         (None, {"fields": ("code", "premises", ("commodity", "service_class"), "greatest_rate_per_hour", "status")}),
     )
@@ -55,6 +54,9 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_supply(super().get_queryset(request), now=timezone.now())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("status",) if obj is None else ("premises", "status")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

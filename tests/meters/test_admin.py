@@ -147,6 +147,25 @@ class TestServicePointPage:
         assert answer.context["profile"].energy_kwh == Decimal("23.75")
         assert len(answer.context["pages"][0].readings) == 8
 
+    def test_takes_as_many_queries_for_a_long_history_as_for_a_short_one(
+        self, manager_client, register, django_assert_num_queries
+    ):
+        place = register.meter.installations.get().service_point
+        manager_client.get(page_url(place))
+        with CaptureQueriesContext(connection) as few:
+            manager_client.get(page_url(place))
+        for days in range(1, 5):
+            ChainEvent.objects.create(
+                service_point=place,
+                register=RegisterFactory(),
+                account=CustomerAccountFactory(),
+                kind="moved_in",
+                at=timezone.now() - timedelta(days=days),
+            )
+
+        with django_assert_num_queries(len(few.captured_queries)):
+            manager_client.get(page_url(place))
+
     def test_says_so_where_nothing_hangs(self, manager_client):
         place = supplied_register().meter.installations.get().service_point
         Installation.objects.all().delete()

@@ -27,6 +27,18 @@ _PEOPLE = (
     ("Goh Zhi Xuan", (("Goh Siew Eng", "mother"),)),
     ("Hafiz Abdullah", (("Farah Hafiz", "spouse"), ("Adam Hafiz", "son"))),
     ("Chen Yu Ting", ()),
+    ("Vikram Nair", (("Anjali Nair", "spouse"),)),
+    ("Joanne Teo", (("Marcus Teo", "spouse"), ("Emma Teo", "daughter"))),
+    ("Zulkifli Hamid", ()),
+    ("Lee Cheng Hock", (("Lee Mui Hua", "spouse"),)),
+    ("Deepa Krishnan", (("Rohan Krishnan", "son"),)),
+    ("Ong Xin Yi", ()),
+    ("Rosnah Jaafar", (("Halim Osman", "spouse"),)),
+    ("Patrick Oliveiro", (("Clare Oliveiro", "spouse"),)),
+    ("Yeo Kok Wai", ()),
+    ("Shanti Devi", (("Mohan Raj", "spouse"), ("Kiran Mohan", "son"))),
+    ("Low Jia Hui", ()),
+    ("Amirul Hakim", (("Nadia Amirul", "spouse"),)),
 )
 _STREETS = (
     ("Tampines Street 81", 520_801),

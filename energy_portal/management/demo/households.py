@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from energy_portal.management.demo.climate import HALF_HOURS_A_DAY, Calendar, FloatArray
 
 _WH_A_HALF_HOUR_AT_1_W = 0.5
-_COMFORT_DEGREES = 25.0
+_COMFORT_DEGREES = 23.0
 
 
 class Archetype(StrEnum):
