@@ -87,7 +87,7 @@ class BindingInline(_SinceColumns, ReadOnlyInline):
 
     model = Binding
     fields = readonly_fields = ("account", "since", "until")
-    related = ("account",)
+    related = ("service_point", "account")
     ordering = ("-valid",)
 
 
@@ -98,7 +98,7 @@ class InstallationInline(_SinceColumns, ReadOnlyInline):
     fields = readonly_fields = ("meter", "since", "until")
     ordering = ("-valid",)
     verbose_name_plural = "meters"
-    related = ("meter",)
+    related = ("service_point", "meter")
 
 
 class ChainEventInline(ReadOnlyInline):
@@ -108,7 +108,7 @@ class ChainEventInline(ReadOnlyInline):
     fields = readonly_fields = ("when", "kind", "register", "shown_value", "multiplier", "account")
     ordering = ("-at",)
     verbose_name_plural = "events"
-    related = ("register__meter", "account")
+    related = ("service_point", "register__meter", "account")
     when = instant_column("at", "At")
 
     @display(description="Shows")
