@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -62,8 +62,10 @@ def manager_client():
     return client
 
 
-@pytest.fixture
-def now():
+@pytest.fixture(autouse=True)
+def now(time_machine):
+    """Ten past the hour, so that no act falls on the mark of a reading."""
+    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
     return timezone.now()
 
 
