@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import time_machine
-from accounts.services import sources
 
 from accounts.actors import PORTAL
 from accounts.roles import Scope
+from accounts.services import sources
 from meters.models import RegisterReading
 from tests.factories import supplied_register
 

@@ -10,12 +10,12 @@ import pypdf
 import pytest
 import requests
 import time_machine
-from accounts.services import sources
-from billing.services.tariffs import load_singapore_tariff
 
 from accounts.actors import PORTAL
 from accounts.models import CustomerAccount
 from accounts.roles import Role, Scope
+from accounts.services import sources
+from billing.services.tariffs import load_singapore_tariff
 from meters.models import ReadingException, RegisterReading
 from tests.factories import AccountAccessFactory, ManagerFactory, UserFactory
 
