@@ -69,6 +69,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
 
+    def get_full_name(self) -> str:
+        """Return the name, under which the admin looks for it."""
+        return self.name
+
     @property
     def is_active(self) -> bool:  # type: ignore[override]
         """Tell whether they may come in at all."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 
-from energy_portal.shared.clock import Period
+from energy_portal.shared.clock import Period, floor_half_hour
 from meters.models import Binding, Installation, Meter, Register, RegisterReading, ServicePoint
 from meters.selectors.consumption import Granularity, Interval, meter_consumption
 
@@ -47,7 +47,8 @@ def registers_at(*, service_point: ServicePoint, now: datetime) -> list[Register
 
 def recent_profile(*, service_point: ServicePoint, now: datetime, days: int = PROFILE_DAYS) -> list[Interval]:
     """Return the half-hours of the last days at a service point, whichever meters hung there."""
-    period = Period(now - timedelta(days=days), now)
+    end = floor_half_hour(now)
+    period = Period(end - timedelta(days=days), end)
     installations = (
         Installation.objects.filter(service_point=service_point, valid__overlap=(period.start, period.end))
         .select_related("meter")
