@@ -12,12 +12,20 @@ from django.utils import timezone
 
 from accounts.models import DataSource
 from billing.models import Bill, BillRun
+from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
 from meters.models import RegistrationRequest
 from meters.selectors.intake import IntakeDay, open_exception_counts, readings_received
 
 CACHE_SECONDS = 60
 _PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY = CACHE_KEYS = ("dashboard", "dashboard-requests", "dashboard-exceptions")
+_LINKED = {
+    "exceptions": "meters.ReadingException",
+    "requests": "meters.RegistrationRequest",
+    "bills": "billing.Bill",
+    "runs": "billing.BillRun",
+    "sources": "accounts.DataSource",
+}
 _GOOD_SHARE, _POOR_SHARE = 0.98, 0.9
 _SOURCES_SHOWN = 6
 _QUIET_AFTER = timedelta(hours=2)
@@ -113,16 +121,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         cache.set(_PAGE_KEY, dashboard, CACHE_SECONDS)
     context["title"] = "Overview"
     context["dashboard"] = dashboard
-    context["may"] = {
-        name: request.user.has_perm(permission)
-        for name, permission in (
-            ("exceptions", "meters.view_readingexception"),
-            ("requests", "meters.view_registrationrequest"),
-            ("bills", "billing.view_bill"),
-            ("runs", "billing.view_billrun"),
-            ("sources", "accounts.view_datasource"),
-        )
-    }
+    context["links"] = {name: list_link(request, label) for name, label in _LINKED.items()}
     return context
 
 

@@ -66,14 +66,19 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
-def _item(request: HttpRequest, label: str, icon: str, badge: str) -> dict[str, Any] | None:
+def list_link(request: HttpRequest, label: str) -> str | None:
+    """Return the address of a model's list; None where it has none that the person may open."""
     model = apps.get_model(label)
     page = admin.site._registry.get(model)
     if page is None or not page.has_view_permission(request):
         return None
-    item: dict[str, Any] = {
-        "title": str(model._meta.verbose_name_plural).capitalize(),
-        "icon": icon,
-        "link": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"),
-    }
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def _item(request: HttpRequest, label: str, icon: str, badge: str) -> dict[str, Any] | None:
+    link = list_link(request, label)
+    if link is None:
+        return None
+    title = str(apps.get_model(label)._meta.verbose_name_plural)
+    item: dict[str, Any] = {"title": title[:1].upper() + title[1:], "icon": icon, "link": link}
     return {**item, "badge": badge, "badge_variant": "warning"} if badge else item

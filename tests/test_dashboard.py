@@ -128,6 +128,14 @@ class TestFrontPage:
         assert answer.status_code == 200
         assert "Readings received against expected" in answer.text
 
+    def test_links_only_to_lists_that_open(self, client):
+        client.force_login(ManagerFactory())
+
+        links = client.get(reverse("admin:index")).context["links"]
+
+        assert links["sources"] is None
+        assert {client.get(link).status_code for link in links.values() if link} == {200}
+
     def test_is_at_most_a_minute_old(self, client, time_machine):
         time_machine.move_to(NOW, tick=False)
         client.force_login(ManagerFactory())
@@ -161,8 +169,15 @@ class TestSidebar:
         assert reverse("admin:meters_meter_changelist") in links
         assert "/admin/accounts/user/" not in links
 
-    def test_leads_nowhere_that_does_not_open(self, rf, client):
-        admin = AdminFactory()
-        client.force_login(admin)
+    @pytest.mark.parametrize("factory", [ManagerFactory, AdminFactory])
+    def test_leads_nowhere_that_does_not_open(self, rf, client, factory):
+        person = factory()
+        client.force_login(person)
 
-        assert {client.get(link).status_code for link in self.links(rf, admin)} == {200}
+        assert {client.get(link).status_code for link in self.links(rf, person)} == {200}
+
+    def test_leads_admins_to_every_group(self, rf):
+        links = self.links(rf, AdminFactory())
+
+        for name in ("accounts_customeraccount", "meters_servicepoint", "billing_bill", "accounts_user"):
+            assert reverse(f"admin:{name}_changelist") in links

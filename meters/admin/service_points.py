@@ -38,7 +38,7 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
         "bindings__account__owner_name",
     )
     search_help_text = "Code, address, meter serial, account number or name"
-    raw_id_fields = ("premises",)
+    autocomplete_fields = ("premises",)
     fieldsets = (
         (None, {"fields": ("code", "premises", ("commodity", "service_class"), "greatest_rate_per_hour", "status")}),
     )
