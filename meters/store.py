@@ -116,7 +116,7 @@ _RECEIVED = """
 _EXPECTED = """
     SELECT day.number, coalesce(floor(sum(
         extract(epoch FROM least(day.high, upper(installation.valid)) - greatest(day.low, lower(installation.valid)))
-    ) / 1800), 0)::int8
+    ) FILTER (WHERE installation.id IS NOT NULL) / 1800), 0)::int8
     FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS day (low, high, number)
     LEFT JOIN meters_installation AS installation
         JOIN meters_meter AS meter ON meter.id = installation.meter_id AND meter.status IN ('active', 'maintenance')

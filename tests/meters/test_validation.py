@@ -142,6 +142,4 @@ class TestWindowsOf:
         windows = windows_of(times)
 
         assert all(any(low <= time <= high for low, high in windows) for time in times)
-        assert all(
-            later[0] - earlier[1] > timedelta(days=1) for earlier, later in pairwise(windows)
-        )
+        assert all(later[0] - earlier[1] > timedelta(days=1) for earlier, later in pairwise(windows))
