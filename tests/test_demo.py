@@ -70,7 +70,7 @@ class TestDemo:
     def test_lets_every_role_in(self, home, rf):
         small()
 
-        logins = [login for login in read_demo_logins(home) if "@" in login.email]
+        logins = read_demo_logins(home)
         users = [authenticate(rf.post("/"), username=login.email, password=login.password) for login in logins]
         assert {user.role for user in users} == set(Role)
         assert AccountAccess.objects.filter(user__email="family@example.org", right="view").exists()
@@ -80,7 +80,20 @@ class TestDemo:
 
         path = home / "demo-logins.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert len(json.loads(path.read_text())) == 7
+        assert len(json.loads(path.read_text())["logins"]) == 6
+
+    def test_lets_its_machine_send(self, home, client):
+        small()
+        key = json.loads((home / "demo-logins.json").read_text())["source"]["key"]
+
+        answer = client.get(
+            "/get_consumption",
+            {"account_id": "A-1001", "period": "last_month"},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+
+        assert answer.status_code == 200
+        assert answer.json()["consumption_kwh"] > 0
 
     def test_does_nothing_the_second_time(self):
         small()

@@ -1,4 +1,4 @@
-"""The logins of the demo data, one a role: kept beside the data so that every start can print them."""
+"""The logins of the demo data, one a role, and a machine's key: kept beside the data for every start to print."""
 
 import json
 from collections.abc import Iterable
@@ -19,16 +19,24 @@ class DemoLogin:
     path: str = "/"
 
 
-def write_demo_logins(home: Path, logins: Iterable[DemoLogin]) -> None:
-    """Keep the logins of the demo data that was just loaded, for this user's eyes only."""
+@dataclass(frozen=True)
+class DemoSource:
+    """What a machine of the demo sends as its bearer."""
+
+    name: str
+    key: str
+
+
+def write_demo_logins(home: Path, logins: Iterable[DemoLogin], source: DemoSource) -> None:
+    """Keep the logins and the key of the demo data that was just loaded, for this user's eyes only."""
     path = home / _FILE
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    path.write_text(json.dumps([asdict(login) for login in logins], indent=2))
+    path.write_text(json.dumps({"logins": [asdict(login) for login in logins], "source": asdict(source)}, indent=2))
 
 
 def read_demo_logins(home: Path) -> list[DemoLogin]:
     """Read the logins of the loaded demo data; none when there are no demo data."""
-    with suppress(OSError, ValueError, TypeError):
-        return [DemoLogin(**entry) for entry in json.loads((home / _FILE).read_text())]
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return [DemoLogin(**entry) for entry in json.loads((home / _FILE).read_text())["logins"]]
     return []

@@ -83,3 +83,4 @@ def _tell(console: Console, loaded: Loaded, seconds: float) -> None:
     for login in loaded.logins:
         line = f"{login.role:<15}{login.email:<22}{login.password:<16}  {settings.PORTAL_URL}{login.path}"
         console.print(line, soft_wrap=True)
+    console.print(f"The key of the data source {loaded.source.name}: {loaded.source.key}", soft_wrap=True)

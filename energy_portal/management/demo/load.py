@@ -14,7 +14,7 @@ from energy_portal.management.demo.people import create_people, create_source_fi
 from energy_portal.management.demo.prices import add_demo_prices, months_over, run_bills
 from energy_portal.management.demo.replay import Script, reading_count, register_households, replay
 from energy_portal.management.demo.state import mark_loaded
-from energy_portal.shared.demo_logins import DemoLogin, write_demo_logins
+from energy_portal.shared.demo_logins import DemoLogin, DemoSource, write_demo_logins
 from meters.services.partitions import make_partitions_ahead
 from meters.services.registration import Registration, request_registration
 
@@ -27,6 +27,7 @@ class Loaded:
     readings: int
     months: int
     logins: tuple[DemoLogin, ...]
+    source: DemoSource
 
 
 def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path, progress: Progress) -> Loaded:
@@ -54,9 +55,10 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     run_bills(months=months, zone=zone, actor=manager, now=now, advance=lambda done: progress.advance(task, done))
 
     logins = tuple(people.logins())
-    write_demo_logins(home, logins)
+    machine = DemoSource(source.name, key)
+    write_demo_logins(home, logins, machine)
     mark_loaded(source=source, now=now, accounts=accounts, readings=total, months=len(months))
-    return Loaded(accounts=accounts, readings=total, months=len(months), logins=logins)
+    return Loaded(accounts=accounts, readings=total, months=len(months), logins=logins, source=machine)
 
 
 def bars(console: object = None) -> Progress:

@@ -50,10 +50,9 @@ class People:
     key: str
 
     def logins(self) -> Iterator[DemoLogin]:
-        """Yield what a stranger needs to come in: a row a person, and the source's key."""
+        """Yield what a stranger needs to come in, a row a person."""
         for person in _PEOPLE:
             yield DemoLogin(person.title, person.email, self.password, person.path)
-        yield DemoLogin("data source", self.source.name, self.key, "/docs")
 
 
 def create_source_first(*, now: datetime) -> tuple[DataSource, str]:
