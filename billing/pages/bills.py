@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
@@ -14,13 +13,23 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 
-from billing.documents import BillDocument, DocumentRead, bill_pdf
+from billing.documents import BillDocument, DocumentLine, DocumentRead, bill_pdf
+from billing.documents.text import quantity_of, rate_of
 from billing.models import Bill
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.windows import days_in_words
 from billing.selectors.bills import bill_document, bill_with_lines, bills_visible_to
 
 BILLS_A_PAGE = 24
+
+
+@dataclass(frozen=True)
+class PricedLine:
+    """A line with its quantity and rate written as on the document."""
+
+    line: DocumentLine
+    quantity: str
+    rate: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ def bill_page(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
         "bill": bill,
         "document": document,
         "period": days_in_words(document.first_day, document.last_day),
+        "priced": [PricedLine(line, quantity_of(line), rate_of(line)) for line in document.lines if line.kind != "tax"],
         "registers": _by_register(document.reads),
         "days": (document.last_day - document.first_day) // timedelta(days=1) + 1,
     }

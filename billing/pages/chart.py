@@ -1,12 +1,11 @@
 """A window's energy as bars and as table rows: the same numbers and words for both."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from billing.pages.windows import DAY, Slot, View, Window
+from billing.pages.windows import Slot, View, Window
 from meters.selectors.consumption import Consumption, Interval
 
 AXES = {
@@ -82,7 +81,9 @@ def use_of(
     :param slot_so_far: the same of the slot that is not over.
     """
     by_start = {interval.start: interval for interval in consumption.series}
-    rows = tuple(_row(window, slot, zone, by_start.get(slot.period.start), slot_so_far, now) for slot in window.slots(zone))
+    rows = tuple(
+        _row(window, slot, zone, by_start.get(slot.period.start), slot_so_far, now) for slot in window.slots(zone)
+    )
     over = window.period(zone).end <= now
     total = consumption if over else window_so_far
     return Use(

@@ -25,11 +25,13 @@ def welcome(request: HttpRequest) -> HttpResponse:
     if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
         response = render(request, "billing/welcome.html", {"endpoints": ENDPOINTS})
     else:
-        response = JsonResponse({
-            "message": "Energy portal: half-hourly readings in, consumption and bills out.",
-            "endpoints": [{"method": method, "path": path, "does": does} for method, path, does in ENDPOINTS],
-            "documentation": DOCUMENTATION,
-        })
+        response = JsonResponse(
+            {
+                "message": "Energy portal: half-hourly readings in, consumption and bills out.",
+                "endpoints": [{"method": method, "path": path, "does": does} for method, path, does in ENDPOINTS],
+                "documentation": DOCUMENTATION,
+            }
+        )
     patch_vary_headers(response, ["Accept"])
     return response
 

@@ -119,12 +119,14 @@ def _columns(overview: Overview, zone: ZoneInfo, now: datetime) -> tuple[DayColu
         for interval in overview.days[-(DAYS_SHOWN - 1) :]
     ]
     today = overview.today
-    days.append((
-        now.astimezone(zone).date(),
-        today.energy_kwh if today else None,
-        bool(today and today.estimated_share),
-        True,
-    ))
+    days.append(
+        (
+            now.astimezone(zone).date(),
+            today.energy_kwh if today else None,
+            bool(today and today.estimated_share),
+            True,
+        )
+    )
     highest = max((energy for _, energy, _, _ in days if energy is not None), default=Decimal(0)) or Decimal(1)
     columns = []
     for day, energy, estimated, partial in days:

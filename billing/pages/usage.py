@@ -12,7 +12,7 @@ from django.utils.http import content_disposition_header
 from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.chart import HEADS, Use, chart_data, completeness_words, spoken_summary, use_of
-from billing.pages.windows import View, Window, window_of_query, window_on
+from billing.pages.windows import View, Window, window_of_query
 from billing.selectors.recent import measured_until, used_between
 from energy_portal.shared.tables import csv_lines
 from meters.selectors.consumption import Granularity, account_consumption
@@ -49,7 +49,10 @@ def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "window": window,
         "today": today,
         # Another view keeps the day that one looks at: today where the window holds it, else its first.
-        "views": [Step(view, today if window.first <= today < window.after else window.first, view is window.view) for view in View],
+        "views": [
+            Step(view, today if window.first <= today < window.after else window.first, view is window.view)
+            for view in View
+        ],
         "following": window.after if window.after <= today else None,
         "use": use,
         "kind": kind,
@@ -86,9 +89,7 @@ def usage_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
 
 def _use(account: CustomerAccount, window: Window, zone: ZoneInfo, now: datetime) -> Use:
     period = window.period(zone)
-    consumption = account_consumption(
-        account=account, period=period, granularity=GRANULARITIES[window.view], now=now
-    )
+    consumption = account_consumption(account=account, period=period, granularity=GRANULARITIES[window.view], now=now)
     window_so_far = slot_so_far = None
     if period.contains(now):
         until = measured_until(account=account, now=now)

@@ -63,7 +63,9 @@ class Window:
         """Divide it into bars: half-hours of a day (46, 48 or 50), days of a week or month, months of a year."""
         if self.view is View.DAY:
             whole = self.period(zone)
-            return tuple(Slot(Period(mark, mark + HALF_HOUR), self.first) for mark in half_hours(whole.start, whole.end))
+            return tuple(
+                Slot(Period(mark, mark + HALF_HOUR), self.first) for mark in half_hours(whole.start, whole.end)
+            )
         if self.view is View.YEAR:
             months = [YearMonth(self.first.year, number) for number in range(1, 13)]
             return tuple(Slot(local_month(month, zone), month.first_day) for month in months)

@@ -87,7 +87,9 @@ def _same_days_of_last_month(elapsed: Period, zone: ZoneInfo) -> Period:
     """Return the stretch of the month before that ends on the same day and hour, or with that month."""
     before = previous_month(elapsed.start, zone)
     end = elapsed.end.astimezone(zone)
-    on_the_wall = before.start.astimezone(zone) + (end.replace(tzinfo=None) - elapsed.start.astimezone(zone).replace(tzinfo=None))
+    on_the_wall = before.start.astimezone(zone) + (
+        end.replace(tzinfo=None) - elapsed.start.astimezone(zone).replace(tzinfo=None)
+    )
     return Period(before.start, min(on_the_wall, before.end))
 
 
