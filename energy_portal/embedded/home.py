@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from energy_portal.shared.endpoints import Endpoints, endpoints_of, require_own
+from energy_portal.shared.home_secret import make_folder
 
 _POLL_SECONDS = 0.2
 
@@ -33,14 +34,10 @@ class Home:
         return self.path / "logs" / f"{name}.log"
 
     def prepare(self) -> None:
-        """Make the folders; one that exists keeps its permissions.
-
-        As root both let others pass through, not look: the database runs as another user.
-        """
-        mode = 0o711 if os.geteuid() == 0 else 0o700
-        self.path.mkdir(mode=mode, parents=True, exist_ok=True)
+        """Make the folders; those that exist keep their permissions."""
         run_folder = self.endpoints.run_folder
-        run_folder.mkdir(mode=mode, exist_ok=True)
+        make_folder(self.path)
+        make_folder(run_folder)
         require_own(run_folder)
 
     @contextmanager

@@ -206,7 +206,7 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
 UPLOAD_DIR = Path(env.str("UPLOAD_DIR", str(PORTAL_HOME / "media")))
 MEDIA_ROOT = UPLOAD_DIR
 MAX_FILE_SIZE = env.int("MAX_FILE_SIZE", 10 * 1024 * 1024)
