@@ -6,5 +6,6 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make the ways of logging in known to the OpenAPI document."""
-        import accounts.api.schema  # noqa: F401
+        """Make the ways of logging in known to the OpenAPI document, and the mails to whoever sends them."""
+        import accounts.api.schema
+        import accounts.tasks  # noqa: F401
