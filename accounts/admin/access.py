@@ -50,14 +50,10 @@ class InviteForm(PeriodForm):
         cleaned = super().clean()
         email, account = cleaned.get("email"), cleaned.get("account")
         if email and account:
-            open_ones = Invitation.objects.open_at(timezone.now())
-            if open_ones.filter(account=account, email__iexact=email).exists():
+            now = timezone.now()
+            if account.invitations.open_at(now).filter(email__iexact=email).exists():
                 self.add_error("email", "This address is invited already.")
-            elif (
-                AccountAccess.objects.open_at(timezone.now())
-                .filter(account=account, user__email__iexact=email)
-                .exists()
-            ):
+            elif account.accesses.open_at(now).filter(user__email__iexact=email).exists():
                 self.add_error("email", "This address has access already.")
         return cleaned
 

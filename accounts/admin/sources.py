@@ -76,8 +76,8 @@ class DataSourceAdmin(AdminsOnly, ServiceAdmin, HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[DataSource]:
         return sources_with_keys()
 
-    def has_change_permission(self, request: HttpRequest, obj: DataSource | None = None) -> bool:
-        return (obj is None or obj.revoked_at is None) and super().has_change_permission(request, obj)
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return getattr(obj, "revoked_at", None) is None and super().has_change_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: DataSource, form: Any, change: bool) -> None:
         """Admit or change a data source by the service; a new one's key is shown once."""

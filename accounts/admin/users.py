@@ -1,17 +1,20 @@
 """People's logins, for admins alone."""
 
+from copy import copy
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from accounts.actors import Actor
 from accounts.admin.common import AdminsOnly, ServiceAdmin, actor_of, adopt, changed, each
 from accounts.models import User
 from accounts.services import users
@@ -54,13 +57,26 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[misc]
         widgets = {"permissions": UnfoldAdminTextareaWidget(attrs={"rows": 2})}  # noqa: RUF012
 
 
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
+    """A password that an admin chooses for somebody, set by the service."""
+
+    def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
+        self.actor = actor
+        super().__init__(*args, **kwargs)
+        self.fields.pop("usable_password", None)
+
+    def save(self, commit: bool = True) -> User:
+        """Set the password; sessions and tokens made under the old one end."""
+        password = self.cleaned_data["password1"]
+        return users.change_password(user_id=self.user.pk, password=password, actor=self.actor, now=timezone.now())
+
+
 @admin.register(User)
 class UserAdmin(AdminsOnly, ServiceAdmin, BaseUserAdmin[User], PortalAdmin):
     """Users: their role and rights are an admin's to give, their end is suspension."""
 
     form = ChangeUserForm
     add_form = NewUserForm
-    change_password_form = AdminPasswordChangeForm
     list_display = ("name", "email", "shown_role", "shown_status", "last_login")
     list_filter = ("role", "status")
     search_fields = ("email", "name", "phone")
@@ -79,6 +95,12 @@ class UserAdmin(AdminsOnly, ServiceAdmin, BaseUserAdmin[User], PortalAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         own = obj is not None and obj.pk == request.user.pk
         return (*self.readonly_fields, "role", "permissions") if own else self.readonly_fields
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Set somebody's password, in the name of whoever asks."""
+        page = copy(self)
+        page.change_password_form = partial(PasswordForm, actor_of(request))
+        return super(UserAdmin, page).user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Make or change a login, or set its password, by the service."""

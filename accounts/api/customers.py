@@ -18,11 +18,11 @@ from accounts.api.permissions import HasRole, actor_of, person_of
 from accounts.api.serializers import (
     AccessOut,
     AccountOut,
+    FamilyMemberIn,
+    FamilyMemberOut,
     InvitationIn,
     InvitationOut,
     MeIn,
-    MemberIn,
-    MemberOut,
     MeOut,
 )
 from accounts.models import AccountAccess, CustomerAccount, FamilyMember, Invitation
@@ -115,7 +115,7 @@ class MemberListView(IdempotentCreate, _ListOfAccount):
     """Who lives on an account."""
 
     queryset = FamilyMember.objects.none()
-    serializer_class = MemberOut
+    serializer_class = FamilyMemberOut
     ordering = ("created_at", "pk")
 
     def get_queryset(self) -> QuerySet[FamilyMember]:
@@ -125,24 +125,24 @@ class MemberListView(IdempotentCreate, _ListOfAccount):
         operation_id="account_members_create",
         tags=["accounts"],
         parameters=[IDEMPOTENCY_KEY],
-        request=MemberIn,
-        responses={201: MemberOut},
+        request=FamilyMemberIn,
+        responses={201: FamilyMemberOut},
     )
     def post(self, request: Request, account_id: UUID) -> Response:
         """Add somebody who lives on the account."""
         account = self.administered_account()
-        member = MemberIn(data=request.data)
+        member = FamilyMemberIn(data=request.data)
         member.is_valid(raise_exception=True)
         made = customers.add_family_member(
             account_id=account.pk, **member.validated_data, actor=actor_of(request), now=timezone.now()
         )
-        return Response(MemberOut(made).data, status=201)
+        return Response(FamilyMemberOut(made).data, status=201)
 
 
 class MemberDetailView(_OfAccount):
     """Somebody who lives on an account."""
 
-    serializer_class = MemberOut
+    serializer_class = FamilyMemberOut
 
     @extend_schema(operation_id="account_members_destroy", tags=["accounts"], responses={204: None})
     def delete(self, request: Request, account_id: UUID, member_id: UUID) -> Response:

@@ -35,14 +35,14 @@ class AccountOut(serializers.ModelSerializer[CustomerAccount]):
         fields = ("id", "number", "owner_name", "email", "address", "time_zone", "status", "created_at", "updated_at")
 
 
-class MemberIn(serializers.Serializer[Any]):
+class FamilyMemberIn(serializers.Serializer[Any]):
     """Somebody to add to an account."""
 
     name = serializers.CharField(max_length=150)
     relationship = serializers.CharField(max_length=50)
 
 
-class MemberOut(serializers.ModelSerializer[FamilyMember]):
+class FamilyMemberOut(serializers.ModelSerializer[FamilyMember]):
     """Somebody who lives on an account."""
 
     class Meta:
@@ -138,5 +138,5 @@ class SourceOut(serializers.ModelSerializer[DataSource]):
 class NewKeyOut(serializers.Serializer[Any]):
     """A key, readable this once."""
 
-    source = serializers.UUIDField()
+    id = serializers.UUIDField(help_text="Of the data source.")
     key = serializers.CharField()

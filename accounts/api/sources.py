@@ -41,7 +41,7 @@ class SourceListView(ListAPIView[DataSource]):
         wanted = SourceIn(data=request.data)
         wanted.is_valid(raise_exception=True)
         source, key = sources.create_source(**wanted.validated_data, actor=actor_of(request), now=timezone.now())
-        return Response(NewKeyOut({"source": source.public_id, "key": key}).data, status=201)
+        return Response(NewKeyOut({"id": source.public_id, "key": key}).data, status=201)
 
 
 @extend_schema_view(get=extend_schema(operation_id="sources_retrieve", tags=["sources"]))
@@ -73,7 +73,7 @@ class SourceKeyListView(APIView):
     def post(self, request: Request, source_id: UUID) -> Response:
         """Make a new key; the one in use lapses after a week. The new key is in this answer and never again."""
         key = sources.rotate_key(source_id=source_id, actor=actor_of(request), now=timezone.now())
-        return Response(NewKeyOut({"source": source_id, "key": key}).data, status=201)
+        return Response(NewKeyOut({"id": source_id, "key": key}).data, status=201)
 
 
 class SourceKeyDetailView(APIView):

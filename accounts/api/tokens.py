@@ -117,7 +117,7 @@ def _spent(request: Request) -> RefreshToken:
     given.is_valid(raise_exception=True)
     try:
         unchecked = RefreshToken(given.validated_data["refresh"], verify=False)
-        OutstandingToken.objects.select_for_update().filter(jti=unchecked.get("jti")).first()
+        OutstandingToken.objects.select_for_update(of=("self",)).filter(jti=unchecked.get("jti")).first()
         token = RefreshToken(given.validated_data["refresh"])
         token.blacklist()
     except TokenError as error:

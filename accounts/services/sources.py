@@ -74,7 +74,7 @@ def create_source(
     """
     source = DataSource(
         name=name,
-        scopes=sorted(set(scopes)),
+        scopes=list(scopes),
         label_convention=label_convention,
         zone=zone,
         may_create_devices=may_create_devices,
@@ -185,6 +185,7 @@ def _locked(source_id: UUID) -> DataSource:
 def _save(source: DataSource, actor: Actor) -> None:
     if not source.scopes:
         raise Invalid("A data source needs at least one scope.")
+    source.scopes = sorted(set(source.scopes))
     check_fields(source)
     audit.sign_history(source, actor)
     try:
