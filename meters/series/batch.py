@@ -47,7 +47,7 @@ class Batch:
             raise BadValue(name, "not a column of the series")
         key = (spec.owner.name, spec.time.name)
         columns = tuple(spec.columns[name] for name in sorted(rows, key=list(spec.columns).index))
-        unsorted = {column.name: column.read(rows[column.name], required=column.name in key) for column in columns}
+        unsorted = {column.name: column.read(rows[column.name]) for column in columns}
         owners, times = (unsorted[name].data for name in key)
         for name, vector in unsorted.items():
             if vector.data.shape != owners.shape or owners.ndim != 1:

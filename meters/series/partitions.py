@@ -74,7 +74,7 @@ def ensure_partitions(
     :raises OutsideAcceptance: a time lies below the floor or above the ceiling; nothing was made.
     """
     kind = TimeKind()
-    moments = spec.time.read(times if isinstance(times, np.ndarray) else list(times), required=True).data
+    moments = spec.time.read(times if isinstance(times, np.ndarray) else list(times)).data
     if moments.size == 0:
         return []
     for extreme in (kind.restore(moments.min()), kind.restore(moments.max())):

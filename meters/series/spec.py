@@ -41,17 +41,18 @@ class Column:
 
     name: str
     kind: Kind
+    nullable: bool
 
-    def read(self, values: Values, *, required: bool = False) -> Vector:
+    def read(self, values: Values) -> Vector:
         """Read a batch's values of this column.
 
-        :raises BadValue: a value does not fit, or is missing where it is required.
+        :raises BadValue: a value does not fit, or is missing where the column allows none.
         """
         try:
             vector = self.kind.read(values)
         except ValueError as error:
             raise BadValue(self.name, str(error)) from error
-        if required and vector.missing.any():
+        if not self.nullable and vector.missing.any():
             raise BadValue(self.name, "missing")
         return vector
 
@@ -91,7 +92,7 @@ class SeriesSpec:
         if len(table.encode()) > _LONGEST_TABLE_NAME:
             raise UnsupportedColumn(f"{table}: longer than {_LONGEST_TABLE_NAME} bytes")
         columns = {
-            field.column: Column(field.column, _kind_of(field))
+            field.column: Column(field.column, _kind_of(field), field.null)
             for field in model._meta.concrete_fields
             if field.column is not None and not getattr(field, "generated", False)
         }
