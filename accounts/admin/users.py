@@ -60,6 +60,8 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[misc]
 class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
     """A password that an admin chooses for somebody, set by the service."""
 
+    user: User
+
     def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
         self.actor = actor
         super().__init__(*args, **kwargs)
@@ -68,7 +70,8 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
     def save(self, commit: bool = True) -> User:
         """Set the password; sessions and tokens made under the old one end."""
         password = self.cleaned_data["password1"]
-        return users.change_password(user_id=self.user.pk, password=password, actor=self.actor, now=timezone.now())
+        self.user = users.change_password(user_id=self.user.pk, password=password, actor=self.actor, now=timezone.now())
+        return self.user
 
 
 @admin.register(User)

@@ -193,6 +193,12 @@ class TestUsers:
         assert person.login_epoch == 1
         assert models.AuditEntry.objects.filter(action="user.password_changed").exists()
 
+    def test_keep_their_own_session_when_they_set_their_own_password(self, by_admin, admin):
+        body = {"password1": "pearl-harbour-9", "password2": "pearl-harbour-9", "usable_password": "true"}
+        by_admin.post(reverse("admin:auth_user_password_change", args=[admin.pk]), body)
+
+        assert by_admin.get(url(models.User)).status_code == 200
+
     def test_are_suspended_and_let_in_again(self, by_admin, admin, person):
         answer = act(by_admin, models.User, "suspend", person, admin)
         person.refresh_from_db()
