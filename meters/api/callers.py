@@ -2,13 +2,25 @@
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from accounts.actors import Actor
-from accounts.models import DataSource, User
-from accounts.roles import STAFF_ROLES, Scope
-from energy_portal.shared.callers import source_of
+from accounts.api.authentication import calling_source
+from accounts.api.permissions import HasRole, HasScope, IsPerson
+from accounts.models import User
+from accounts.roles import STAFF_ROLES, Role, Scope
+
+MaySendReadings = HasRole(Role.MANAGER, Role.ADMIN) | HasScope(Scope.READINGS)
+# People see what is theirs; data sources see every meter and every account.
+MayQuery = IsPerson | HasScope(Scope.QUERIES)
+
+
+class MayQueryOrSend(BasePermission):
+    """Ask for the right to query where a call reads, to send readings where it writes."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        rule = MayQuery if request.method in SAFE_METHODS else MaySendReadings
+        return rule().has_permission(request, view)
 
 
 def person_of(request: Request) -> User | None:
@@ -16,45 +28,9 @@ def person_of(request: Request) -> User | None:
     return request.user if isinstance(request.user, User) else None
 
 
-def actor_of(request: Request) -> Actor:
-    """Return who is behind a write."""
-    source = source_of(request.auth)
-    return Actor(user=person_of(request), source=source if isinstance(source, DataSource) else None)
-
-
-def _opens(request: Request, scope: Scope) -> bool:
-    source = source_of(request.auth)
-    return source is not None and source.allows(scope)
-
-
-def is_staff(request: Request) -> bool:
-    """Tell whether a manager or an admin asks."""
-    person = person_of(request)
-    return person is not None and person.is_active and person.role in STAFF_ROLES
-
-
 def may_register(request: Request) -> bool:
     """Tell whether a registration takes effect at once: a manager's, an admin's, or by a key for accounts."""
-    return is_staff(request) or _opens(request, Scope.ACCOUNTS)
-
-
-class MaySendReadings(BasePermission):
-    """Let managers, admins and data sources with the scope ``readings`` in."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return is_staff(request) or _opens(request, Scope.READINGS)
-
-
-class MayQuery(BasePermission):
-    """Let people in, who then see what is theirs, and data sources with the scope ``queries``."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return person_of(request) is not None or _opens(request, Scope.QUERIES)
-
-
-class MayQueryOrSend(BasePermission):
-    """Ask for a right to query where it reads, to send readings where it writes."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        rule = MayQuery if request.method in {"GET", "HEAD", "OPTIONS"} else MaySendReadings
-        return rule().has_permission(request, view)
+    caller, person = calling_source(request), person_of(request)
+    if caller is not None:
+        return caller.source.allows(Scope.ACCOUNTS)
+    return person is not None and person.is_active and person.role in STAFF_ROLES

@@ -61,7 +61,7 @@ class NumberField(serializers.Field[Any, Any, Any, Any]):
 class InstantField(serializers.Field[Any, Any, Any, Any]):
     """A date or an instant as it is written: naive stays naive, for whoever knows the zone to read."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": "A date, or a date and time, as in 2025-02-01T00:00:00+08:00 is needed."
     }
 

@@ -16,7 +16,7 @@ from meters.models import ChainEvent, Meter, ReadingException
 from meters.selectors.access import meter_for, periods_for
 
 
-class MeterFilter(filters.FilterSet):
+class MeterFilter(filters.FilterSet):  # type: ignore[misc]
     """By type, status and place."""
 
     class Meta:
@@ -63,7 +63,7 @@ class MeterEventsView(ListAPIView[ChainEvent]):
         return _own(events, "at", self.request, self.kwargs["serial"])
 
 
-class ExceptionFilter(filters.FilterSet):
+class ExceptionFilter(filters.FilterSet):  # type: ignore[misc]
     """By status and code."""
 
     class Meta:

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.permissions import actor_of
 from energy_portal.shared.errors import Invalid, ItemError
-from meters.api.callers import MayQueryOrSend, MaySendReadings, actor_of, person_of
+from meters.api.callers import MayQueryOrSend, MaySendReadings, person_of
 from meters.api.serializers import ReadingIn, ReadingReportOut, ReadingsIn, ReadingsQuery, RegisterReadingOut
 from meters.models import RegisterReading
 from meters.selectors.access import meter_for, periods_for
@@ -135,7 +136,7 @@ class MeterReadingsView(ListAPIView[RegisterReading]):
 def _receive(request: Request, serial: str | None = None) -> Response:
     readings = [_offered(row, serial) for row in _rows(request.data)]
     report = receive_readings(readings=readings, actor=actor_of(request), now=timezone.now())
-    if readings and len(report.rejected) == len(readings):
+    if len(report.rejected) == len(readings):
         raise AllRejected(
             f"None of {len(readings)} readings entered." if len(readings) > 1 else report.rejected[0].detail,
             errors=[ItemError(each.code, each.detail, index=each.index) for each in report.rejected],
@@ -145,7 +146,7 @@ def _receive(request: Request, serial: str | None = None) -> Response:
 
 def _rows(body: Any) -> list[Any]:
     rows = body.get("readings", [body]) if isinstance(body, dict) else body
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or not rows:
         raise MalformedBatch("A reading, a list of readings, or an object with the list readings is needed.")
     return rows
 

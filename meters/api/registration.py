@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from meters.api.callers import actor_of, may_register
+from accounts.api.permissions import actor_of
+from meters.api.callers import may_register
 from meters.api.serializers import RegistrationIn, RegistrationOut
 from meters.services.registration import register_account, request_registration
 

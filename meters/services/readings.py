@@ -108,7 +108,7 @@ def _make_room(screened: Screened, now: datetime) -> None:
 @transaction.atomic
 def _write(screened: Screened, actor: Actor, now: datetime) -> ReadingReport:
     states = store.lock_states(screened.targets)
-    rows = sorted(screened.candidates, key=attrgetter("register_id", "time", "index"))
+    rows = sorted(screened.candidates, key=attrgetter("register_id", "time", "place"))
     judged, refused = _judge(rows, screened, states)
     result = writer.write(store.REGISTER_READINGS, _columns(judged, actor), connection)
     stored = [each for each, outcome in zip(judged, result.outcomes, strict=True) if outcome is writer.Outcome.STORED]
@@ -148,7 +148,7 @@ def _judge(
             try:
                 judged.append(_Judged(candidate, history.judge(candidate.time, candidate.value)))
             except Regression as error:
-                refused.append(Rejection(candidate.index, error.code, error.detail))
+                refused.append(Rejection(candidate.place, error.code, error.detail))
     return judged, refused
 
 
@@ -241,7 +241,7 @@ def _report(
         conflicts=tuple(
             sorted(
                 (
-                    Rejection(row.index, "conflict", f"{plain(row.value)} was offered where {plain(standing)} stands.")
+                    Rejection(row.place, "conflict", f"{plain(row.value)} was offered where {plain(standing)} stands.")
                     for row, standing in conflicts
                 ),
                 key=attrgetter("index"),

@@ -107,11 +107,11 @@ def register_account(*, registration: Registration, actor: Actor, now: datetime)
     :raises MeterBound: a meter supplies another account; nothing is registered.
     :raises NotElectric: a meter counts something else.
     """
-    standing: CustomerAccount | None
-    standing = CustomerAccount.objects.select_for_update().filter(number=registration.account_number).first()
+    accounts = CustomerAccount.objects.select_for_update().filter(number=registration.account_number)
+    standing: CustomerAccount | None = accounts.first()
+    if standing is not None and _is_same(standing, registration):
+        return standing
     if standing is not None:
-        if _is_same(standing, registration):
-            return standing
         raise AccountExists(f"The account {registration.account_number} exists already.")
     meters = _take_meters(registration.meter_serials, status=Meter.Status.ACTIVE)
     zone_name = registration.zone or settings.SITE_ZONE

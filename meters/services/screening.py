@@ -45,9 +45,9 @@ class Rejection:
 
 
 class Candidate(NamedTuple):
-    """A row whose register, instant and value are known; only its neighbours can still refuse it."""
+    """A row, by its place in the batch, whose register, instant and value are known: only neighbours can refuse it."""
 
-    index: int
+    place: int
     register_id: int
     time: datetime
     value: Decimal

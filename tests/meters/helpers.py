@@ -4,15 +4,9 @@ from uuid import uuid4
 
 from rest_framework.test import APIClient
 
+from accounts.api.authentication import SourceCaller
 from accounts.models import SourceKey
 from tests.factories import DataSourceFactory
-
-
-class Machine:
-    """A caller with a key, as the API sees it."""
-
-    is_authenticated = True
-    pk = None
 
 
 def client_of(user=None, *, scopes=None, **source) -> APIClient:
@@ -22,7 +16,7 @@ def client_of(user=None, *, scopes=None, **source) -> APIClient:
         key = SourceKey.objects.create(
             source=DataSourceFactory(scopes=scopes, **source), prefix=uuid4().hex[:16], key_hash=uuid4().hex
         )
-        client.force_authenticate(user=Machine(), token=key)
+        client.force_authenticate(user=SourceCaller(key.source), token=key)
     elif user is not None:
         client.force_authenticate(user=user)
     return client
