@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +24,7 @@ class MeterFilter(filters.FilterSet):  # type: ignore[misc]
         fields = ("type", "status", "priority", "location_id")
 
 
-@extend_schema(operation_id="meters_list", tags=["meters"])
+@extend_schema_view(get=extend_schema(operation_id="meters_list", tags=["meters"]))
 class MeterListView(ListAPIView[Meter]):
     """The meters that the caller may see, by serial."""
 
@@ -49,7 +49,7 @@ class MeterDetailView(APIView):
         return Response(MeterOut(meter_for(serial=serial, user=person_of(request))).data)
 
 
-@extend_schema(operation_id="meter_events_list", tags=["meters"])
+@extend_schema_view(get=extend_schema(operation_id="meter_events_list", tags=["meters"]))
 class MeterEventsView(ListAPIView[ChainEvent]):
     """What happened to a meter's registers, newest first; somebody's own times of supply only."""
 
@@ -71,7 +71,7 @@ class ExceptionFilter(filters.FilterSet):  # type: ignore[misc]
         fields = ("status", "code")
 
 
-@extend_schema(operation_id="meter_exceptions_list", tags=["meters"])
+@extend_schema_view(get=extend_schema(operation_id="meter_exceptions_list", tags=["meters"]))
 class MeterExceptionsView(ListAPIView[ReadingException]):
     """Values of a meter that did not simply enter, newest first; somebody's own times of supply only."""
 

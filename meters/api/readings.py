@@ -33,7 +33,7 @@ _RESPONSES = {
     422: OpenApiResponse(description="`all_rejected`: every row was rejected."),
 }
 _BODY = PolymorphicProxySerializer(
-    "ReadingOrReadings", [ReadingIn, ReadingsIn, ReadingIn(many=True)], resource_type_field_name=None
+    "ReadingOrReadings", [ReadingIn, ReadingsIn, ReadingIn(many=True)], resource_type_field_name=None, many=False
 )
 _EXAMPLES = [
     OpenApiExample(

@@ -18,7 +18,7 @@ MOST_MEMBERS = 50
 Field = serializers.Field[Any, Any, Any, Any]
 
 
-class MemberIn(serializers.Serializer[Any]):
+class RegisteredMemberIn(serializers.Serializer[Any]):
     """Somebody who lives on the account."""
 
     name = serializers.CharField(max_length=150)
@@ -38,7 +38,7 @@ class RegistrationIn(serializers.Serializer[Any]):
     meter_ids = serializers.ListField(
         child=serializers.CharField(max_length=64), allow_empty=False, max_length=MOST_METERS
     )
-    family_members = MemberIn(many=True, required=False, default=list)
+    family_members = RegisteredMemberIn(many=True, required=False, default=list)
     supplied_since = serializers.DateTimeField(
         required=False,
         allow_null=True,
