@@ -79,7 +79,11 @@ def share(part: Decimal, whole: Decimal | None) -> Decimal:
 
 def least_trusted(qualities: Iterable[int]) -> int | None:
     """Return the quality that says least; None of none."""
-    return max(qualities, key=lambda quality: _BY_TRUST.get(quality, _LEAST_TRUSTED), default=None)
+    return max(qualities, key=_mistrust, default=None)
+
+
+def _mistrust(quality: int) -> int:
+    return _BY_TRUST.get(quality, _LEAST_TRUSTED)
 
 
 def growth(earlier: Decimal, later: Decimal, modulus: Decimal) -> Decimal:
@@ -106,6 +110,7 @@ class Curve:
         self.reads = tuple(reads)
         self.label = label
         self._times = [read.time for read in self.reads]
+        self._places = {time: place for place, time in enumerate(self._times)}
         self._heights = self._climb(modulus, multipliers)
 
     def _climb(self, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]) -> list[Decimal]:
@@ -120,9 +125,10 @@ class Curve:
 
     def at(self, instant: datetime, *, estimate: bool = True) -> Point | None:
         """Return the curve at an instant: read, or on the line between two reads at most two hours apart."""
+        place = self._places.get(instant)
+        if place is not None:
+            return self._point(place)
         index = bisect_left(self._times, instant)
-        if index < len(self._times) and self._times[index] == instant:
-            return self._point(index)
         if not estimate or index in {0, len(self._times)}:
             return None
         before, after = self._times[index - 1], self._times[index]
@@ -137,6 +143,9 @@ class Curve:
 
     def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
         """Return the energy of ``[start, end)`` where both ends are known."""
+        place = self._places.get(start)
+        if place is not None and self._places.get(end) == place + 1:
+            return self._step(place)
         return self._energy(self.at(start, estimate=estimate), self.at(end, estimate=estimate), complete=True)
 
     def known_within(self, start: datetime, end: datetime) -> Energy:
@@ -152,6 +161,21 @@ class Curve:
         if first is None or last is None or first.time >= last.time:
             return UNKNOWN
         return self._energy(first, last, complete=complete)
+
+    def _step(self, place: int) -> Energy:
+        """Return the energy between a read and the next: what most half-hours are."""
+        first, last = self.reads[place], self.reads[place + 1]
+        kwh = self._heights[place + 1] - self._heights[place]
+        quality = first.quality
+        if last.quality != quality:
+            quality = max(first.quality, last.quality, key=_mistrust)
+        return Energy(
+            kwh=kwh,
+            complete=True,
+            estimated_kwh=kwh if first.quality in ESTIMATES or last.quality in ESTIMATES else _ZERO,
+            quality=quality,
+            reads=((self.label, first), (self.label, last)),
+        )
 
     def _point(self, index: int) -> Point:
         return Point(self._times[index], self._heights[index], self.reads[index].quality, (index,))
@@ -214,6 +238,10 @@ class Chain:
         parts: list[Energy] = []
         covered = timedelta(0)
         first = bisect_right(self._ends, start)
+        if first < len(self.hangings):
+            hanging = self.hangings[first]
+            if hanging.start <= start and end <= hanging.end and len(hanging.curves) == 1:
+                return measure(hanging.curves[0], start, end)
         for hanging in self.hangings[first:]:
             low, high = max(start, hanging.start), min(end, hanging.end)
             if low >= high:

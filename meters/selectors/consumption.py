@@ -268,7 +268,7 @@ def _interval(piece: Period, axis: _Axis, stretches: Sequence[tuple[Period, Chai
             parts.append(chain.known_within(start, end))
         else:
             parts.append(chain.between(start, end, estimate=not half_hourly))
-    energy = total(parts)
+    energy = parts[0] if len(parts) == 1 else total(parts)
     if not (energy.complete or running):
         energy = UNKNOWN
     return Interval(
