@@ -6,15 +6,15 @@ from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
 from accounts.api.permissions import actor_of
 from meters.api.callers import may_register
 from meters.api.serializers import RegistrationIn, RegistrationOut
 from meters.services.registration import register_account, request_registration
 
 
-class RegisterAccountView(APIView):
+class RegisterAccountView(IdempotentCreate):
     """An account with its meters and family members."""
 
     permission_classes = (AllowAny,)
@@ -22,6 +22,7 @@ class RegisterAccountView(APIView):
     @extend_schema(
         operation_id="register_account",
         tags=["published paths"],
+        parameters=[IDEMPOTENCY_KEY],
         request=RegistrationIn,
         responses={
             201: RegistrationOut,

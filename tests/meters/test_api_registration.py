@@ -129,6 +129,13 @@ class TestRegisterAccount:
 
         assert register(client_of(), meter_ids=[bound.serial]).status_code == 202
 
+    def test_answers_a_repeated_key_as_it_did_at_first(self, machine):
+        first, second = (machine.post(PATH, BODY, format="json", headers={"Idempotency-Key": "once"}) for _ in range(2))
+
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json() == second.json()
+        assert Binding.objects.count() == 2
+
     def test_of_pending_meters_makes_them_active(self, machine):
         register(client_of())
 
