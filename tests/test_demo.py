@@ -10,14 +10,20 @@ from django.db.models import F, Sum
 from accounts.models import AccountAccess, CustomerAccount, User
 from accounts.roles import Role
 from billing.models import Bill, BillLine, BillRun, TariffVersion
+from billing.services.tariffs import load_singapore_tariff
 from energy_portal.management.demo import load as loading
 from energy_portal.management.demo.state import Stage, stage, wipe
 from energy_portal.shared.demo_logins import read_demo_logins
 from meters.models import ChainEvent, ReadingException, RegisterReading, RegistrationRequest
 from tests.factories import CustomerAccountFactory
 
-# The loader commits batch by batch and truncates: the database is emptied after each test, published tariffs kept.
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+# The loader commits batch by batch and truncates: the database is emptied after each test.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _published_tariffs():
+    load_singapore_tariff()
 
 
 @pytest.fixture(autouse=True)
