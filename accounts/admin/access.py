@@ -10,12 +10,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.decorators import display
 
-from accounts.admin.common import PeriodForm, ServiceAdmin, Since, actor_of, adopt, each, moment
+from accounts.admin.common import PeriodForm, ServiceAdmin, Since, actor_of, adopt, each
 from accounts.admin.customers import invitation_state
 from accounts.models import AccountAccess, Invitation
 from accounts.roles import Role
 from accounts.services import access
-from energy_portal.shared.admin import PortalAdmin
+from energy_portal.shared.admin import PortalAdmin, moment
 
 
 class GrantForm(PeriodForm):

@@ -1,7 +1,6 @@
 """What the admin pages of accounts share."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, cast
 
 from django import forms
@@ -13,13 +12,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.formats import date_format
-from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from accounts.actors import Actor
 from accounts.models import User
 from accounts.roles import Role
+from energy_portal.shared.admin import moment
 from energy_portal.shared.errors import DomainError
 
 
@@ -58,20 +56,6 @@ class AdminsOnly(ModelAdmin[Any]):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_admin(request)
-
-
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
-    """Rows that only services write, shown under their owner."""
-
-    extra = 0
-    can_delete = False
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class PeriodForm(forms.ModelForm[Any]):
@@ -113,11 +97,6 @@ def actor_of(request: HttpRequest) -> Actor:
 def is_admin(request: HttpRequest) -> bool:
     """Tell whether the person behind a request is an admin by role."""
     return isinstance(request.user, User) and request.user.is_active and request.user.role == Role.ADMIN
-
-
-def moment(instant: datetime | None, *, missing: str = "-") -> str:
-    """Write an instant on the site's clock."""
-    return missing if instant is None else date_format(timezone.localtime(instant), "j M Y H:i")
 
 
 def changed(form: forms.ModelForm[Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from accounts.admin.common import ReadOnlyInline, ServiceAdmin, Since, actor_of, adopt, changed, moment
+from accounts.admin.common import ServiceAdmin, Since, actor_of, adopt, changed
 from accounts.models import AccountAccess, CustomerAccount, FamilyMember, Invitation, Premises
 from accounts.services import customers
-from energy_portal.shared.admin import AppendOnlyAdmin, HistoryAdmin, PortalAdmin
+from energy_portal.shared.admin import AppendOnlyAdmin, HistoryAdmin, PortalAdmin, ReadOnlyInline, moment
 
 _STATUS_COLOURS = {
     CustomerAccount.Status.PENDING: "info",

@@ -10,22 +10,12 @@ from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts.admin.common import (
-    AdminsOnly,
-    ReadOnlyInline,
-    ServiceAdmin,
-    actor_of,
-    adopt,
-    changed,
-    each,
-    is_admin,
-    moment,
-)
+from accounts.admin.common import AdminsOnly, ServiceAdmin, actor_of, adopt, changed, each, is_admin
 from accounts.models import DataSource, SourceKey
 from accounts.roles import Scope
 from accounts.selectors.sources import sources_with_keys
 from accounts.services import sources
-from energy_portal.shared.admin import AppendOnlyAdmin, HistoryAdmin
+from energy_portal.shared.admin import AppendOnlyAdmin, HistoryAdmin, ReadOnlyInline, moment
 from energy_portal.shared.errors import DomainError
 
 

@@ -56,6 +56,15 @@ def HasScope(scope: Scope | str) -> type[BasePermission]:  # noqa: N802
     return _HasScope
 
 
+# People see what is theirs; data sources with the scope see every account.
+MayQuery = IsPerson | HasScope(Scope.QUERIES)
+
+
+def asking_person(request: Request) -> User | None:
+    """Return the person who asks; None for a data source and for nobody."""
+    return request.user if isinstance(request.user, User) else None
+
+
 def actor_of(request: Request) -> Actor:
     """Return who is behind a request: a person, a data source, or nobody where no login was needed."""
     caller = calling_source(request)

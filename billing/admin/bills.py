@@ -11,13 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from accounts.actors import Actor
+from accounts.admin.common import actor_of
 from billing.models import Bill, BillLine, BillRun
 from billing.services.bills import draft_bill, issue_bill
-from energy_portal.shared.admin import AppendOnlyAdmin
+from energy_portal.shared.admin import AppendOnlyAdmin, ReadOnlyInline
 from energy_portal.shared.clock import YearMonth
 from energy_portal.shared.errors import DomainError
 from meters.models import Binding
@@ -39,22 +38,15 @@ class MonthFilter(admin.SimpleListFilter):
         return queryset.filter(month=chosen) if chosen and chosen in offered else queryset
 
 
-class BillLineInline(TabularInline):  # type: ignore[misc]
+class BillLineInline(ReadOnlyInline):
     model = BillLine
     fields = ("description", "service_point", "period", "quantity", "unit", "rate", "amount")
     readonly_fields = fields
-    extra = 0
-    can_delete = False
+    tab = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillLine]:
         lines: QuerySet[BillLine] = super().get_queryset(request)
         return lines.select_related("service_point")
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
 
 
 @admin.register(Bill)
@@ -101,13 +93,13 @@ class BillAdmin(AppendOnlyAdmin):
 
     @admin.action(description="Issue selected drafts", permissions=["issue"])
     def issue_selected(self, request: HttpRequest, queryset: QuerySet[Bill]) -> None:
-        actor, now = Actor(user=request.user), timezone.now()  # type: ignore[arg-type]
+        actor, now = actor_of(request), timezone.now()
         keys = queryset.order_by("account__number").values_list("pk", flat=True)
         self._each(request, keys, lambda key: issue_bill(bill_id=key, actor=actor, now=now), "issued")
 
     @admin.action(description="Rate selected drafts anew", permissions=["issue"])
     def rate_selected(self, request: HttpRequest, queryset: QuerySet[Bill]) -> None:
-        actor, now = Actor(user=request.user), timezone.now()  # type: ignore[arg-type]
+        actor, now = actor_of(request), timezone.now()
         wanted = {bill.pk: bill for bill in queryset}
         self._each(
             request,

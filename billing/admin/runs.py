@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.actors import Actor
+from accounts.admin.common import actor_of
 from billing.models import BillRun
 from billing.selectors.runs import run_with_starter
 from billing.services.runs import request_month
@@ -136,4 +136,4 @@ class BillRunAdmin(PortalAdmin):
 
 
 def _request(month: YearMonth, request: HttpRequest) -> BillRun:
-    return request_month(month=month, actor=Actor(user=request.user), now=timezone.now())  # type: ignore[arg-type]
+    return request_month(month=month, actor=actor_of(request), now=timezone.now())

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.callers import MayQuery, person_of
+from accounts.api.permissions import MayQuery, asking_person
 from billing.api.serializers import BillDetailOut, BillOut, LastMonthBillOut, LastMonthBillQuery
 from billing.documents import bill_pdf
 from billing.models import Bill
@@ -79,7 +79,7 @@ class LastMonthBillView(APIView):
         account = account_for_query(
             number=query.validated_data.get("account_id"),
             serial=query.validated_data.get("meter_id"),
-            user=person_of(request),
+            user=asking_person(request),
             now=now,
         )
         return Response(LastMonthBillOut(last_month_bill(account=account, now=now)).data)
@@ -98,7 +98,7 @@ class BillListView(ListAPIView[Bill]):
     csv_name = "bills"
 
     def get_queryset(self) -> QuerySet[Bill]:
-        return bills_visible_to(person_of(self.request))
+        return bills_visible_to(asking_person(self.request))
 
 
 class BillDetailView(APIView):
@@ -131,6 +131,6 @@ class BillPDFView(APIView):
 
 def _bill(request: Request, bill_id: UUID) -> Bill:
     try:
-        return bill_with_lines(user=person_of(request), bill_id=bill_id)
+        return bill_with_lines(user=asking_person(request), bill_id=bill_id)
     except Bill.DoesNotExist as error:
         raise Http404 from error

@@ -1,10 +1,13 @@
 """What the admin pages of every app have in common."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 
 class PortalAdmin(ModelAdmin):  # type: ignore[misc]
@@ -31,3 +34,22 @@ class AppendOnlyAdmin(PortalAdmin):
 
 class HistoryAdmin(SimpleHistoryAdmin, PortalAdmin):  # type: ignore[misc]
     """Rows whose every change is kept and shown."""
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    """Rows that only services write, shown under their owner."""
+
+    extra = 0
+    can_delete = False
+    tab = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def moment(instant: datetime | None, *, missing: str = "-") -> str:
+    """Write an instant on the site's clock."""
+    return missing if instant is None else date_format(timezone.localtime(instant), "j M Y H:i")

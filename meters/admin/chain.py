@@ -4,7 +4,7 @@ from django.contrib import admin
 from unfold.decorators import display
 
 from energy_portal.shared.admin import AppendOnlyAdmin
-from meters.admin.common import ReadOnlyInline, Since, VisibleRows, dial_text, instant_column
+from meters.admin.common import RelatedInline, Since, VisibleRows, dial_text, instant_column
 from meters.models import Binding, ChainEvent, Installation
 
 _EVENT_COLOURS = {
@@ -82,7 +82,7 @@ class ChainEventAdmin(VisibleRows, AppendOnlyAdmin):
         return event.kind, event.get_kind_display()
 
 
-class BindingInline(_SinceColumns, ReadOnlyInline):
+class BindingInline(_SinceColumns, RelatedInline):
     """Who is and was supplied at a service point."""
 
     model = Binding
@@ -91,7 +91,7 @@ class BindingInline(_SinceColumns, ReadOnlyInline):
     ordering = ("-valid",)
 
 
-class InstallationInline(_SinceColumns, ReadOnlyInline):
+class InstallationInline(_SinceColumns, RelatedInline):
     """Which meter hangs and hung at a service point."""
 
     model = Installation
@@ -101,7 +101,7 @@ class InstallationInline(_SinceColumns, ReadOnlyInline):
     related = ("service_point", "meter")
 
 
-class ChainEventInline(ReadOnlyInline):
+class ChainEventInline(RelatedInline):
     """What happened at a service point."""
 
     model = ChainEvent

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
@@ -15,13 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from accounts.actors import Actor
-from accounts.models import User
+from energy_portal.shared.admin import ReadOnlyInline, moment
 from energy_portal.shared.errors import DomainError
 from meters.models import Register
 
@@ -36,12 +31,9 @@ class VisibleRows(ModelAdmin):  # type: ignore[type-arg]
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined, no-any-return]
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
-    """Rows that only services write, shown under their owner."""
+class RelatedInline(ReadOnlyInline):
+    """Rows that only services write, each with what it names."""
 
-    extra = 0
-    can_delete = False
-    tab = True
     show_change_link = False
     related: tuple[str, ...] = ()
 
@@ -49,31 +41,13 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related(*self.related)
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Return the person behind an admin request."""
-    return Actor(user=cast("User", request.user))
-
-
-def local_text(instant: datetime | None, *, missing: str = "-") -> str:
-    """Write an instant on the site's clock."""
-    if instant is None:
-        return missing
-    return date_format(timezone.localtime(instant), "j M Y H:i")
-
 
 def instant_column(name: str, description: str) -> Callable[[Any, Any], str]:
     """Return a column of a list that writes an instant on the site's clock."""
 
     @display(description=description, ordering=name)
     def column(page: Any, row: Any) -> str:
-        return local_text(getattr(row, name))
+        return moment(getattr(row, name))
 
     return column  # type: ignore[no-any-return]
 
@@ -91,11 +65,11 @@ class Since:
 
     @staticmethod
     def start(row: Any) -> str:
-        return local_text(row.valid.lower, missing="always")
+        return moment(row.valid.lower, missing="always")
 
     @staticmethod
     def end(row: Any) -> str:
-        return local_text(row.valid.upper, missing="open")
+        return moment(row.valid.upper, missing="open")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from django.utils.dateparse import parse_datetime
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
+from accounts.admin.common import actor_of
 from accounts.models import User
-from energy_portal.shared.admin import HistoryAdmin
+from energy_portal.shared.admin import HistoryAdmin, moment
 from meters.admin.acts import MultiplierForm
-from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url, dial_text, local_text
+from meters.admin.common import Question, VisibleRows, ask_then, change_url, dial_text
 from meters.models import Meter, Register
 from meters.selectors.desk import newest_readings, with_place
 from meters.services.chain import change_multiplier
@@ -94,7 +95,7 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
     def newest_reading(self, meter: Meter) -> str:
         states = [register.state for register in meter.registers.all() if hasattr(register, "state")]
         newest = max((state.last_time for state in states if state.last_time), default=None)
-        return local_text(newest)
+        return moment(newest)
 
     @display(description="Status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, meter: Meter) -> tuple[str, str]:
@@ -164,7 +165,7 @@ class RegisterAdmin(HistoryAdmin):
 
     @display(description="Newest reading", ordering="state__last_time")
     def last_time(self, register: Register) -> str:
-        return local_text(register.state.last_time if hasattr(register, "state") else None)
+        return moment(register.state.last_time if hasattr(register, "state") else None)
 
     @display(description="Shows")
     def last_value(self, register: Register) -> str:

@@ -12,13 +12,13 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.decorators import action, display
 
+from accounts.admin.common import actor_of
 from energy_portal.shared.admin import AppendOnlyAdmin
 from energy_portal.shared.errors import DomainError
 from meters.admin.acts import NoteForm, OptionalNoteForm
 from meters.admin.common import (
     Question,
     VisibleRows,
-    actor_of,
     ask_then,
     change_url,
     dial_text,

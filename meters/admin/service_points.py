@@ -10,10 +10,11 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.decorators import action, display
 
+from accounts.admin.common import actor_of
 from energy_portal.shared.admin import HistoryAdmin
 from meters.admin.acts import ExchangeForm, InstallForm, MoveForm, RemoveForm, _ActForm
 from meters.admin.chain import BindingInline, ChainEventInline, InstallationInline
-from meters.admin.common import Question, VisibleRows, actor_of, ask_then, change_url
+from meters.admin.common import Question, VisibleRows, ask_then, change_url
 from meters.admin.profile import profile_chart
 from meters.models import ServicePoint
 from meters.selectors.desk import newest_readings, recent_profile, registers_at, with_supply

@@ -6,13 +6,10 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.api.authentication import calling_source
-from accounts.api.permissions import HasRole, HasScope, IsPerson
-from accounts.models import User
+from accounts.api.permissions import HasRole, HasScope, MayQuery, asking_person
 from accounts.roles import STAFF_ROLES, Role, Scope
 
 MaySendReadings = HasRole(Role.MANAGER, Role.ADMIN) | HasScope(Scope.READINGS)
-# People see what is theirs; data sources see every meter and every account.
-MayQuery = IsPerson | HasScope(Scope.QUERIES)
 
 
 class MayQueryOrSend(BasePermission):
@@ -23,14 +20,9 @@ class MayQueryOrSend(BasePermission):
         return rule().has_permission(request, view)
 
 
-def person_of(request: Request) -> User | None:
-    """Return the person who asks; None for a data source and for nobody."""
-    return request.user if isinstance(request.user, User) else None
-
-
 def may_register(request: Request) -> bool:
     """Tell whether a registration takes effect at once: a manager's, an admin's, or by a key for accounts."""
-    caller, person = calling_source(request), person_of(request)
+    caller, person = calling_source(request), asking_person(request)
     if caller is not None:
         return caller.source.allows(Scope.ACCOUNTS)
     return person is not None and person.is_active and person.role in STAFF_ROLES

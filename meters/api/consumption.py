@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.permissions import MayQuery, asking_person
 from energy_portal.shared.clock import Period, zone
-from meters.api.callers import MayQuery, person_of
 from meters.api.serializers import ConsumptionOut, ConsumptionQuery, PeriodQuery
 from meters.selectors.access import account_for, meter_for, periods_for
 from meters.selectors.consumption import (
@@ -110,7 +110,7 @@ class MeterProfileView(APIView):
 
 
 def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: PeriodName) -> Response:
-    user, now = person_of(request), timezone.now()
+    user, now = asking_person(request), timezone.now()
     meter = meter_for(serial=serial, user=user)
     within = periods_for(meter=meter, user=user)
     site = meter_zone(meter=meter)
@@ -131,7 +131,7 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
 
 def _of_account(request: Request, account_number: str, asked: dict[str, Any]) -> Response:
     now = timezone.now()
-    account = account_for(number=account_number, user=person_of(request))
+    account = account_for(number=account_number, user=asking_person(request))
     period = account_period(
         account=account,
         name=asked.get("period") or _name(asked, PeriodName.MONTH),

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from meters.api.callers import MayQuery, person_of
+from accounts.api.permissions import MayQuery, asking_person
 from meters.api.serializers import ChainEventOut, MeterOut, ReadingExceptionOut
 from meters.models import ChainEvent, Meter, ReadingException
 from meters.selectors.access import meter_for, periods_for
@@ -34,7 +34,7 @@ class MeterListView(ListAPIView[Meter]):
     filterset_class = MeterFilter
 
     def get_queryset(self) -> QuerySet[Meter]:
-        user = person_of(self.request)
+        user = asking_person(self.request)
         meters = Meter.objects.all() if user is None else Meter.objects.visible_to(user)
         return meters.prefetch_related("registers").order_by("serial")
 
@@ -46,7 +46,7 @@ class MeterDetailView(APIView):
 
     @extend_schema(operation_id="meters_retrieve", tags=["meters"], responses=MeterOut)
     def get(self, request: Request, serial: str) -> Response:
-        return Response(MeterOut(meter_for(serial=serial, user=person_of(request))).data)
+        return Response(MeterOut(meter_for(serial=serial, user=asking_person(request))).data)
 
 
 @extend_schema_view(get=extend_schema(operation_id="meter_events_list", tags=["meters"]))
@@ -87,7 +87,7 @@ class MeterExceptionsView(ListAPIView[ReadingException]):
 
 def _own(rows: QuerySet[Any], instant: str, request: Request, serial: str) -> QuerySet[Any]:
     """Keep the rows of a meter, and of somebody's own times of supply where they may not see all."""
-    user = person_of(request)
+    user = asking_person(request)
     meter = meter_for(serial=serial, user=user)
     rows = rows.filter(register__meter=meter)
     periods = periods_for(meter=meter, user=user)

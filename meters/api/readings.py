@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import actor_of
+from accounts.api.permissions import actor_of, asking_person
 from energy_portal.shared.errors import Invalid, ItemError
-from meters.api.callers import MayQueryOrSend, MaySendReadings, person_of
+from meters.api.callers import MayQueryOrSend, MaySendReadings
 from meters.api.serializers import ReadingIn, ReadingReportOut, ReadingsIn, ReadingsQuery, RegisterReadingOut
 from meters.models import RegisterReading
 from meters.selectors.access import meter_for, periods_for
@@ -112,7 +112,7 @@ class MeterReadingsView(ListAPIView[RegisterReading]):
     def get_queryset(self) -> QuerySet[RegisterReading]:
         query = ReadingsQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
-        user = person_of(self.request)
+        user = asking_person(self.request)
         meter = meter_for(serial=self.kwargs["serial"], user=user)
         register = meter.registers.filter(code=query.validated_data["register"]).first()
         if register is None:
