@@ -2,13 +2,19 @@
 
 from csp.decorators import csp_update
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.utils.functional import lazy
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from energy_portal.shared.health import livez, metrics, readyz
 
 # ReDoc parses the schema in a worker that it makes from a blob.
 _redoc = csp_update({"worker-src": ["'self'", "blob:"]})(SpectacularRedocView.as_view(url_name="schema"))
+
+# The name of a static file is known only once they are collected.
+_icon = lazy(static, str)("portal/icon.svg")
 
 urlpatterns = [
     path("", include("accounts.urls")),
@@ -22,6 +28,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("health", readyz, name="health"),
     path("metrics", metrics, name="metrics"),
+    path("favicon.ico", RedirectView.as_view(url=_icon)),
 ]
 
 handler400 = "energy_portal.shared.error_pages.bad_request"

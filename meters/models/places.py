@@ -108,9 +108,9 @@ class Register(models.Model):
         INTERVAL = "interval"
 
     class Unit(models.TextChoices):
-        KWH = "kWh"
-        M3 = "m³"
-        GJ = "GJ"
+        KWH = "kWh", "kWh"
+        M3 = "m³", "m³"
+        GJ = "GJ", "GJ"
 
     id = models.AutoField(primary_key=True)
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="registers")
