@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django_htmx.middleware import HtmxDetails
 
 from accounts.models import CustomerAccount, User
 from accounts.roles import Role
@@ -23,6 +24,7 @@ class LoggedInRequest(HttpRequest):
     """A request past ``login_required``."""
 
     user: User
+    htmx: HtmxDetails
 
 
 @dataclass(frozen=True)

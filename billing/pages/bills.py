@@ -1,7 +1,8 @@
 """Bills as their payer reads them: a list, one bill that explains itself, and its PDF."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
@@ -10,13 +11,14 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import content_disposition_header
+from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 
 from billing.documents import BillDocument, DocumentLine, DocumentRead, bill_pdf
 from billing.documents.text import quantity_of, rate_of
 from billing.models import Bill
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
+from billing.pages.notices import in_percent
 from billing.pages.windows import days_in_words
 from billing.selectors.bills import bill_document, bill_with_lines, bills_visible_to
 
@@ -33,12 +35,33 @@ class PricedLine:
 
 
 @dataclass(frozen=True)
+class ReadRow:
+    """What a dial showed, when, and why it was looked at."""
+
+    time: datetime
+    why: str
+    value: Decimal
+
+
+@dataclass(frozen=True)
 class ReadsOfRegister:
     """The reads of one register, in the order of time, that a bill's energy follows from."""
 
     serial: str
     service_point: str
-    reads: tuple[DocumentRead, ...]
+    rows: tuple[ReadRow, ...]
+
+
+@dataclass(frozen=True)
+class DayBar:
+    """One day of a bill as a bar: its place and size in percent, kWh None where it is not known."""
+
+    day: date
+    energy_kwh: Decimal | None
+    left: float
+    width: float
+    top: float
+    height: float
 
 
 @customer_page
@@ -46,7 +69,9 @@ def bills_page(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     """List an account's bills, newest first."""
     bills = bills_visible_to(request.user).filter(account=chosen.account)
     page = Paginator(bills, BILLS_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "billing/bills.html", {"chosen": chosen, "page": page})
+    currencies = {bill.currency for bill in page}
+    context = {"chosen": chosen, "page": page, "currency": currencies.pop() if len(currencies) == 1 else None}
+    return render(request, "billing/bills.html", context)
 
 
 @login_required
@@ -59,7 +84,10 @@ def bill_page(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
         "document": document,
         "period": days_in_words(document.first_day, document.last_day),
         "priced": [PricedLine(line, quantity_of(line), rate_of(line)) for line in document.lines if line.kind != "tax"],
-        "registers": _by_register(document.reads),
+        "registers": _by_register(document),
+        "bars": _bars(document),
+        "highest": max((use.energy_kwh for use in document.daily_use if use.energy_kwh is not None), default=None),
+        "estimated": in_percent(document.estimated_share),
         "days": (document.last_day - document.first_day) // timedelta(days=1) + 1,
     }
     with timezone.override(document.zone):
@@ -72,8 +100,7 @@ def bill_pdf_file(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
     """Hand out a bill as a PDF."""
     _, document = _bill_and_document(request, bill_id)
     response = HttpResponse(bill_pdf(document), content_type="application/pdf")
-    name = f"bill-{document.number or 'draft'}.pdf"
-    response["Content-Disposition"] = content_disposition_header(as_attachment=False, filename=name)
+    response["Content-Disposition"] = f'inline; filename="bill-{slugify(document.number or "draft")}.pdf"'
     return response
 
 
@@ -85,7 +112,31 @@ def _bill_and_document(request: LoggedInRequest, bill_id: UUID) -> tuple[Bill, B
     return bill, bill_document(bill, now=timezone.now())
 
 
-def _by_register(reads: tuple[DocumentRead, ...]) -> list[ReadsOfRegister]:
-    ordered = sorted(reads, key=lambda read: (read.service_point, read.serial, read.time))
+def _by_register(document: BillDocument) -> list[ReadsOfRegister]:
+    """Group the reads by register; one that ends a stretch and starts the next is told once."""
+    ordered = sorted(set(document.reads), key=lambda read: (read.service_point, read.serial, read.time))
     groups = groupby(ordered, key=lambda read: (read.serial, read.service_point))
-    return [ReadsOfRegister(serial, place, tuple(group)) for (serial, place), group in groups]
+    return [
+        ReadsOfRegister(serial, place, tuple(ReadRow(read.time, _why(read, document), read.value) for read in group))
+        for (serial, place), group in groups
+    ]
+
+
+def _why(read: DocumentRead, document: BillDocument) -> str:
+    if read.role == "installed":
+        return "meter installed"
+    if read.role == "removed":
+        return "meter removed"
+    if read.time.date() <= document.first_day:
+        return "the bill starts"
+    return "the bill ends" if read.time.date() > document.last_day else "the price changes"
+
+
+def _bars(document: BillDocument) -> list[DayBar]:
+    highest = max((float(use.energy_kwh or 0) for use in document.daily_use), default=0) or 1
+    slot = 100 / max(len(document.daily_use), 1)
+    bars = []
+    for index, use in enumerate(document.daily_use):
+        height = 100.0 if use.energy_kwh is None else 100 * float(use.energy_kwh) / highest
+        bars.append(DayBar(use.day, use.energy_kwh, index * slot, slot * 0.8, 100 - height, height))
+    return bars

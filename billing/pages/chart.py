@@ -5,7 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from billing.pages.windows import Slot, View, Window
+from billing.pages.notices import in_percent
+from billing.pages.windows import EN_DASH, Slot, View, Window
 from meters.selectors.consumption import Consumption, Interval
 
 AXES = {
@@ -16,7 +17,6 @@ AXES = {
 }
 HEADS = {View.DAY: "Half-hour", View.WEEK: "Day", View.MONTH: "Day", View.YEAR: "Month"}
 PRESENT_WORDS = {View.DAY: "now", View.WEEK: "today", View.MONTH: "today", View.YEAR: "this month"}
-UNIT_PLACES = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _names(view: View, slot: Slot, zone: ZoneInfo) -> tuple[str, str]:
         case View.DAY:
             # An hour that the clock repeats is told apart by its offset.
             repeated = start.replace(fold=0).utcoffset() != start.replace(fold=1).utcoffset()
-            return f"{start:%H:%M}", f"{start:%H:%M}–{end:%H:%M}" + (f" (UTC{start:%z})" if repeated else "")
+            return f"{start:%H:%M}", f"{start:%H:%M}{EN_DASH}{end:%H:%M}" + (f" (UTC{start:%z})" if repeated else "")
         case View.WEEK:
             return f"{day:%a} {day.day}", f"{day:%A} {day.day} {day:%B}"
         case View.MONTH:
@@ -150,23 +150,30 @@ def spoken_summary(*, use: Use, window: Window) -> str:
     if not known:
         return f"Bar chart of {window.title}: no readings."
     highest = max(known, key=_energy)
-    return f"Bar chart of {window.title}: highest {highest.name} with {highest.energy_kwh:,.2f} kWh. The table below has every number."
+    most = f"most in {highest.name}, {highest.energy_kwh:,.2f} kWh"
+    return f"Bar chart of {window.title}: {most}. The table below has every number."
 
 
 def _energy(row: Row) -> Decimal:
     return row.energy_kwh or Decimal(0)
 
 
-def completeness_words(*, use: Use, view: View) -> tuple[str, str]:
+def completeness_words(*, use: Use, view: View, zone: ZoneInfo) -> tuple[str, str]:
     """Return a kind (good, info, warn) and a sentence on how much of a window is known."""
     noun = HEADS[view].lower()
     if not use.known:
         return "warn", f"No {noun} of this {view} has a reading."
     if use.missing:
         return "warn", f"Incomplete: {_count(use.missing, noun)} without a reading, left blank and not counted as zero."
+    complete = f"Complete up to {_moment(use.total_until, zone)}" if use.total_until else "Complete"
     if use.estimated_share or use.estimated:
-        return "info", f"Complete; {use.estimated_share:.0%} of it is estimated."
-    return "good", "Complete: every number is measured."
+        return "info", f"{complete}. {in_percent(use.estimated_share)} of it is estimated."
+    return "good", f"{complete}, all of it measured."
+
+
+def _moment(instant: datetime, zone: ZoneInfo) -> str:
+    local = instant.astimezone(zone)
+    return f"{local.day} {local:%B, %H:%M}"
 
 
 def _count(number: int, noun: str) -> str:

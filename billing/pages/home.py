@@ -78,7 +78,7 @@ def _days(spell: Spell, zone: ZoneInfo) -> str:
     start, end = (instant.astimezone(zone) for instant in (spell.period.start, spell.period.end))
     whole = (end.hour, end.minute) == (0, 0)
     words = days_in_words(start.date(), (end - timedelta(days=1)).date() if whole else end.date())
-    return words if whole else f"{words}, {end:%H:%M}"
+    return words if whole else f"{words}, up to {end:%H:%M}"
 
 
 def _comparison(overview: Overview, zone: ZoneInfo) -> Comparison | None:

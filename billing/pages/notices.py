@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from billing.pages.windows import DAY, days_in_words
@@ -21,6 +22,11 @@ class Notice:
     kind: str
     title: str
     text: str
+
+
+def in_percent(share: Decimal) -> str:
+    """Say a share as a whole percentage; a small one is never rounded to nothing."""
+    return "Less than 1 %" if 0 < share < Decimal("0.005") else f"{100 * share:.0f} %"
 
 
 def notices_of(overview: Overview, *, zone: ZoneInfo, now: datetime) -> tuple[Notice, ...]:
@@ -56,7 +62,8 @@ def _gaps(overview: Overview, zone: ZoneInfo, now: datetime) -> Iterator[Notice]
     yield Notice(
         "warn",
         f"Readings are missing for {told}{more}",
-        "These days are left blank, not counted as zero. The energy is not lost: the next reading of the dial covers it.",
+        "These days are left blank, not counted as zero. The energy is not lost: the next reading of the dial "
+        "covers it.",
     )
 
 
@@ -76,11 +83,11 @@ def _runs_of_missing(days: Sequence[Interval], zone: ZoneInfo) -> list[tuple[dat
 
 
 def _estimates(overview: Overview) -> Iterator[Notice]:
-    share = overview.so_far.estimated_share if overview.so_far else 0
+    share = overview.so_far.estimated_share if overview.so_far else Decimal(0)
     if share:
         yield Notice(
             "info",
-            f"{share:.0%} of this month is estimated",
+            f"{in_percent(share)} of this month is estimated",
             "Some readings did not arrive, so they were estimated from what came before and after. True readings "
             "replace them as soon as they come.",
         )

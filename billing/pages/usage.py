@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import content_disposition_header
+from django.utils.text import slugify
 
 from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
@@ -43,16 +43,15 @@ def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     today = now.astimezone(zone).date()
     window = window_of_query(request.GET.dict(), today=today)
     use = _use(chosen.account, window, zone, now)
-    kind, words = completeness_words(use=use, view=window.view)
+    # Another view keeps the day that one looks at: today where the window holds it, else its first.
+    day = today if window.first <= today < window.after else window.first
+    kind, words = completeness_words(use=use, view=window.view, zone=zone)
     context = {
         "chosen": chosen,
         "window": window,
         "today": today,
-        # Another view keeps the day that one looks at: today where the window holds it, else its first.
-        "views": [
-            Step(view, today if window.first <= today < window.after else window.first, view is window.view)
-            for view in View
-        ],
+        "day": day,
+        "views": [Step(view, day, view is window.view) for view in View],
         "following": window.after if window.after <= today else None,
         "use": use,
         "kind": kind,
@@ -61,8 +60,9 @@ def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "chart": chart_data(use=use, window=window, now=now),
         "summary": spoken_summary(use=use, window=window),
     }
+    # Going back in the browser's history asks for the whole page again.
     partial = request.htmx and not request.htmx.history_restore_request
-    return render(request, "billing/usage_body.html" if partial else "billing/usage.html", context)
+    return render(request, "billing/usage_part.html" if partial else "billing/usage.html", context)
 
 
 @customer_page
@@ -82,8 +82,8 @@ def usage_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         for row in use.rows
     ]
     response = HttpResponse(b"".join(csv_lines(FILE_HEADS, rows)), content_type="text/csv; charset=utf-8")
-    name = f"usage-{chosen.account.number}-{window.view}-{window.first:%Y-%m-%d}.csv"
-    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
+    name = f"usage-{slugify(chosen.account.number)}-{window.view}-{window.first:%Y-%m-%d}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

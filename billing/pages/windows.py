@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from energy_portal.shared.clock import HALF_HOUR, Period, YearMonth, half_hours, local_day, local_month
 
 DAY = timedelta(days=1)
+EN_DASH = "\u2013"
 
 
 class View(StrEnum):
@@ -62,10 +63,8 @@ class Window:
     def slots(self, zone: ZoneInfo) -> tuple[Slot, ...]:
         """Divide it into bars: half-hours of a day (46, 48 or 50), days of a week or month, months of a year."""
         if self.view is View.DAY:
-            whole = self.period(zone)
-            return tuple(
-                Slot(Period(mark, mark + HALF_HOUR), self.first) for mark in half_hours(whole.start, whole.end)
-            )
+            marks = half_hours(self.period(zone).start, self.period(zone).end)
+            return tuple(Slot(Period(mark, mark + HALF_HOUR), self.first) for mark in marks)
         if self.view is View.YEAR:
             months = [YearMonth(self.first.year, number) for number in range(1, 13)]
             return tuple(Slot(local_month(month, zone), month.first_day) for month in months)
@@ -78,10 +77,10 @@ def days_in_words(first: date, last: date) -> str:
     if first == last:
         return f"{first.day} {first:%B %Y}"
     if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day}–{last.day} {last:%B %Y}"
+        return f"{first.day}{EN_DASH}{last.day} {last:%B %Y}"
     if first.year == last.year:
-        return f"{first.day} {first:%B} – {last.day} {last:%B %Y}"
-    return f"{first.day} {first:%B %Y} – {last.day} {last:%B %Y}"
+        return f"{first.day} {first:%B} {EN_DASH} {last.day} {last:%B %Y}"
+    return f"{first.day} {first:%B %Y} {EN_DASH} {last.day} {last:%B %Y}"
 
 
 def window_on(view: View, day: date) -> Window:

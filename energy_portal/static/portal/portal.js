@@ -18,3 +18,4 @@ function drawCharts(root) {
 
 drawCharts(document);
 document.body.addEventListener("htmx:afterSettle", (event) => drawCharts(event.detail.elt));
+document.body.addEventListener("htmx:historyRestore", () => drawCharts(document));
