@@ -25,11 +25,12 @@ Report = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Program:
-    """A command that should always run, and the signals that end it with the seconds that each may take."""
+    """A command that should always run, the signals that end it with the seconds that each may take, and variables."""
 
     name: str
     command: Sequence[str | Path]
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -161,7 +162,7 @@ class Supervisor:
             running.program.command,
             death_signal=signal.SIGTERM,
             output=subprocess.PIPE,
-            environment=self._environment,
+            environment={**self._environment, **running.program.environment},
             folder=self._folder,
         )
         pipe = running.process.stdout

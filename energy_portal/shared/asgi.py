@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION = 1008
 _NO_SUCH_STREAM = 4404
+_DISCARD_BYTES = 64 * 1024 * 1024
+_DISCARD_SECONDS = 10.0
 
 
 class _BodyRefused(Exception):
@@ -61,6 +64,8 @@ class BodyGuard:
         except _BodyRefused as refusal:
             if answering:
                 raise
+            if refusal.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                await _discard(receive)
             await _send_problem(send, refusal)
 
     def _bounded(self, receive: Receive) -> Receive:
@@ -153,6 +158,18 @@ def _host(origin: bytes) -> str:
 def _declared_length(scope: Scope) -> int:
     declared = _header(scope, b"content-length") or b""
     return int(declared) if declared.isdigit() else 0
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on for a while: many clients look for the answer only when all is sent, and would see a broken pipe."""
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while discarded < _DISCARD_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 async def _send_problem(send: Send, refusal: _BodyRefused) -> None:

@@ -1,5 +1,6 @@
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -186,7 +187,7 @@ class TestStartedByRoot:
 
         assert permissions(home.path.parent) == before
 
-    def test_keeps_its_data_elsewhere_when_its_user_cannot_reach_the_home(self, home, monkeypatch, tmp_path_factory):
+    def test_keeps_its_data_elsewhere_when_its_user_cannot_reach_the_home(self, home, monkeypatch):
         reachable = home.path.parent / "state"
         reachable.mkdir(mode=0o755)
         monkeypatch.setattr(place, "_STATE_ROOT", reachable)
@@ -199,6 +200,7 @@ class TestStartedByRoot:
         with running(Postgres(hidden)):
             assert ask(hidden, "SELECT count(*) FROM kept") == 1
 
+        shutil.rmtree(hidden.endpoints.run_folder)
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
         assert data_of(hidden).is_relative_to(reachable)
 

@@ -29,6 +29,7 @@ with home.locked(), running(*services):
     print(*(service.process.pid for service in services), flush=True)
     time.sleep(120)
 """
+LISTENING = "0A"
 
 
 def ask_mqtt(port: int, user: str, password: str) -> list[str]:
@@ -136,6 +137,7 @@ class TestTheMqttBroker:
     def test_listens_on_loopback_only(self, home):
         with running(Mqtt(home)):
             port = f"{home.endpoints.mqtt_port:04X}"
-            addresses = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            listening = [address for _, address, _, state, *_ in rows if state == LISTENING]
 
-            assert [address for address in addresses if address.endswith(f":{port}")] == [f"0100007F:{port}"]
+            assert [address for address in listening if address.endswith(f":{port}")] == [f"0100007F:{port}"]

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -143,10 +144,18 @@ def _programs() -> list[Program]:
     level = f"--loglevel={settings.LOG_LEVEL}"
     schedule = settings.PORTAL_HOME / "beat-schedule"
     return [
-        Program("web", [*python, *_granian()], ((signal.SIGTERM, _STOPPING_SECONDS + 5.0),)),
+        Program("web", [*python, *_granian()], ((signal.SIGTERM, _STOPPING_SECONDS + 5.0),), _web_environment()),
         Program("worker", [*celery, "worker", level, "--hostname=portal@%h", "--concurrency=2"], _CELERY_STOP),
         Program("beat", [*celery, "beat", level, f"--schedule={schedule}", "--pidfile="], _CELERY_STOP),
     ]
+
+
+def _web_environment() -> dict[str, str]:
+    """Give the web processes an empty folder in which they add up their figures."""
+    folder = settings.PORTAL_HOME / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def _granian() -> list[str]:
