@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import connections, models, transaction
@@ -95,3 +96,12 @@ def write_committed(spec: SeriesSpec, rows: dict[str, list[object]], using: str 
     make_room(spec, rows["time"], using)
     with transaction.atomic(using=using):
         return write(spec, rows, connections[using])
+
+
+def samples_of(keys: list[tuple[int, int]], **measures: list[Any]) -> dict[str, list[Any]]:
+    return {
+        "device": [device for device, _ in keys],
+        "time": [slot(number) for _, number in keys],
+        **{name: [None] * len(keys) for name in MEASURES},
+        **measures,
+    }

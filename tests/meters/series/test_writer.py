@@ -1,62 +1,34 @@
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meters.models import RegisterReading
-from meters.series.errors import BadValue, MissingPartition
+from meters.series.errors import BadValue, MissingPartition, RowsVanished
 from meters.series.writer import Outcome, copy_in, write
 from tests.meters.series.samples import (
-    MEASURES,
     READINGS,
     SAMPLES,
     Sample,
     make_room,
     readings,
+    samples_of,
     slot,
     write_committed,
 )
+from tests.meters.series.strategies import any_number, keys, rolled_back, split_rows
 
 STORED, DUPLICATE, CONFLICT = Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT
 NEVER = datetime(1990, 1, 1, tzinfo=UTC)
-any_number = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def rolled_back(action: Callable[[], None]) -> None:
-    with transaction.atomic():
-        action()
-        transaction.set_rollback(True)
 
 
 def stored_values() -> dict[tuple[int, datetime], Decimal]:
     return {(row.register_id, row.time): row.value for row in RegisterReading.objects.all()}
-
-
-def samples_of(keys: list[tuple[int, int]], **measures: list[Any]) -> dict[str, list[Any]]:
-    return {
-        "device": [device for device, _ in keys],
-        "time": [slot(number) for _, number in keys],
-        **{name: [None] * len(keys) for name in MEASURES},
-        **measures,
-    }
-
-
-@st.composite
-def split_rows(draw: st.DrawFn, row: st.SearchStrategy[Any]) -> list[list[Any]]:
-    """Rows of few keys, times in two months, cut into batches anywhere."""
-    rows = draw(st.lists(row, max_size=30))
-    cuts = sorted(draw(st.lists(st.integers(0, len(rows)), max_size=5)))
-    return [rows[start:end] for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
-
-
-keys = st.tuples(st.integers(1, 3), st.sampled_from([0, 1, 1343, 1344]))
 
 
 @pytest.mark.django_db
@@ -233,79 +205,6 @@ class TestWriteRefuses:
             write(READINGS, readings([(1, 0)], [Decimal(1)]), connection)
 
 
-@pytest.mark.usefixtures("samples")
-class TestWriteJoining:
-    def test_fills_what_is_missing_and_keeps_what_stands(self):
-        write_committed(SAMPLES, samples_of([(1, 0)], power=[2.5], received_at=[slot(1)]))
-
-        result = write_committed(SAMPLES, samples_of([(1, 0)], count=[4], state=["on"], received_at=[slot(9)]))
-
-        assert result.outcomes == [STORED]
-        sample = Sample.objects.get()
-        assert (sample.power, sample.count, sample.state, sample.received_at) == (2.5, 4, "on", slot(1))
-
-    def test_calls_a_row_that_adds_nothing_a_duplicate(self):
-        rows = samples_of([(1, 0)], power=[0.1], energy=[Decimal("1.005")], online=[False], level=[0.1])
-        write_committed(SAMPLES, rows)
-
-        again = write_committed(SAMPLES, rows)
-        less = write_committed(SAMPLES, samples_of([(1, 0)], power=[0.1]))
-
-        assert again.outcomes == less.outcomes == [DUPLICATE]
-
-    def test_calls_a_row_that_contradicts_a_conflict_and_still_fills_what_was_missing(self):
-        write_committed(SAMPLES, samples_of([(1, 0)], power=[1.0]))
-
-        result = write_committed(SAMPLES, samples_of([(1, 0)], power=[2.0], count=[3]))
-
-        assert result.outcomes == [CONFLICT]
-        assert result.standing == {0: (1.0, None, None, 3, None, None, None)}
-
-    def test_joins_rows_of_one_batch(self):
-        result = write_committed(
-            SAMPLES, samples_of([(1, 0)] * 4, power=[None, 1.0, None, 2.0], count=[None, None, 3, None])
-        )
-
-        assert result.outcomes == [DUPLICATE, STORED, STORED, CONFLICT]
-        assert Sample.objects.values_list("power", "count").get() == (1.0, 3)
-
-    def test_stores_a_row_that_measured_nothing_once(self):
-        rows = samples_of([(1, 0), (1, 0)])
-
-        assert write_committed(SAMPLES, rows).outcomes == [STORED, DUPLICATE]
-        assert write_committed(SAMPLES, rows).outcomes == [DUPLICATE, DUPLICATE]
-
-    def test_takes_nan_for_missing(self):
-        write_committed(SAMPLES, samples_of([(1, 0)], power=np.array([np.nan]), level=[float("nan")]))
-
-        assert Sample.objects.values_list("power", "level").get() == (None, None)
-
-    @any_number
-    @given(
-        split_rows(
-            st.tuples(keys, st.none() | st.integers(0, 2), st.none() | st.booleans(), st.none() | st.sampled_from("ab"))
-        )
-    )
-    def test_ends_in_one_state_however_rows_are_split(self, batches):
-        def check() -> None:
-            truth: dict[tuple[int, datetime], list[Any]] = {}
-            for batch in batches:
-                agrees = []
-                for (device, number), *measures in batch:
-                    held = truth.setdefault((device, slot(number)), [None] * 3)
-                    held[:] = [old if old is not None else new for old, new in zip(held, measures, strict=True)]
-                    agrees.append(all(new is None or new == old for old, new in zip(held, measures, strict=True)))
-                count, online, state = ([row[at] for row in batch] for at in (1, 2, 3))
-                result = write_committed(
-                    SAMPLES, samples_of([row[0] for row in batch], count=count, online=online, state=state)
-                )
-                assert [outcome is not CONFLICT for outcome in result.outcomes] == agrees
-            rows = Sample.objects.values_list("device", "time", "count", "online", "state")
-            assert {(device, time): values for device, time, *values in rows} == truth
-
-        rolled_back(check)
-
-
 @pytest.mark.django_db
 class TestCopyIn:
     def test_stores_what_write_would_store(self):
@@ -359,49 +258,35 @@ class TestCopyIn:
         assert copy_in(READINGS, readings([], [])) == 0
 
 
-@pytest.mark.django_db
-class TestColumnsInPostgres:
-    """What a column reads in Python is what the database makes of the same value."""
-
-    @any_number
-    @given(
-        st.lists(
-            st.tuples(
-                st.decimals(-(10**8), 10**8, allow_nan=False, places=9),
-                st.datetimes(datetime(2024, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)),
-            ),
-            min_size=1,
-            unique_by=lambda row: row[1],
-        )
-    )
-    def test_arrays_hold_the_values_that_they_were_packed_from(self, rows):
-        values, times = (list(column) for column in zip(*rows, strict=True))
-        value, time = READINGS.columns["value"], READINGS.time
-
+@pytest.mark.usefixtures("samples")
+class TestRowsThatAreNeitherAddedNorFound:
+    def test_ask_for_another_try(self):
+        rows = samples_of([(1, 0)])
+        make_room(SAMPLES, rows["time"])
         with connection.cursor() as cursor:
+            cursor.execute("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
             cursor.execute(
-                "SELECT ARRAY(SELECT unnest(%s::numeric[])::numeric(15, 6)), %s::timestamptz[]", [values, times]
+                "CREATE TRIGGER swallow BEFORE INSERT ON series_samples FOR EACH ROW EXECUTE FUNCTION swallow()"
             )
-            (numerics, instants) = cursor.fetchone()
 
-        assert [value.kind.restore(held) for held in value.read(values).data] == numerics
-        assert [time.kind.restore(held) for held in time.read(times).data] == instants
+        with pytest.raises(RowsVanished):
+            write(SAMPLES, rows, connection)
 
 
-class TestTimeKind:
-    @given(st.datetimes(timezones=st.timezones()))
-    def test_holds_any_time_to_the_microsecond(self, time):
-        try:
-            utc = time.astimezone(UTC)
-        except OverflowError:
-            return
+@pytest.mark.usefixtures("committed_samples")
+class TestWriteOverManyMonths:
+    def test_touches_only_the_months_of_the_batch(self):
+        rows = samples_of([(1, 0), (1, 1344)])
+        make_room(SAMPLES, [slot(0) + n * timedelta(days=30) for n in range(-30, 9)])
+        write_committed(SAMPLES, rows)
 
-        assert READINGS.time.kind.restore(READINGS.time.read([time]).data[0]) == utc
+        with transaction.atomic():
+            assert write(SAMPLES, rows, connection).outcomes == [DUPLICATE] * 2
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT DISTINCT relname FROM pg_locks JOIN pg_class ON pg_class.oid = relation"
+                    " WHERE pid = pg_backend_pid() AND relispartition AND relkind = 'r'"
+                )
+                touched = {name for (name,) in cursor.fetchall()}
 
-    @given(st.datetimes(timezones=st.just(UTC), max_value=datetime(9990, 1, 1)))
-    def test_names_the_utc_month(self, time):
-        local = time.astimezone(UTC) + timedelta(0)
-
-        (month,) = READINGS.time.kind.months(READINGS.time.read([local]).data).tolist()
-
-        assert (month.year, month.month) == (time.year, time.month)
+        assert touched == {f"{SAMPLES.table}_y2025m02", f"{SAMPLES.table}_y2025m03"}
