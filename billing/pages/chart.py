@@ -16,6 +16,7 @@ AXES = {
     View.YEAR: "Month",
 }
 HEADS = {View.DAY: "Half-hour", View.WEEK: "Day", View.MONTH: "Day", View.YEAR: "Month"}
+THIRD_HOURS = frozenset(f"{hour:02d}:00" for hour in range(0, 24, 3))
 PRESENT_WORDS = {View.DAY: "now", View.WEEK: "today", View.MONTH: "today", View.YEAR: "this month"}
 
 
@@ -137,11 +138,19 @@ def chart_data(*, use: Use, window: Window, now: datetime) -> dict[str, object]:
         "words": [row.words for row in use.rows],
         "energy": [None if row.energy_kwh is None else float(round(row.energy_kwh, 3)) for row in use.rows],
         "estimated": [row.state == "estimated" for row in use.rows],
+        "ticks": _ticks(use, window),
         "present": present,
         "presentWord": PRESENT_WORDS[window.view],
         "axis": AXES[window.view],
         "unit": "kWh",
     }
+
+
+def _ticks(use: Use, window: Window) -> list[int] | None:
+    """Name the bars that may carry a label: every third hour of a day, all of anything else."""
+    if window.view is not View.DAY:
+        return None
+    return [index for index, row in enumerate(use.rows) if row.label in THIRD_HOURS]
 
 
 def spoken_summary(*, use: Use, window: Window) -> str:

@@ -46,7 +46,7 @@ def _late(overview: Overview, zone: ZoneInfo, now: datetime) -> Iterator[Notice]
         last = until.astimezone(zone)
         yield Notice(
             "warn",
-            f"No readings since {last.day} {last:%B}, {last:%H:%M}",
+            f"No readings since {last.day} {last:%B}",
             "Your meter has been quiet since then. What you use is still counted on its dial and will be added when "
             "it is heard again; you need not do anything.",
         )

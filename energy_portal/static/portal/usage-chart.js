@@ -105,6 +105,9 @@ function configuration(data, ink) {
           grid: { display: false },
           border: { color: ink.line },
           ticks: { ...tick, maxRotation: 0, autoSkipPadding: 12 },
+          afterBuildTicks(axis) {
+            if (data.ticks) axis.ticks = data.ticks.map((value) => ({ value }));
+          },
           title: { display: true, text: data.axis, color: ink.muted, font: { family: ink.font, size: 12 } },
         },
         y: {
