@@ -1,7 +1,7 @@
 """Homes whose meters have reported, for tests of pages: every reading goes through the door."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from accounts.actors import PORTAL
@@ -28,9 +28,9 @@ def home_of(user: User, **account: object) -> tuple[CustomerAccount, Register]:
 def report(
     register: Register, *, start: datetime, until: datetime, keep: Callable[[datetime], bool] = everything
 ) -> None:
-    """Let a meter report a steady quarter of a kWh each half-hour; of the marks, only those to keep arrive."""
+    """Let a meter report a steady quarter of a kWh each half-hour, up to ``until``; only marks to keep arrive."""
     shown, offered = Decimal(1000), []
-    for mark in half_hours(start, until):
+    for mark in half_hours(start, until + timedelta.resolution):
         if keep(mark):
             offered.append(OfferedReading(meter_id=register.meter.serial, timestamp=mark, value=shown))
         shown += HALF_HOURLY_KWH

@@ -72,36 +72,43 @@ def use_of(
     window: Window,
     zone: ZoneInfo,
     consumption: Consumption,
+    until: datetime | None,
     window_so_far: Consumption | None,
     slot_so_far: Consumption | None,
     now: datetime,
 ) -> Use:
     """Lay the known intervals on the window's slots.
 
-    :param window_so_far: the energy up to the newest reading, where the window is not over.
-    :param slot_so_far: the same of the slot that is not over.
+    :param until: the end of the account's readings, where they reach the last two days; what lies behind it is not
+        missing but still to come.
+    :param window_so_far: the energy up to there, where that is inside the window.
+    :param slot_so_far: the same of the slot that it is inside of.
     """
     by_start = {interval.start: interval for interval in consumption.series}
-    rows = tuple(
-        _row(window, slot, zone, by_start.get(slot.period.start), slot_so_far, now) for slot in window.slots(zone)
-    )
-    over = window.period(zone).end <= now
-    total = consumption if over else window_so_far
+    total = window_so_far or consumption
     return Use(
-        rows=rows,
-        total_kwh=total.energy_kwh if total else None,
-        total_until=None if over or total is None else total.period.end,
-        estimated_share=total.estimated_share if total else Decimal(0),
+        rows=tuple(
+            _row(window, slot, zone, by_start.get(slot.period.start), until or now, slot_so_far)
+            for slot in window.slots(zone)
+        ),
+        total_kwh=total.energy_kwh,
+        total_until=window_so_far.period.end if window_so_far else None,
+        estimated_share=total.estimated_share,
     )
 
 
 def _row(
-    window: Window, slot: Slot, zone: ZoneInfo, interval: Interval | None, so_far: Consumption | None, now: datetime
+    window: Window,
+    slot: Slot,
+    zone: ZoneInfo,
+    interval: Interval | None,
+    until: datetime,
+    so_far: Consumption | None,
 ) -> Row:
     energy = interval.energy_kwh if interval else None
-    if slot.period.start > now:
+    if slot.period.start >= until:
         state, energy = "future", None
-    elif slot.period.contains(now):
+    elif slot.period.contains(until):
         energy = so_far.energy_kwh if so_far else None
         state = "future" if energy is None else "part"
     elif interval is None or energy is None:

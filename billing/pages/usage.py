@@ -13,7 +13,7 @@ from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.chart import HEADS, Use, chart_data, completeness_words, spoken_summary, use_of
 from billing.pages.windows import View, Window, window_of_query
-from billing.selectors.recent import measured_until, used_between
+from billing.selectors.recent import LOOK_BACK, measured_until, used_between
 from energy_portal.shared.tables import csv_lines
 from meters.selectors.consumption import Granularity, account_consumption
 
@@ -90,16 +90,18 @@ def usage_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
 def _use(account: CustomerAccount, window: Window, zone: ZoneInfo, now: datetime) -> Use:
     period = window.period(zone)
     consumption = account_consumption(account=account, period=period, granularity=GRANULARITIES[window.view], now=now)
-    window_so_far = slot_so_far = None
-    if period.contains(now):
+    until = window_so_far = slot_so_far = None
+    if period.end > now - LOOK_BACK:
         until = measured_until(account=account, now=now)
-        slot = next(slot for slot in window.slots(zone) if slot.period.contains(now))
+    if until is not None and period.contains(until):
+        slot = next(slot for slot in window.slots(zone) if slot.period.contains(until))
         window_so_far = used_between(account=account, start=period.start, until=until, now=now)
         slot_so_far = used_between(account=account, start=slot.period.start, until=until, now=now)
     return use_of(
         window=window,
         zone=zone,
         consumption=consumption,
+        until=until,
         window_so_far=window_so_far,
         slot_so_far=slot_so_far,
         now=now,

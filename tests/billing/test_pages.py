@@ -243,6 +243,26 @@ class TestUsage:
         assert "174.00 kWh so far" in text_of(response)
         assert "Complete up to 15 March, 12:00, all of it measured." in text_of(response)
 
+    def test_does_not_call_missing_what_has_yet_to_arrive(self, customer):
+        _, register = home_of(customer)
+        report(register, start=MARCH, until=NOW - timedelta(hours=20, minutes=10))
+
+        yesterday, month = (logged_in(customer).get(f"/usage?{query}") for query in ("view=day&on=2023-03-14", ""))
+
+        assert chart_of(yesterday)["words"][31:33] == ["0.25 kWh", "Not yet"]
+        assert "Complete up to 14 March, 16:00" in text_of(yesterday)
+        assert chart_of(month)["words"][13:15] == ["8.00 kWh so far", "Not yet"]
+        assert "164.00 kWh so far" in text_of(month)
+
+    def test_sums_what_is_known_when_the_meter_went_quiet(self, customer):
+        _, register = home_of(customer)
+        report(register, start=MARCH, until=MARCH + timedelta(days=5))
+
+        month = logged_in(customer).get("/usage")
+
+        assert "60.00 kWh" in text_of(month)
+        assert "Incomplete: 9 days without a reading" in text_of(month)
+
     @pytest.mark.parametrize("query", ["view=century", "on=yesterday", "on=9999-12-31", "on=0001-01-01", "view=&on="])
     def test_makes_the_best_of_an_address_that_it_cannot_read(self, customer, query):
         home_of(customer)
