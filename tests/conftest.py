@@ -3,12 +3,17 @@
 import os
 from contextlib import ExitStack
 
+import hypothesis
 import pytest
 from django.conf import settings
 
 from energy_portal.embedded.home import Home
 from energy_portal.embedded.postgres import Postgres
 from energy_portal.embedded.services import running
+
+# How long an example takes depends on what else the machine does; no test judges it.
+hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.load_profile("portal")
 
 _LONGEST_WAIT_SECONDS = 900
 _services = pytest.StashKey[ExitStack]()

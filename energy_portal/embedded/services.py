@@ -46,16 +46,19 @@ def running(*services: Service) -> Iterator[None]:
 
 
 @contextmanager
-def available_services(home: Home, is_ready: Callable[[], bool]) -> Iterator[None]:
+def available_services(home: Home, is_ready: Callable[[], bool]) -> Iterator[bool]:
     """Have a home's services at hand within a block: those of the portal that runs it, otherwise ones of our own.
+
+    Yields whether they are our own.
 
     :param is_ready: tells whether the running portal's services answer yet.
     :raises HomeInUse: another process holds the home, and its services did not answer in time.
     """
     services = needed_services(home)
     if not services:
-        yield
+        yield False
         return
+    own = False
     with ExitStack() as stack:
         try:
             stack.enter_context(home.locked())
@@ -67,4 +70,5 @@ def available_services(home: Home, is_ready: Callable[[], bool]) -> Iterator[Non
                 time.sleep(_POLL_SECONDS)
         else:
             stack.enter_context(running(*services))
-        yield
+            own = True
+        yield own

@@ -62,18 +62,17 @@ class TestAllServices:
         with subprocess.Popen([sys.executable, "-c", HOLD, home.path], stdout=subprocess.PIPE, text=True) as holder:
             parent_pids = holder.stdout.readline()
             try:
-                with (
-                    available_services(home, lambda: True),
-                    closing(psycopg.connect(home.endpoints.database_url)) as lent,
-                ):
-                    assert lent.execute("SELECT 1").fetchone() == (1,)
+                with available_services(home, lambda: True) as own:
+                    assert own is False
                 assert all(is_alive(int(pid)) for pid in parent_pids.split())
             finally:
                 holder.send_signal(signal.SIGINT)
 
     def test_are_started_for_the_block_when_nobody_runs_them(self, home):
-        with available_services(home, lambda: False), closing(psycopg.connect(home.endpoints.database_url)) as own:
-            assert own.execute("SELECT 1").fetchone() == (1,)
+        with available_services(home, lambda: False) as own:
+            assert own is True
+            with closing(psycopg.connect(home.endpoints.database_url)) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
 
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(home.endpoints.database_url)

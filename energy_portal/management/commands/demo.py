@@ -11,6 +11,7 @@ from rich.console import Console
 from energy_portal.management.demo import store
 from energy_portal.management.demo.load import Loaded, bars, load
 from energy_portal.management.demo.state import Stage, stage, wipe
+from energy_portal.management.services import services_at_hand
 from energy_portal.shared.clock import zone
 
 _FEWEST_DAYS, _MOST_DAYS, _MOST_ACCOUNTS = 1, 1_800, 500
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         :raises CommandError: production, or accounts that are not the demo's, without --force; or a bad number.
         """
         self._check(options)
-        with store.only_loader() as alone:
+        with services_at_hand(), store.only_loader() as alone:
             if not alone:
                 raise CommandError("Another process loads demo data into this database: wait for its end.")
             found = stage()

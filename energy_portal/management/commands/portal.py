@@ -180,9 +180,9 @@ def _announce(console: Console) -> None:
     if logins:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for column in ("role", "log in as", "password", "begin at"):
-            table.add_column(column, header_style="dim", no_wrap=True)
+            table.add_column(column, header_style="dim", overflow="fold")
         for login in logins:
-            table.add_row(login.role, login.email, login.password, f"{settings.PORTAL_URL}{login.path}")
+            table.add_row(login.role, login.email, login.password, login.path)
         body.add_row(table)
     body.add_row(Text("Ctrl-C stops everything.", style="dim"))
     console.print(Panel(body, title="The energy portal is running", border_style="green", expand=False))
