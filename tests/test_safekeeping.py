@@ -1,6 +1,7 @@
 """Backup, restore and drill against a real server: whole round trips, and each way that they may not end."""
 
 import json
+import shutil
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,15 +14,17 @@ from django.db import connection
 
 from accounts.models import CustomerAccount
 from billing.models import Bill
+from energy_portal.embedded.home import Home
 from energy_portal.management.safekeeping import backup as backing_up
 from energy_portal.management.safekeeping import command as commands
 from energy_portal.management.safekeeping import programs
 from energy_portal.management.safekeeping import restore as restoring
 from energy_portal.management.safekeeping.server import Server
+from energy_portal.management.services import services_alone
 from meters import store
-from meters.models import RegisterReading, RegisterState
+from meters.models import ChainEvent, RegisterReading, RegisterState
 from meters.series.partitions import ensure_partitions, list_partitions
-from tests.factories import CustomerAccountFactory, RegisterFactory, singapore_bill
+from tests.factories import CustomerAccountFactory, RegisterFactory, ServicePointFactory, singapore_bill
 
 # pg_dump sees what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +37,8 @@ PHOTO = b"the photo of a dial"
 @pytest.fixture(autouse=True)
 def folders(settings, tmp_path, monkeypatch):
     # The suite's server runs; a home of one's own would start another.
-    monkeypatch.setattr(commands, "services_at_hand", nullcontext)
+    for services in ("services_at_hand", "services_alone"):
+        monkeypatch.setattr(commands, services, nullcontext)
     settings.PORTAL_HOME = tmp_path / "home"
     settings.UPLOAD_DIR = tmp_path / "home" / "media"
     (tmp_path / "home").mkdir()
@@ -65,6 +69,20 @@ def bill():
 def backup(bill, media, tmp_path):
     run("backup", tmp_path / "backup")
     return tmp_path / "backup"
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    return tmp_path_factory.mktemp("shelf")
+
+
+@pytest.fixture
+def any_backup(shelf, tmp_path, request):
+    """Return a copy of one backup for all tests that get no further than its files."""
+    if not (shelf / "backup").exists():
+        request.getfixturevalue("bill")
+        run("backup", shelf / "backup")
+    return shutil.copytree(shelf / "backup", tmp_path / "backup")
 
 
 def run(command, folder, *arguments):
@@ -214,31 +232,37 @@ class TestRestore:
         with pytest.raises(CommandError, match="not empty; --force"):
             run("restore", backup)
 
-    def test_refuses_while_the_portal_runs(self, backup):
+    def test_refuses_while_somebody_is_connected(self, any_backup):
         with Server.configured().connect(), pytest.raises(CommandError, match="stop the portal"):
-            run("restore", backup, "--force")
+            run("restore", any_backup, "--force")
 
-    def test_refuses_a_half_backup(self, backup):
-        (backup / "manifest.json").unlink()
+    def test_refuses_while_the_portal_of_this_home_runs(self, any_backup, monkeypatch, settings):
+        monkeypatch.setattr(commands, "services_alone", services_alone)
+
+        with Home(settings.PORTAL_HOME).locked(), pytest.raises(CommandError, match="Stop the portal"):
+            run("restore", any_backup, "--force")
+
+    def test_refuses_a_half_backup(self, any_backup):
+        (any_backup / "manifest.json").unlink()
 
         with pytest.raises(CommandError, match="not finished"):
-            run("restore", backup, "--force")
+            run("restore", any_backup, "--force")
 
-    def test_finds_a_flipped_byte(self, backup):
-        largest = max((backup / "database").iterdir(), key=lambda path: path.stat().st_size)
+    def test_finds_a_flipped_byte(self, any_backup):
+        largest = max((any_backup / "database").iterdir(), key=lambda path: path.stat().st_size)
         content = bytearray(largest.read_bytes())
         content[len(content) // 2] ^= 1
         largest.write_bytes(content)
 
         with pytest.raises(CommandError, match=f"database/{largest.name} was changed"):
-            run("restore", backup, "--force")
+            run("restore", any_backup, "--force")
 
-    def test_finds_a_changed_manifest(self, backup):
-        manifest = backup / "manifest.json"
+    def test_finds_a_changed_manifest(self, any_backup):
+        manifest = any_backup / "manifest.json"
         manifest.write_text(manifest.read_text().replace("96.47", "96.48"))
 
         with pytest.raises(CommandError, match="was changed after"):
-            run("restore", backup, "--force")
+            run("restore", any_backup, "--force")
 
     @pytest.mark.parametrize("part", ["_require_same", "set_aside", "swap"])
     def test_leaves_the_old_database_and_files_when_a_part_fails(self, part, backup, media, monkeypatch):
@@ -302,6 +326,17 @@ class TestDrill:
         (found,) = differences(tmp_path / "backup").values()
 
         assert "its newest reading, 1007" in found[0]
+
+    def test_takes_the_read_of_a_removal_for_a_newest_value(self, bill, tmp_path):
+        taken_down = datetime(2025, 3, 5, tzinfo=UTC)
+        state = RegisterState.objects.get()
+        RegisterState.objects.update(last_time=taken_down)
+        ChainEvent.objects.create(
+            service_point=ServicePointFactory(), register=state.register, kind="removed", at=taken_down, value=1007
+        )
+        run("backup", tmp_path / "backup")
+
+        assert run_json("restore_drill", tmp_path / "backup")["passed"]
 
     def test_does_not_mind_what_happened_since(self, backup):
         singapore_bill(account=CustomerAccountFactory(), first_day=MARCH, issued_at=ISSUED_AT)

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.management import call_command
 
 from energy_portal.embedded.home import Home
-from energy_portal.embedded.services import available_services
+from energy_portal.embedded.postgres import Postgres
+from energy_portal.embedded.services import available_services, needed_services, running
 
 
 @contextmanager
@@ -20,6 +21,17 @@ def services_at_hand() -> Iterator[None]:
     with available_services(Home(settings.PORTAL_HOME), _database_answers) as own:
         if own:
             call_command("migrate", verbosity=0, interactive=False)
+        yield
+
+
+@contextmanager
+def services_alone() -> Iterator[None]:
+    """Have the database answer within the block, and keep the portal of this home from running meanwhile.
+
+    :raises HomeInUse: it runs.
+    """
+    home = Home(settings.PORTAL_HOME)
+    with home.locked(), running(*(service for service in needed_services(home) if service.name == Postgres.name)):
         yield
 
 

@@ -14,6 +14,7 @@ class Command(SafekeepingCommand):
     """Put a backup in the place of what is there, or change nothing."""
 
     help = "Restore a backup into the configured database and folders, or change nothing; stop the portal first."
+    alone = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Let a person decide about what is there, and about the signing key."""

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, ClassVar, cast
 
 import psycopg
 from django.core.management import BaseCommand, CommandError, CommandParser
@@ -17,13 +17,14 @@ from energy_portal.embedded.home import HomeInUse
 from energy_portal.embedded.processes import ServiceFailed
 from energy_portal.management.safekeeping.errors import SafekeepingFailed
 from energy_portal.management.safekeeping.steps import Steps
-from energy_portal.management.services import services_at_hand
+from energy_portal.management.services import services_alone, services_at_hand
 
 
 class SafekeepingCommand(BaseCommand):
-    """A command on a backup's folder."""
+    """A command on a backup's folder; ``alone`` is one that may not run beside the portal."""
 
     requires_system_checks = ()
+    alone: ClassVar[bool] = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the folder, and whether a machine reads the answer."""
@@ -35,10 +36,13 @@ class SafekeepingCommand(BaseCommand):
 
         :raises CommandError: it was not done.
         """
+        services = services_alone if self.alone else services_at_hand
         try:
-            with _terminable(), services_at_hand(), Steps.shown(Console(file=sys.stderr)) as steps:
+            with _terminable(), services(), Steps.shown(Console(file=sys.stderr)) as steps:
                 self.run(options, steps)
-        except (SafekeepingFailed, HomeInUse, ServiceFailed) as error:
+        except HomeInUse as error:
+            raise CommandError(f"{error} Stop the portal first.") from error
+        except (SafekeepingFailed, ServiceFailed) as error:
             raise CommandError(str(error)) from error
         except psycopg.Error as error:
             raise CommandError(f"The database refused: {str(error).strip()}") from error

@@ -87,12 +87,17 @@ NEWEST_READINGS = """
     ) AS newest
     ORDER BY register.id
 """
+# What a register showed when it was taken down is its newest value too, and stands on the chain.
 STATES_WITHOUT_READING = """
     SELECT state.register_id, state.last_time, state.last_value
     FROM meters_registerstate AS state
     WHERE state.last_time IS NOT NULL AND NOT EXISTS (
         SELECT FROM meters_registerreading AS reading
         WHERE reading.register_id = state.register_id AND reading.time = state.last_time
+    )
+      AND NOT EXISTS (
+        SELECT FROM meters_chainevent AS event
+        WHERE event.register_id = state.register_id AND event.at = state.last_time
     )
     ORDER BY 1
 """
