@@ -81,7 +81,7 @@ def _dump(server: Server, target: Path, steps: Steps) -> _Dumped:
         with steps.step("Dumping tables", total=len(inventory.rows)) as done:
             run_program(
                 [program, *server.arguments(server.database), "--format=directory", f"--file={target}",
-                 f"--jobs={JOBS}", f"--snapshot={snapshot}", "--compress=gzip:3", "--lock-wait-timeout=60s"],
+                 f"--jobs={JOBS}", f"--snapshot={snapshot}", "--compress=3", "--lock-wait-timeout=60s"],
                 environment=server.environment(),
                 on_table=done,
             )  # fmt: skip

@@ -40,6 +40,8 @@ class SafekeepingCommand(BaseCommand):
         try:
             with _terminable(), services(), Steps.shown(Console(file=sys.stderr)) as steps:
                 self.run(options, steps)
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted.", returncode=130) from None
         except HomeInUse as error:
             raise CommandError(f"{error} Stop the portal first.") from error
         except (SafekeepingFailed, ServiceFailed) as error:

@@ -18,7 +18,7 @@ JOBS = 2
 _STOP = ((signal.SIGTERM, 10.0),)
 _LINES_KEPT = 12
 # Both say it on their verbose output once a table, whatever the number of jobs.
-_TABLE_DONE = re.compile(r": (dumping contents of table|finished item \d+ TABLE DATA|processing data for table) ")
+_TABLE_DONE = re.compile(r": (dumping contents of|processing data for) table ")
 _TROUBLE = re.compile(r": (error|fatal|warning|detail|hint): ", re.IGNORECASE)
 
 
