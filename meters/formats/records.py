@@ -1,0 +1,113 @@
+"""What a file of readings holds: rows that were understood, and rows that were not, each with its line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from energy_portal.shared.errors import DomainError, Invalid
+from meters.validation import parse_value
+
+TOTAL_IMPORT = "1.8.0"
+TOTAL_EXPORT = "2.8.0"
+KWH = "kWh"
+QUALITIES = frozenset({0, 7, 8, 9, 10, 11, 12, 14, 17, 18, 19})
+_SCALED_UNITS: dict[str, tuple[str, int]] = {
+    "wh": (KWH, -3),
+    "kwh": (KWH, 0),
+    "mwh": (KWH, 3),
+    "m3": ("m³", 0),
+    "m³": ("m³", 0),
+    "gj": ("GJ", 0),
+}
+
+
+class Unreadable(Invalid):
+    """A row, or a whole file, is not what its format says; the code says why."""
+
+    code = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """A row that was understood.
+
+    ``start`` is None for what a dial showed at ``end``; otherwise ``value`` passed during ``[start, end)``. Times are
+    aware. ``quality`` is Green Button's, None where the file does not say. ``unit`` is kWh for every unit of electric
+    energy, and empty where the file does not say.
+    """
+
+    line: int
+    serial: str
+    register_code: str
+    end: datetime
+    value: Decimal
+    start: datetime | None = None
+    unit: str = KWH
+    quality: int | None = None
+
+    @property
+    def kind(self) -> Literal["interval", "dial"]:
+        """Tell whether the value passed in a stretch of time, or stood on a dial."""
+        return "dial" if self.start is None else "interval"
+
+    @property
+    def length(self) -> timedelta | None:
+        """How long an interval is; None for a dial."""
+        return None if self.start is None else self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class FileFault:
+    """A line, or one value of it, that was not understood, with a stable code and a sentence."""
+
+    line: int
+    code: str
+    detail: str
+
+    @classmethod
+    def of(cls, line: int, error: DomainError) -> "FileFault":
+        """Return what an error says of a line."""
+        return cls(line, error.code, error.detail)
+
+
+Records = Iterator[FileReading | FileFault]
+
+
+def in_portal_unit(value: Decimal, unit: str) -> tuple[Decimal, str]:
+    """Return a value with the portal's name of its unit; Wh and MWh become kWh, exactly.
+
+    :raises Unreadable: the portal knows no such unit.
+    """
+    if not unit:
+        return value, unit
+    known = _SCALED_UNITS.get(unit.casefold())
+    if known is None:
+        raise Unreadable(f"The unit {unit[:20]!r} is not known.", code="wrong_unit")
+    name, power = known
+    return value.scaleb(power), name
+
+
+def number(text: str) -> Decimal:
+    """Return the exact number that a cell holds.
+
+    :raises Unreadable: the cell is empty.
+    :raises DomainError: it holds something else, or too many digits.
+    """
+    if not text.strip():
+        raise Unreadable("The value is missing.", code="value_missing")
+    return parse_value(text)
+
+
+def quality(text: str) -> int | None:
+    """Return Green Button's quality of reading, None for an empty cell.
+
+    :raises Unreadable: there is no such quality.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 2 or int(text) not in QUALITIES:
+        raise Unreadable(f"{text[:20]!r} is not a quality of reading.", code="unknown_quality")
+    return int(text)
