@@ -21,8 +21,8 @@ def write_nem12(readings: Iterable[FileReading], *, made_at: datetime) -> Iterat
     Qualities that nobody changed (none, 0, 14, 17, 18, 19) all become A, which reads back as 17.
 
     :param readings: of 5, 15 or 30 minutes on their marks, sorted by meter, register and time.
-    :raises Unreadable: a register that NEM12 has no stream for.
-    :raises ValueError: a dial, an interval off its marks, or two for one stretch of time.
+    :raises Unreadable: a register that NEM12 has no stream for, a dial, an interval of another length or off its mark.
+    :raises ValueError: two values for one stretch of time.
     """
     stamp = made_at.astimezone(NEM_ZONE)
     yield _lines([["100", "NEM12", f"{stamp:%Y%m%d%H%M}", _PORTAL, _PORTAL]])
@@ -37,10 +37,10 @@ def write_nem12(readings: Iterable[FileReading], *, made_at: datetime) -> Iterat
 def _stream_of(reading: FileReading) -> tuple[str, str, str, int]:
     length = reading.length
     if length is None:
-        raise ValueError(f"{reading} is no interval.")
+        raise Unreadable("NEM12 holds intervals, not what a dial showed.", code="not_an_interval")
     minutes, rest = divmod(length, timedelta(minutes=1))
     if rest or minutes not in LENGTHS_MINUTES:
-        raise ValueError(f"NEM12 has no intervals of {length}.")
+        raise Unreadable(f"NEM12 has no intervals of {length}.", code="interval_length")
     if not reading.unit:
         raise Unreadable("NEM12 names the unit of every stream.", code="wrong_unit")
     return reading.serial, reading.register_code, reading.unit, minutes
@@ -79,7 +79,7 @@ def _place_of(reading: FileReading, minutes: int) -> int:
     start = (reading.start or reading.end).astimezone(NEM_ZONE)
     place, rest = divmod(start - start.replace(hour=0, minute=0, second=0, microsecond=0), timedelta(minutes=minutes))
     if rest:
-        raise ValueError(f"{reading.start} is no mark of {minutes} minutes.")
+        raise Unreadable(f"{reading.start} is no mark of {minutes} minutes in a NEM12 day.", code="off_mark")
     return place
 
 

@@ -220,7 +220,7 @@ class TestWriteNem12:
     def test_refuses_what_is_no_interval_of_its_lengths(self, changes):
         reading = FileReading(0, "M1", "1.8.0", EPOCH + HALF_HOUR, Decimal(1), EPOCH)
 
-        with pytest.raises(ValueError, match=r"interval|mark"):
+        with pytest.raises(Unreadable, match=r"interval|mark"):
             list(write_nem12([replace(reading, **changes)], made_at=NOON))
 
     def test_refuses_two_values_for_one_stretch(self):
