@@ -3,6 +3,7 @@
 from django.urls import path
 
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
+from meters.api.exports import MeterExportView
 from meters.api.meters import MeterDetailView, MeterEventsView, MeterExceptionsView, MeterListView
 from meters.api.readings import MeterReadingsView, ReceiveMeterReadingView
 from meters.api.registration import RegisterAccountView
@@ -16,6 +17,7 @@ urlpatterns = [
     path("api/v1/meters/<str:serial>/readings", MeterReadingsView.as_view(), name="api_meter_readings"),
     path("api/v1/meters/<str:serial>/consumption", MeterConsumptionView.as_view(), name="api_meter_consumption"),
     path("api/v1/meters/<str:serial>/profile", MeterProfileView.as_view(), name="api_meter_profile"),
+    path("api/v1/meters/<str:serial>/export", MeterExportView.as_view(), name="api_meter_export"),
     path("api/v1/meters/<str:serial>/events", MeterEventsView.as_view(), name="api_meter_events"),
     path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
 ]
