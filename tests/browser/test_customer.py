@@ -21,6 +21,7 @@ class TestJourney:
         page.get_by_role("link", name="Usage", exact=True).click()
         page.get_by_role("link", name="Day", exact=True).click()
         page.wait_for_url("**/usage?view=day&on=*")
+        expect(page.get_by_role("link", name="Previous day")).to_be_visible()
         today = page.get_by_role("heading", level=2).inner_text()
         page.get_by_role("link", name="Previous day").click()
         expect(page.get_by_role("heading", level=2)).not_to_have_text(today)
