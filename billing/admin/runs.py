@@ -19,7 +19,7 @@ from accounts.admin.common import actor_of
 from billing.models import BillRun
 from billing.selectors.runs import run_with_starter
 from billing.services.runs import request_month
-from energy_portal.shared.admin import PortalAdmin
+from energy_portal.shared.admin import PortalAdmin, moment
 from energy_portal.shared.clock import YearMonth, zone
 from energy_portal.shared.errors import DomainError
 
@@ -56,7 +56,7 @@ class RunMonthForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(BillRun)
 class BillRunAdmin(PortalAdmin):
     form = RunMonthForm
-    list_display = ("month_name", "status_label", "progress", "bills_issued", "bills_held", "started_by", "finished_at")
+    list_display = ("month_name", "status_label", "progress", "bills_issued", "bills_held", "starter", "finished")
     list_select_related = ("started_by",)
     list_filter = ("status",)
     actions_list = ("run_month",)
@@ -126,10 +126,19 @@ class BillRunAdmin(PortalAdmin):
     def status_label(self, run: BillRun) -> tuple[str, str]:
         return run.status, run.get_status_display()
 
+    @display(description="Started by", ordering="started_by__name")
+    def starter(self, run: BillRun) -> str:
+        return run.started_by.name if run.started_by else "the calendar"
+
+    @display(description="Finished", ordering="finished_at")
+    def finished(self, run: BillRun) -> str:
+        return moment(run.finished_at)
+
     @display(description="Accounts")
     def progress(self, run: BillRun) -> SafeString:
         return format_html(
-            '<progress value="{done}" max="{total}" aria-label="Accounts billed"></progress> {done} of {total}',
+            '<span style="white-space: nowrap"><progress value="{done}" max="{total}" aria-label="Accounts billed" '
+            'style="accent-color: var(--color-primary-600)"></progress> {done} of {total}</span>',
             done=run.accounts_done,
             total=max(run.accounts_total, run.accounts_done),
         )
