@@ -27,8 +27,11 @@ def _published_tariffs():
 
 
 @pytest.fixture(autouse=True)
-def home(settings, tmp_path):
+def home(settings, tmp_path, monkeypatch):
+    """A home for the logins alone: the services of the run are at hand, and no others are started."""
     settings.PORTAL_HOME = tmp_path
+    for variable in ("DATABASE_URL", "REDIS_URL", "MQTT_URL"):
+        monkeypatch.setenv(variable, "at hand")
     return tmp_path
 
 
