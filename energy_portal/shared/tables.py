@@ -8,7 +8,7 @@ from decimal import Decimal
 
 BOM = "\ufeff"
 _ROWS_A_CHUNK = 500
-_FORMULA = re.compile(r"[\s'\0]*[=+\-@\uff0b\uff0d\uff1d\uff20]|'*[\t\r\n]")
+_FORMULA = re.compile(r"[\s'\0]*[=+\-@\uff0b\uff0d\uff1d\uff20]|[\s'\0]*[\t\r\n]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _QUOTED = re.compile(r"[\",;|\r\n\t]|^\s|\s$")
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,8 @@ class TestThePortal:
         assert portal.ask("GET", "/livez")[0] == 200
 
         for pid in (portal.process.pid, *portal.parts):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have followed its parent already
+                os.kill(pid, signal.SIGKILL)
         portal.process.wait()
         portal.run()
         assert portal.ask("GET", "/livez")[0] == 200

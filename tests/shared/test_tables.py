@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from energy_portal.shared import tables
@@ -56,12 +56,16 @@ class TestCellText:
         with pytest.raises(ValueError, match="no time zone"):
             tables.cell_text(datetime(2025, 1, 1))
 
+    @example(" \t")
+    @example("\0 \r=1")
     @given(st.one_of(anything, nasty))
     def test_never_starts_text_as_a_formula(self, text):
         cell = tables.cell_text(text)
 
         assert not cell.lstrip(" ").startswith(FORMULA_STARTS) or Decimal(cell).is_finite()
 
+    @example(" \t")
+    @example("\0 \r=1")
     @given(st.one_of(anything, nasty))
     def test_is_undone_by_restore(self, text):
         assert tables.restore(tables.cell_text(text)) == text
