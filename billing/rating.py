@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-CENT = Decimal("0.01")
+from energy_portal.shared.units import to_cents
+
 NOTHING = Decimal("0.00")
 
 
@@ -95,11 +96,6 @@ class Rating:
     total: Decimal
 
 
-def to_cent(amount: Decimal) -> Decimal:
-    """Round an amount half-up to the cent."""
-    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
-
-
 def cuts(
     start: datetime, end: datetime, energy_rates: Iterable[EnergyRate], tax_rates: Iterable[TaxRate]
 ) -> tuple[datetime, ...]:
@@ -140,7 +136,7 @@ def _energy_line(stretch: Stretch, rates: Sequence[EnergyRate]) -> EnergyLine:
     if len(in_force) > 1:
         raise NotCut(f"More than one price is in force in {stretch.start:%Y-%m-%d} to {stretch.end:%Y-%m-%d}.")
     price = in_force[0]
-    return EnergyLine(stretch=stretch, rate=price, amount=to_cent(stretch.energy_kwh * price.rate_per_kwh))
+    return EnergyLine(stretch=stretch, rate=price, amount=to_cents(stretch.energy_kwh * price.rate_per_kwh))
 
 
 def _tax_lines(lines: Sequence[EnergyLine], rates: Sequence[TaxRate]) -> tuple[TaxLine, ...]:
@@ -171,7 +167,7 @@ def _tax_line(tax: TaxRate, lines: Sequence[EnergyLine]) -> TaxLine:
         start=min(line.stretch.start for line in lines),
         end=max(line.stretch.end for line in lines),
         taxed=taxed,
-        amount=to_cent(taxed * tax.rate),
+        amount=to_cents(taxed * tax.rate),
     )
 
 

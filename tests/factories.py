@@ -11,9 +11,9 @@ from accounts import models as accounts
 from accounts.actors import PORTAL
 from accounts.roles import Role, Scope
 from billing import models as billing
-from billing.rating import to_cent
 from billing.services.bills import issue_bill
 from energy_portal.shared.clock import YearMonth, local_month, zone
+from energy_portal.shared.units import to_cents
 from meters import models as meters
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -166,8 +166,8 @@ def singapore_bill(
     *, account: accounts.CustomerAccount, first_day: date, kwh: str = "308.52", issued_at: datetime | None = None
 ) -> billing.Bill:
     """Make a month's bill at 0.2895 SGD a kWh and 8 % tax with its two lines; issued when told at what instant."""
-    month, subtotal = YearMonth.of(first_day), to_cent(Decimal(kwh) * Decimal("0.2895"))
-    tax = to_cent(subtotal * Decimal("0.08"))
+    month, subtotal = YearMonth.of(first_day), to_cents(Decimal(kwh) * Decimal("0.2895"))
+    tax = to_cents(subtotal * Decimal("0.08"))
     version = TariffVersionFactory()
     period = local_month(month, zone(account.zone))
     billed = DateTimeTZRange(period.start, period.end)

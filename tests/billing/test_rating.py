@@ -17,8 +17,8 @@ from billing.rating import (
     TaxRate,
     cuts,
     rate,
-    to_cent,
 )
+from energy_portal.shared.units import to_cents
 
 SINGAPORE = ZoneInfo("Asia/Singapore")
 POINT = UUID(int=1)
@@ -183,7 +183,7 @@ class TestInvariants:
         for line in rating.lines:
             assert line.rate.start <= line.stretch.start
             assert line.rate.end is None or line.stretch.end <= line.rate.end
-            assert line.amount == to_cent(line.stretch.energy_kwh * line.rate.rate_per_kwh)
+            assert line.amount == to_cents(line.stretch.energy_kwh * line.rate.rate_per_kwh)
 
     @given(histories(), st.integers(1, 999_999))
     def test_splitting_a_stretch_moves_the_subtotal_by_a_cent_at_most(self, history, millionths):
@@ -224,4 +224,4 @@ class TestToCent:
         ("amount", "rounded"), [("0.005", "0.01"), ("0.0049", "0.00"), ("49.215", "49.22"), ("-0.005", "-0.01")]
     )
     def test_rounds_half_away_from_zero(self, amount, rounded):
-        assert to_cent(Decimal(amount)) == Decimal(rounded)
+        assert to_cents(Decimal(amount)) == Decimal(rounded)
