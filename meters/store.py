@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
@@ -125,6 +126,11 @@ _EXPECTED = """
     GROUP BY day.number ORDER BY day.number
 """
 
+_LOCK_OUTBOX = """
+    SELECT pg_advisory_xact_lock(hashtextextended('outbox ' || place, 0))
+    FROM (SELECT place FROM unnest(%s::text[]) AS place ORDER BY place) AS places
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -228,6 +234,12 @@ def count_received(days: Sequence[tuple[datetime, datetime]]) -> list[int]:
 def count_expected(days: Sequence[tuple[datetime, datetime]]) -> list[int]:
     """Count the half-hours of each ``[start, end)`` in which cumulative registers of active meters hung."""
     return _by_day(_EXPECTED, days, {})
+
+
+def lock_outbox(service_point_ids: Iterable[UUID]) -> None:
+    """Let writers of events at the same service points follow one another until they commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_OUTBOX, [sorted(map(str, service_point_ids))])
 
 
 def _by_day(statement: str, days: Sequence[tuple[datetime, datetime]], more: dict[str, datetime]) -> list[int]:

@@ -1,8 +1,12 @@
 """Background work of metering."""
 
+from uuid import UUID
+
 from celery import shared_task
 from django.utils import timezone
 
+from meters.services import jobs
+from meters.services.jobs import Runner
 from meters.services.partitions import make_partitions_ahead
 
 
@@ -10,3 +14,12 @@ from meters.services.partitions import make_partitions_ahead
 def make_partitions() -> list[str]:
     """Make the partitions that the coming months need; daily, months before they are needed."""
     return make_partitions_ahead(now=timezone.now())
+
+
+_RUNNERS: dict[str, Runner] = {}
+
+
+@shared_task
+def run_job(*, job_id: str) -> None:
+    """Work off what somebody asked for; the report stands in the job."""
+    jobs.run_job(job_id=UUID(job_id), runners=_RUNNERS, now=timezone.now())

@@ -34,6 +34,21 @@ class ServicePoint(models.Model):
         validators=[MinValueValidator(Decimal("0.001"))],
         help_text="What the connection can carry in an hour, in the registers' unit (60 A x 230 V: 13.8 kWh).",
     )
+    calorific_value_mj_m3 = models.DecimalField(
+        max_digits=8,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.0001"))],
+        help_text="Of the gas supplied, MJ/m³: makes kWh of m³.",
+    )
+    volume_correction = models.DecimalField(
+        max_digits=8,
+        decimal_places=6,
+        default=Decimal(1),
+        validators=[MinValueValidator(Decimal("0.000001"))],
+        help_text="Of gas, for its temperature and pressure.",
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -43,6 +58,13 @@ class ServicePoint(models.Model):
 
     class Meta:
         ordering = ("code",)
+        constraints = (
+            models.CheckConstraint(
+                name="service_point_gas_values_positive",
+                condition=(models.Q(calorific_value_mj_m3__isnull=True) | models.Q(calorific_value_mj_m3__gt=0))
+                & models.Q(volume_correction__gt=0),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.code

@@ -1,0 +1,101 @@
+"""Long work on behalf of somebody: asked for in a transaction, done by a worker, its progress for anyone to see."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actors import Actor
+from accounts.services import audit
+from energy_portal.shared.errors import DomainError
+from energy_portal.shared.jobs import enqueue_on_commit
+from meters.models import Job
+
+logger = logging.getLogger(__name__)
+
+RUN_JOB = "meters.tasks.run_job"
+_SECONDS_BETWEEN_NOTES = 0.5
+
+Runner = Callable[["Running"], dict[str, Any]]
+
+
+@dataclass
+class Running:
+    """A job while it is worked on: what it was asked, on whose behalf, and where its progress goes."""
+
+    job: Job
+    actor: Actor
+    now: datetime
+    _noted: float = 0.0
+
+    def note(self, done: int, total: int | None = None, *, at_once: bool = False) -> None:
+        """Show how far it is; written at most twice a second."""
+        if not at_once and monotonic() - self._noted < _SECONDS_BETWEEN_NOTES:
+            return
+        self._noted = monotonic()
+        self.job.done = done
+        self.job.total = self.job.total if total is None else total
+        Job.objects.filter(pk=self.job.pk).update(done=self.job.done, total=self.job.total)
+
+
+@transaction.atomic
+def queue_job(
+    *,
+    kind: Job.Kind,
+    parameters: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+    upload: str = "",
+    upload_name: str = "",
+) -> Job:
+    """Ask for a job; a worker takes it once this is committed.
+
+    :param upload: the name of its file below the upload folder.
+    """
+    job = Job.objects.create(
+        kind=kind,
+        parameters=parameters,
+        upload=upload,
+        upload_name=upload_name,
+        created_at=now,
+        asked_by=actor.user,
+        source=actor.source,
+    )
+    audit.record(action=f"job.{kind.value}", obj=job, actor=actor, now=now, **parameters)
+    enqueue_on_commit(RUN_JOB, job_id=job.pk)
+    return job
+
+
+def run_job(*, job_id: UUID, runners: dict[str, Runner], now: datetime) -> Job:
+    """Work a job off, unless somebody does or did; a runner must be such that it can be run again after a crash.
+
+    What a runner returns is the job's report; a domain error ends it as failed, with its words.
+
+    :raises Job.DoesNotExist: there is no such job.
+    """
+    with transaction.atomic():
+        job: Job = Job.objects.select_for_update(of=("self",)).select_related("asked_by", "source").get(pk=job_id)
+        if job.status in {Job.Status.DONE, Job.Status.FAILED}:
+            return job
+        job.status, job.started_at = Job.Status.RUNNING, now
+        job.save(update_fields=("status", "started_at"))
+    running = Running(job, Actor(user=job.asked_by, source=job.source), now)
+    try:
+        job.report = runners[job.kind](running)
+        job.status = Job.Status.DONE
+    except DomainError as error:
+        job.status, job.error = Job.Status.FAILED, error.detail
+    except Exception:
+        logger.exception("The job %s failed", job.pk)
+        job.status, job.error = Job.Status.FAILED, "It failed for a reason that the log holds."
+        raise
+    finally:
+        job.finished_at = timezone.now()
+        job.save(update_fields=("status", "report", "error", "finished_at", "done", "total", "result"))
+    return job

@@ -1,0 +1,24 @@
+"""What a write of readings leaves to be done, logged where it cannot be lost: in the same transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from meters.models import ReadingWork
+
+AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION)
+
+
+def log_work(
+    *,
+    register_ids: Iterable[int],
+    low: datetime,
+    high: datetime,
+    now: datetime,
+    purposes: Sequence[ReadingWork.Purpose] = AFTER_A_WRITE,
+) -> None:
+    """Note that readings of registers were written between two instants, both included, once a purpose."""
+    ids = sorted(set(register_ids))
+    if ids:
+        ReadingWork.objects.bulk_create(
+            ReadingWork(purpose=purpose, register_ids=ids, low=low, high=high, logged_at=now) for purpose in purposes
+        )
