@@ -125,6 +125,22 @@ def supplied_register(*, account: accounts.CustomerAccount | None = None, **regi
     return made
 
 
+class ValidationRuleFactory(DjangoModelFactory):
+    """A rule in a scope; the migration's row of that scope gives way to it."""
+
+    class Meta:
+        model = meters.ValidationRule
+
+    code = meters.RuleCode.SPIKE
+    severity = meters.Severity.FLAG
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        scope = {name: kwargs.pop(name, "") for name in ("commodity", "service_class")}
+        rule, _ = model_class.objects.update_or_create(code=kwargs.pop("code"), **scope, defaults=kwargs)
+        return rule
+
+
 class TaxFactory(DjangoModelFactory):
     class Meta:
         model = billing.Tax
