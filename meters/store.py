@@ -1,6 +1,6 @@
 """The hand-written SQL of meters: what one statement does for a whole batch. Every write is sorted by its key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ REGISTER_READINGS = SeriesSpec.of(RegisterReading, owner="register")
 _REGISTERS = """
     SELECT meter.serial, meter.status, register.id, register.code, register.kind, register.digits,
            register.multiplier, premises.zone, point.greatest_rate_per_hour, upper(installation.valid),
-           state.register_id IS NULL
+           state.register_id IS NULL, register.unit, coalesce(point.commodity, meter.type), point.service_class
     FROM meters_meter AS meter
     LEFT JOIN meters_register AS register ON register.meter_id = meter.id
     LEFT JOIN meters_registerstate AS state ON state.register_id = register.id
@@ -39,7 +39,7 @@ _ADD_STATES = """
     ON CONFLICT DO NOTHING
 """
 _LOCK_STATES = """
-    SELECT register_id, last_time, last_value FROM meters_registerstate
+    SELECT register_id, last_time, last_value, estimated_from FROM meters_registerstate
     WHERE register_id = ANY(%s::int4[]) ORDER BY register_id FOR UPDATE
 """
 _ADVANCE_STATES = """
@@ -47,31 +47,83 @@ _ADVANCE_STATES = """
     FROM unnest(%s::int4[], %s::timestamptz[], %s::numeric[]) AS newer (register_id, time, value)
     WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time <= newer.time)
 """
-# A sub-select with an order or a limit stays one descent of the key a window, whatever the statistics say.
+# The descents of the key that LIMIT asks for stay so whatever the statistics say. Qualities 8, 9 and 12 are estimates.
+_REFRESH_STATES = """
+    WITH asked AS (SELECT * FROM unnest(%s::int4[]) AS asked (register_id) ORDER BY register_id), newest AS (
+        SELECT asked.register_id, reading.time, reading.value FROM asked CROSS JOIN LATERAL (
+            SELECT time, value FROM meters_registerreading
+            WHERE register_id = asked.register_id AND quality NOT IN (8, 9, 12) ORDER BY time DESC LIMIT 1
+        ) AS reading
+        UNION ALL
+        SELECT asked.register_id, event.at, event.value FROM asked CROSS JOIN LATERAL (
+            SELECT at, value FROM meters_chainevent
+            WHERE register_id = asked.register_id AND value IS NOT NULL ORDER BY at DESC, recorded_at DESC LIMIT 1
+        ) AS event
+    )
+    UPDATE meters_registerstate AS state SET last_time = newest.time, last_value = newest.value
+    FROM asked LEFT JOIN (
+        SELECT DISTINCT ON (register_id) * FROM newest ORDER BY register_id, time DESC
+    ) AS newest USING (register_id)
+    WHERE state.register_id = asked.register_id
+      AND (state.last_time, state.last_value) IS DISTINCT FROM (newest.time, newest.value)
+"""
+_REFRESH_ESTIMATED = """
+    UPDATE meters_registerstate AS state SET estimated_from = earliest.time
+    FROM unnest(%s::int4[], %s::timestamptz[]) AS asked (register_id, low) LEFT JOIN LATERAL (
+        SELECT time FROM meters_registerreading
+        WHERE register_id = asked.register_id AND time >= asked.low AND quality IN (8, 9, 12)
+        ORDER BY time LIMIT 1
+    ) AS earliest ON true
+    WHERE state.register_id = asked.register_id AND state.estimated_from IS DISTINCT FROM earliest.time
+"""
 _AROUND = """
     WITH asked AS (
         SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
             AS asked (register_id, low, high)
+    ), stretch AS (
+        SELECT asked.register_id, coalesce(before.time, '-infinity') AS low, coalesce(after.time, 'infinity') AS high
+        FROM asked LEFT JOIN LATERAL (
+            SELECT time FROM meters_registerreading
+            WHERE register_id = asked.register_id AND time < asked.low AND quality NOT IN (8, 9, 12)
+            ORDER BY time DESC LIMIT 1
+        ) AS before ON true LEFT JOIN LATERAL (
+            SELECT time FROM meters_registerreading
+            WHERE register_id = asked.register_id AND time > asked.high AND quality NOT IN (8, 9, 12)
+            ORDER BY time LIMIT 1
+        ) AS after ON true
     )
-    SELECT asked.register_id, reading.time, reading.value
-    FROM asked CROSS JOIN LATERAL (
-        SELECT time, value FROM meters_registerreading
-        WHERE register_id = asked.register_id AND time BETWEEN asked.low AND asked.high
-          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+    SELECT DISTINCT stretch.register_id, reading.time, reading.value, reading.quality
+    FROM stretch CROSS JOIN LATERAL (
+        SELECT time, value, quality FROM meters_registerreading
+        WHERE register_id = stretch.register_id AND time BETWEEN stretch.low AND stretch.high
         ORDER BY time
     ) AS reading
-    UNION
-    SELECT asked.register_id, reading.time, reading.value
-    FROM asked CROSS JOIN LATERAL (
-        SELECT time, value FROM meters_registerreading
-        WHERE register_id = asked.register_id AND time < asked.low ORDER BY time DESC LIMIT 1
-    ) AS reading
-    UNION
-    SELECT asked.register_id, reading.time, reading.value
-    FROM asked CROSS JOIN LATERAL (
-        SELECT time, value FROM meters_registerreading
-        WHERE register_id = asked.register_id AND time > asked.high ORDER BY time LIMIT 1
-    ) AS reading
+"""
+_SUPERSEDE = """
+    WITH asked AS (
+        SELECT * FROM unnest(%(registers)s::int4[], %(times)s::timestamptz[], %(reasons)s::text[])
+            AS asked (register_id, time, reason)
+    ), gone AS (
+        DELETE FROM meters_registerreading AS reading USING asked
+        WHERE reading.register_id = asked.register_id AND reading.time = asked.time
+          AND reading.time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+        RETURNING reading.*, asked.reason
+    )
+    INSERT INTO meters_supersededreading
+        (register_id, time, value, quality, source_id, raw_stamp, received_at, superseded_at, reason, correction_id)
+    SELECT register_id, time, value, quality, source_id, raw_stamp, received_at, %(now)s, reason, %(correction)s
+    FROM gone ORDER BY register_id, time
+    RETURNING register_id, time, value, quality
+"""
+_PLACES = """
+    SELECT asked.number, installation.service_point_id
+    FROM unnest(%s::int4[], %s::timestamptz[]) WITH ORDINALITY AS asked (register_id, at, number)
+    JOIN meters_register AS register ON register.id = asked.register_id
+    JOIN LATERAL (
+        SELECT service_point_id FROM meters_installation
+        WHERE meter_id = register.meter_id AND lower(valid) < asked.at
+        ORDER BY valid DESC LIMIT 1
+    ) AS installation ON true
 """
 _WITHIN = """
     WITH asked AS (
@@ -155,6 +207,17 @@ class RegisterRow(NamedTuple):
     greatest_rate_per_hour: Decimal | None
     removed_at: datetime | None
     lacks_state: bool
+    unit: str | None
+    commodity: str
+    service_class: str | None
+
+
+class State(NamedTuple):
+    """A register's newest true reading, and the instant of its earliest estimate; None where there is none."""
+
+    last_time: datetime | None
+    last_value: Decimal | None
+    estimated_from: datetime | None
 
 
 def find_registers(serials: Iterable[str]) -> list[RegisterRow]:
@@ -173,14 +236,14 @@ def add_states(register_ids: Iterable[int]) -> None:
         cursor.execute(_ADD_STATES, [sorted(register_ids)])
 
 
-def lock_states(register_ids: Iterable[int]) -> dict[int, tuple[datetime | None, Decimal | None]]:
-    """Lock the state rows of registers in the order of their ids, and return their newest time and value.
+def lock_states(register_ids: Iterable[int]) -> dict[int, State]:
+    """Lock the state rows of registers in the order of their ids, and return what they say.
 
     Whoever writes a register's readings holds this lock, so that what is read under it is all there is.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_STATES, [_array(sorted(register_ids))])
-        return {register_id: (time, value) for register_id, time, value in cursor.fetchall()}
+        return {register_id: State(*row) for register_id, *row in cursor.fetchall()}
 
 
 def advance_states(newest: Iterable[tuple[int, datetime, Decimal]]) -> None:
@@ -192,16 +255,71 @@ def advance_states(newest: Iterable[tuple[int, datetime, Decimal]]) -> None:
         cursor.execute(_ADVANCE_STATES, [_array(column) for column in zip(*rows, strict=True)])
 
 
-def readings_around(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal]]:
-    """Return (register, time, value) of readings inside windows, and of the nearest before and after each.
+def refresh_states(register_ids: Iterable[int]) -> None:
+    """Note again what the newest true reading, or read of an event, of registers is, which the caller has locked."""
+    if ids := sorted(set(register_ids)):
+        with connection.cursor() as cursor:
+            cursor.execute(_REFRESH_STATES, [_array(ids)])
+
+
+def refresh_estimated(earliest: Mapping[int, datetime]) -> None:
+    """Note the earliest estimate that stands of registers, which the caller has locked.
+
+    One descent of the key a register where an estimate stands at that instant; else a walk to the next one.
+
+    :param earliest: by register, an instant before which none stands.
+    """
+    if earliest:
+        rows = sorted(earliest.items())
+        with connection.cursor() as cursor:
+            cursor.execute(_REFRESH_ESTIMATED, [_array(column) for column in zip(*rows, strict=True)])
+
+
+def readings_around(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:
+    """Return (register, time, value, quality) from the true reading before each window to the one after it.
 
     Served by the partitions' keys (register, time): three descents a window; only a neighbour far away costs more.
     """
     if not windows:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(_AROUND, _asked(windows) | _bounds(windows))
+        cursor.execute(_AROUND, _asked(windows))
         return list(cursor.fetchall())
+
+
+def supersede(
+    gone: Mapping[tuple[int, datetime], str], *, now: datetime, correction_id: UUID | None = None
+) -> dict[tuple[int, datetime], tuple[Decimal, int]]:
+    """Move readings, by (register, time) with the reason why, to what stood once; return their values and qualities.
+
+    One descent of the key a reading. What is not there is left out.
+    """
+    if not gone:
+        return {}
+    keys = sorted(gone)
+    parameters: dict[str, Any] = {
+        "registers": _array(register_id for register_id, _ in keys),
+        "times": _array(time for _, time in keys),
+        "reasons": [str(gone[key]) for key in keys],
+        "lowest": min(time for _, time in keys),
+        "highest": max(time for _, time in keys),
+        "now": now,
+        "correction": correction_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPERSEDE, parameters)
+        return {(register_id, time): (value, quality) for register_id, time, value, quality in cursor.fetchall()}
+
+
+def places_of(asked: Sequence[tuple[int, datetime]]) -> list[UUID | None]:
+    """Return the service point at which the meter of each (register, instant) hung just before it, or None."""
+    found: list[UUID | None] = [None] * len(asked)
+    if asked:
+        with connection.cursor() as cursor:
+            cursor.execute(_PLACES, [_array(column) for column in zip(*asked, strict=True)])
+            for number, place in cursor.fetchall():
+                found[number - 1] = place
+    return found
 
 
 def readings_within(windows: Sequence[Window], stays: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:

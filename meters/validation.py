@@ -1,6 +1,6 @@
 """What a register may show: the rules that need no database. Values are Decimal, in the register's own unit."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,28 +80,6 @@ class Dial:
         )
 
 
-class Tail:
-    """What is known of one register when all that is offered to it is newer: its newest value."""
-
-    def __init__(self, dial: Dial, time: datetime, value: Decimal) -> None:
-        self._dial = dial
-        self._time = time
-        self._value = value
-
-    def judge(self, time: datetime, value: Decimal) -> datetime | None:
-        """Take a value in, as :meth:`History.judge` would; values come in the order of time.
-
-        :raises Regression: the dial would have run backwards.
-        """
-        if time == self._time:
-            return None
-        turned = None
-        if value < self._value:
-            turned = self._dial.turn(Known(self._time, self._value), Known(time, value))
-        self._time, self._value = time, value
-        return turned
-
-
 class History:
     """What is known of one register around the rows that are offered to it."""
 
@@ -113,28 +91,69 @@ class History:
     def judge(self, time: datetime, value: Decimal, *, rank: Rank = Rank.READ) -> datetime | None:
         """Take a value in when it fits between its neighbours.
 
-        Between two neighbours it may only divide the growth that they already show, so that no late value ever adds
-        energy to a closed stretch. Beyond the last or before the first, a fall is a roll-over when the connection
-        could have carried it. A value for an instant that has one is not judged here: the writer tells a duplicate
-        from a conflict.
-
         :returns: the instant of the value that a roll-over led to, None when there was none.
         :raises Regression: it fits neither way.
         """
+        turned = self.check(time, value, rank=rank)
+        self.add(time, value, rank=rank)
+        return turned
+
+    def check(self, time: datetime, value: Decimal, *, rank: Rank = Rank.READ) -> datetime | None:
+        """Judge a value without taking it in.
+
+        Between two neighbours it may only divide the growth that they already show, so that no late value ever adds
+        energy to a closed stretch. Beyond the last or before the first, a fall is a roll-over when the connection
+        could have carried it. A value for an instant that has one is not judged here: it is a duplicate or a conflict.
+
+        :returns: as :meth:`judge`.
+        :raises Regression: it fits neither way.
+        """
         offered = Known(time, value, rank)
+        before, after = self._neighbours(offered)
+        if after is not None and after.key == offered.key:
+            return None
+        return self._fit(before, offered, after)
+
+    def add(self, time: datetime, value: Decimal, *, rank: Rank = Rank.READ) -> None:
+        """Take a value in, whether it fits or not; of one instant the first stands."""
+        offered = Known(time, value, rank)
+        place = bisect_left(self._keys, offered.key)
+        if self._keys[place : place + 1] != [offered.key]:
+            self._keys.insert(place, offered.key)
+            self._known.insert(place, offered)
+
+    def drop(self, time: datetime) -> None:
+        """Forget the reading of an instant."""
+        place = bisect_left(self._keys, (time, Rank.READ))
+        del self._keys[place], self._known[place]
+
+    def fall(self, time: datetime, value: Decimal) -> datetime | None:
+        """Return the later instant of the fall that a value makes with a neighbour, if any."""
+        offered = Known(time, value)
+        before, after = self._neighbours(offered)
+        if before is not None and value < before.value:
+            return time
+        return after.time if after is not None and after.value < value else None
+
+    def around(self, time: datetime) -> tuple[datetime | None, datetime | None]:
+        """Return the instants of what is known nearest before and after an instant, None where nothing is."""
+        low = bisect_left(self._keys, (time, Rank.INSTALLED))
+        high = bisect_right(self._keys, (time, Rank.REMOVED))
+        return (
+            self._known[low - 1].time if low else None,
+            self._known[high].time if high < len(self._known) else None,
+        )
+
+    def _neighbours(self, offered: Known) -> tuple[Known | None, Known | None]:
+        """Return what stands before and after, None across the ends of a stay."""
         place = bisect_left(self._keys, offered.key)
         before = self._known[place - 1] if place else None
         after = self._known[place] if place < len(self._known) else None
-        if after is not None and after.key == offered.key:
-            return None
-        if before is not None and (before.rank is Rank.REMOVED or rank is Rank.INSTALLED):
+        if before is not None and (before.rank is Rank.REMOVED or offered.rank is Rank.INSTALLED):
             before = None
-        if after is not None and (after.rank is Rank.INSTALLED or rank is Rank.REMOVED):
+        if after is not None and (after.rank is Rank.INSTALLED or offered.rank is Rank.REMOVED):
             after = None
-        turned = self._fit(before, offered, after)
-        self._keys.insert(place, offered.key)
-        self._known.insert(place, offered)
-        return turned
+        return before, after
 
     def _fit(self, before: Known | None, offered: Known, after: Known | None) -> datetime | None:
         if before and after:

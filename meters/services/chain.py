@@ -19,11 +19,12 @@ from energy_portal.shared.errors import Conflict, Invalid
 from meters import store
 from meters.models import Binding, ChainEvent, Installation, Meter, Register, ServicePoint
 from meters.services.history import save_as
+from meters.services.judging import Estimates, Standing
 from meters.services.openings import rollover
+from meters.services.recording import Changes, record
 from meters.services.screening import latest_accepted
-from meters.validation import Dial, History, Known, Rank, Refused, plain
-
-_RANKS: dict[str, Rank] = {ChainEvent.Kind.INSTALLED: Rank.INSTALLED, ChainEvent.Kind.REMOVED: Rank.REMOVED}
+from meters.services.standing import RANKS, standing_around
+from meters.validation import Dial, History, Rank, Refused, plain
 
 
 class PlaceTaken(Conflict):
@@ -256,10 +257,10 @@ def change_multiplier(
     return register
 
 
-def _lock_states(register_ids: Iterable[int]) -> None:
+def _lock_states(register_ids: Iterable[int]) -> dict[int, store.State]:
     ids = list(register_ids)
     store.add_states(ids)
-    store.lock_states(ids)
+    return store.lock_states(ids)
 
 
 def _lock(service_point: ServicePoint) -> None:
@@ -313,31 +314,29 @@ def _note_reads(
     if not reads:
         ChainEvent.objects.create(service_point=service_point, kind=kind, at=at)
         return
-    _lock_states(reads)
-    known = _known_around(reads, at)
+    states = _lock_states(reads)
+    standing = standing_around({register_id: [at] for register_id in reads}, states)
+    changes = Changes()
     for register_id, value in sorted(reads.items()):
-        turned = _judge(registers[register_id], known[register_id], at, value, kind, service_point)
+        found = standing[register_id]
+        turned = _judge(registers[register_id], found, at, value, kind, service_point)
         if turned is not None:
             rollover(register_id=register_id, time=turned, value=value, source=None, now=now).save()
         ChainEvent.objects.create(
             service_point=service_point, register_id=register_id, kind=kind, at=at, value=value, **more
         )
+        estimates = Estimates(
+            register_id, found.estimates, is_dial=registers[register_id].kind == Register.Kind.CUMULATIVE
+        )
+        estimates.undo(History(_dial(registers[register_id], service_point), found.true), at)
+        changes.drop(register_id, estimates)
     store.advance_states((register_id, at, value) for register_id, value in reads.items())
-
-
-def _known_around(register_ids: Iterable[int], at: datetime) -> dict[int, list[Known]]:
-    known: dict[int, list[Known]] = {register_id: [] for register_id in register_ids}
-    for register_id, time, value in store.readings_around([store.Window(each, at, at) for each in sorted(known)]):
-        known[register_id].append(Known(time, value))
-    events = ChainEvent.objects.filter(register_id__in=known, value__isnull=False)
-    for register_id, time, kind, value in events.values_list("register_id", "at", "kind", "value"):
-        known[register_id].append(Known(time, value, _RANKS.get(kind, Rank.FIELD)))
-    return known
+    record(changes, states=states, now=now)
 
 
 def _judge(
     register: Register,
-    known: list[Known],
+    standing: Standing,
     at: datetime,
     value: Decimal,
     kind: ChainEvent.Kind,
@@ -346,11 +345,12 @@ def _judge(
     """Judge a read between its neighbours; return the instant of the value that a roll-over led to."""
     if not 0 <= value < register.modulus:
         raise BadEvent(f"{register} shows values from 0 to below {register.modulus}, not {plain(value)}.")
-    history = History(
-        Dial(register.modulus, register.multiplier, service_point.greatest_rate_per_hour),
-        known,
-    )
+    history = History(_dial(register, service_point), standing.true)
     try:
-        return history.judge(at, value, rank=_RANKS.get(kind, Rank.FIELD))
+        return history.check(at, value, rank=RANKS.get(kind, Rank.FIELD))
     except Refused as error:
         raise BadEvent(error.detail) from error
+
+
+def _dial(register: Register, service_point: ServicePoint) -> Dial:
+    return Dial(register.modulus, register.multiplier, service_point.greatest_rate_per_hour)

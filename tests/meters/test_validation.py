@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_portal.shared.errors import DomainError
-from meters.validation import Dial, History, Known, Rank, Regression, Tail, parse_value, plain, windows_of
+from meters.validation import Dial, History, Known, Rank, Regression, parse_value, plain, windows_of
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -35,15 +35,6 @@ class TestHistory:
 
         for n, value in values:
             history.judge(mark(n), value)
-
-    @given(half_hours, st.integers(0, 999_999))
-    def test_judges_rows_in_order_as_its_light_twin_does(self, energies, first):
-        values = values_of(energies, first)
-        history = History(DIAL, [Known(mark(0), values[0])])
-        tail = Tail(DIAL, mark(0), values[0])
-
-        for n, value in enumerate(values):
-            assert history.judge(mark(n), value) == tail.judge(mark(n), value)
 
     @given(half_hours, st.integers(0, 999_999), st.data())
     def test_never_lets_a_late_value_change_a_closed_stretch(self, energies, first, data):

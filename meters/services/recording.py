@@ -1,0 +1,138 @@
+"""Writing down what was decided of registers whose states are locked: one place for all who write readings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from meters import store
+from meters.consumption import ESTIMATES
+from meters.models import DomainEvent, ReadingWork, SupersededReading
+from meters.series import writer
+from meters.services import outbox
+from meters.services.judging import Estimates, Stretch
+from meters.services.worklog import AFTER_A_WRITE, log_work
+
+Key = tuple[int, datetime]
+
+
+class Entry(NamedTuple):
+    """A reading that enters."""
+
+    register_id: int
+    time: datetime
+    value: Decimal
+    quality: int
+    source_id: UUID | None
+    raw_stamp: str | None
+
+
+@dataclass
+class Changes:
+    """What is to be written.
+
+    :ivar entries: readings for instants that hold none, once those of ``gone`` have left.
+    :ivar gone: readings that leave, by (register, time), and why.
+    :ivar stretches: where known energy moves by it.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    gone: dict[Key, SupersededReading.Reason] = field(default_factory=dict)
+    stretches: list[Stretch] = field(default_factory=list)
+
+    def drop(self, register_id: int, estimates: Estimates) -> None:
+        """Let a register's estimates go that have to."""
+        self.gone |= {(register_id, time): why for time, why in estimates.gone.items()}
+        self.stretches += estimates.stretches
+
+
+def record(
+    changes: Changes,
+    *,
+    states: Mapping[int, store.State],
+    now: datetime,
+    correction_id: UUID | None = None,
+) -> dict[Key, tuple[Decimal, int]]:
+    """Write changes in the caller's transaction, with all that follows from them; publishing is its last act.
+
+    :param states: of all registers that change, locked.
+    :returns: what left, by its key: value and quality.
+    :raises MissingPartition: a time's month has no partition.
+    """
+    left = store.supersede(changes.gone, now=now, correction_id=correction_id)
+    result = writer.write(store.REGISTER_READINGS, _columns(changes.entries, now), connection)
+    if any(outcome is not writer.Outcome.STORED for outcome in result.outcomes):
+        raise AssertionError("A reading stands that nobody knew of, although its register's state is locked.")
+    _note_states(changes, left, states)
+    _log(changes, now)
+    _publish(changes.stretches, left, now)
+    return left
+
+
+def _columns(entries: Sequence[Entry], now: datetime) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {name: [getattr(entry, name) for entry in entries] for name in Entry._fields}
+    columns["received_at"] = [now] * len(entries)
+    return columns
+
+
+def _note_states(changes: Changes, left: Mapping[Key, tuple[Decimal, int]], states: Mapping[int, store.State]) -> None:
+    newest: dict[int, tuple[datetime, Decimal]] = {}
+    earliest: dict[int, datetime] = {}
+    for register_id, time, value, quality, *_ in changes.entries:
+        if quality in ESTIMATES:
+            earliest[register_id] = min(earliest.get(register_id, time), time)
+        elif register_id not in newest or time > newest[register_id][0]:
+            newest[register_id] = time, value
+    store.advance_states((register_id, *reading) for register_id, reading in newest.items())
+    # A true reading that left may have been the newest.
+    store.refresh_states(register_id for (register_id, _), (_, quality) in left.items() if quality not in ESTIMATES)
+    for register_id in {*earliest, *(register_id for register_id, _ in left)}:
+        bounds = [time for time in (earliest.get(register_id), states[register_id].estimated_from) if time is not None]
+        if bounds:
+            earliest[register_id] = min(bounds)
+    store.refresh_estimated(earliest)
+
+
+def _log(changes: Changes, now: datetime) -> None:
+    """Log work by the days that it spans, so that one late reading does not make all others' work as long."""
+    keys = [(entry.register_id, entry.time) for entry in changes.entries]
+    _log_spans([*keys, *changes.gone], AFTER_A_WRITE, now)
+    undone = [key for key, reason in changes.gone.items() if reason == SupersededReading.Reason.TRUE_DATA]
+    _log_spans(undone, (ReadingWork.Purpose.ESTIMATION,), now)
+
+
+def _log_spans(keys: Iterable[Key], purposes: Sequence[ReadingWork.Purpose], now: datetime) -> None:
+    spans: dict[int, tuple[datetime, datetime]] = {}
+    for register_id, time in keys:
+        low, high = spans.get(register_id, (time, time))
+        spans[register_id] = min(low, time), max(high, time)
+    groups: dict[tuple[date, date], list[int]] = {}
+    for register_id, (low, high) in spans.items():
+        groups.setdefault((low.date(), high.date()), []).append(register_id)
+    for register_ids in groups.values():
+        lows, highs = zip(*(spans[register_id] for register_id in register_ids), strict=True)
+        log_work(register_ids=register_ids, low=min(lows), high=max(highs), now=now, purposes=purposes)
+
+
+def _publish(stretches: Sequence[Stretch], left: Mapping[Key, tuple[Decimal, int]], now: datetime) -> None:
+    if not left:
+        return
+    moved = sorted(set(stretches))
+    places = store.places_of([(stretch.register_id, stretch.end) for stretch in moved])
+    outbox.publish(
+        (
+            outbox.NewEvent(
+                DomainEvent.Kind.READING_SUPERSEDED,
+                service_point_id=place,
+                register_id=stretch.register_id,
+                start=stretch.start,
+                end=stretch.end,
+            )
+            for stretch, place in zip(moved, places, strict=True)
+        ),
+        now=now,
+    )
