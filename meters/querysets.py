@@ -81,3 +81,13 @@ class OfServicePointQuerySet(VisibleThroughBinding):
     """Rows that belong to one service point."""
 
     binding_path = "service_point__bindings"
+
+
+class JobQuerySet(models.QuerySet[Any]):
+    """Long work that people and data sources asked for."""
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep the jobs that somebody may see: all for managers and admins, their own for everybody else."""
+        if not user.is_active:
+            return self.none()
+        return self if user.role in _SEES_ALL else self.filter(asked_by=user)

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from meters.services import jobs
+from meters.services import jobs, uploads
 from meters.services.jobs import Runner
 from meters.services.partitions import make_partitions_ahead
 
@@ -23,3 +23,9 @@ _RUNNERS: dict[str, Runner] = {}
 def run_job(*, job_id: str) -> None:
     """Work off what somebody asked for; the report stands in the job."""
     jobs.run_job(job_id=UUID(job_id), runners=_RUNNERS, now=timezone.now())
+
+
+@shared_task
+def forget_files() -> int:
+    """Remove the files of jobs that ended long ago; daily."""
+    return uploads.forget_files(now=timezone.now())

@@ -149,6 +149,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),
     },
+    "forget-files-of-jobs": {
+        "task": "meters.tasks.forget_files",
+        "schedule": crontab(minute="40", hour="3"),
+    },
     "forget-what-lapsed": {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),
@@ -212,6 +216,7 @@ STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
 UPLOAD_DIR = Path(env.str("UPLOAD_DIR", str(PORTAL_HOME / "media")))
 MEDIA_ROOT = UPLOAD_DIR
 MAX_FILE_SIZE = env.int("MAX_FILE_SIZE", 10 * 1024 * 1024)
+JOB_FILE_DAYS = env.int("JOB_FILE_DAYS", 30)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", 11 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 BODY_TIMEOUT_SECONDS = env.int("BODY_TIMEOUT_SECONDS", 120)

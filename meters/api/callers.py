@@ -12,6 +12,16 @@ from accounts.roles import STAFF_ROLES, Role, Scope
 MaySendReadings = HasRole(Role.MANAGER, Role.ADMIN) | HasScope(Scope.READINGS)
 
 
+class IsSource(BasePermission):
+    """Admit any data source: what it sees is its own."""
+
+    message = "This is for data sources."
+    code = "sources_only"
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return calling_source(request) is not None
+
+
 class MayQueryOrSend(BasePermission):
     """Ask for the right to query where a call reads, to send readings where it writes."""
 

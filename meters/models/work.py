@@ -3,6 +3,8 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from meters.querysets import JobQuerySet
+
 
 class ReadingWork(models.Model):
     """What a write of readings leaves to be done: logged in its transaction, deleted in that of whoever did it."""
@@ -61,6 +63,8 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True)
     asked_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, related_name="+")
     source = models.ForeignKey("accounts.DataSource", on_delete=models.PROTECT, null=True, related_name="+")
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at", "id")

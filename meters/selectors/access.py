@@ -1,10 +1,14 @@
 """Which meters somebody may ask about, and of which time."""
 
+from uuid import UUID
+
+from accounts.actors import Actor
 from accounts.models import CustomerAccount, User
 from accounts.roles import Role
 from energy_portal.shared.clock import Period
 from energy_portal.shared.errors import NotFound
-from meters.models import Binding, Meter
+from meters.models import Binding, Job, Meter
+from meters.querysets import JobQuerySet
 from meters.selectors.measuring import as_period
 
 
@@ -18,6 +22,12 @@ class NoSuchAccount(NotFound):
     """There is no such account, or not for the one who asks."""
 
     code = "no_such_account"
+
+
+class NoSuchJob(NotFound):
+    """There is no such job, or not for the one who asks."""
+
+    code = "no_such_job"
 
 
 def meter_for(*, serial: str, user: User | None) -> Meter:
@@ -52,3 +62,22 @@ def periods_for(*, meter: Meter, user: User | None) -> list[Period] | None:
     pairs = bound.order_by().values_list("valid", "service_point__installations__valid").distinct()
     periods = (as_period(supplied).intersect(as_period(hung)) for supplied, hung in pairs)
     return sorted(period for period in periods if period is not None)
+
+
+def jobs_for(*, actor: Actor) -> JobQuerySet:
+    """Return the jobs that somebody may see: managers and admins all, others and data sources their own."""
+    jobs: JobQuerySet = Job.objects.all()
+    if actor.user is not None:
+        return jobs.visible_to(actor.user)
+    return jobs.none() if actor.source is None else jobs.filter(source=actor.source)
+
+
+def job_for(*, job_id: UUID, actor: Actor) -> Job:
+    """Return a job that somebody may see.
+
+    :raises NoSuchJob: no such job, or not theirs.
+    """
+    job: Job | None = jobs_for(actor=actor).select_related("asked_by", "source").filter(pk=job_id).first()
+    if job is None:
+        raise NoSuchJob("There is no such job.")
+    return job
