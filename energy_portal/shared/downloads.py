@@ -24,8 +24,12 @@ class StreamedFile(StreamingHttpResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunks = iter(self)
-        while (chunk := await sync_to_async(next)(chunks, None)) is not None:
+        while (chunk := await sync_to_async(_next)(chunks)) is not None:
             yield chunk
+
+
+def _next(chunks: Iterator[bytes]) -> bytes | None:
+    return next(chunks, None)
 
 
 def file_name(text: str) -> str:
