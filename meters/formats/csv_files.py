@@ -1,19 +1,18 @@
 """Tables of readings: in, by the names of their columns, and out."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
-from energy_portal.shared.clock import LabelConvention, OffMark
+from energy_portal.shared.clock import HALF_HOUR
 from energy_portal.shared.errors import DomainError
 from energy_portal.shared.tables import csv_lines, restore
+from meters.formats.layout import COLUMNS, Layout, Stamps
+from meters.formats.obis import register_code
 from meters.formats.records import (
     KWH,
-    TOTAL_IMPORT,
     FileFault,
     FileReading,
     Records,
@@ -22,98 +21,44 @@ from meters.formats.records import (
     number,
     quality,
 )
-from meters.validation import mark_of, parse_stamp
+from meters.formats.texts import text_of
 
-COLUMNS = ("serial", "register", "start", "time", "value", "unit", "quality")
-_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "serial": ("serial", "meter", "meter_id", "meter_serial", "serial_number", "nmi"),
-    "register": ("register", "register_code", "obis", "obis_code", "channel"),
-    "start": ("start", "interval_start", "period_start", "start_time"),
-    "time": (
-        "time",
-        "timestamp",
-        "reading_time",
-        "read_at",
-        "datetime",
-        "date_time",
-        "end",
-        "interval_end",
-        "end_time",
-    ),
-    "value": ("value", "reading", "reading_value", "meter_reading", "kwh", "energy_kwh", "consumption_kwh"),
-    "unit": ("unit", "uom", "units"),
-    "quality": ("quality", "quality_code"),
-}
 _KWH_NAMES = frozenset({"kwh", "energy_kwh", "consumption_kwh"})
 _DELIMITERS = ",;\t"
+ANY_LAYOUT = Layout()
 
 
-@dataclass(frozen=True)
-class Stamps:
-    """How a file writes its times: what they name, and on which clock those without an offset are read."""
-
-    zone: ZoneInfo
-    labels: LabelConvention = LabelConvention.PERIOD_END
-
-    def mark(self, text: str) -> datetime:
-        """Return the half-hour mark, UTC, that a stamp names.
-
-        :raises Invalid: it is not a time, or names no half-hour.
-        """
-        return mark_of(text, self.labels, self.zone)
-
-    def instant(self, text: str) -> datetime:
-        """Return the instant, UTC, of a stamp that bounds an interval of any length.
-
-        :raises Invalid: it is not a time, or the clock jumped over it.
-        """
-        written = parse_stamp(text)
-        try:
-            if written.tzinfo is not None:
-                return written.astimezone(UTC)
-            instant = written.replace(tzinfo=self.zone).astimezone(UTC)
-            local = instant.astimezone(self.zone)
-        except OverflowError as error:
-            raise Unreadable("The timestamp lies outside the calendar.") from error
-        if local.replace(tzinfo=None) != written:
-            raise OffMark(f"{written.isoformat()} was skipped by the clock of {self.zone}.")
-        return instant
-
-
-def read_csv(
-    file: BinaryIO, *, stamps: Stamps, mapping: Mapping[str, str] | None = None, default_serial: str = ""
-) -> Records:
+def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT) -> Records:
     """Yield the rows of a table whose first line names its columns.
 
-    Rows with a start are intervals, of any length; in the others the time is a half-hour mark as ``stamps`` writes it.
+    Rows with a start are intervals, of any length; in the others the time is a half-hour mark as ``stamps`` writes it,
+    unless the layout says that they are intervals too. Where the clock was put back, a stamp without an offset means
+    the first of two instants when it comes first in its series, and the second when it comes again.
 
     :param file: UTF-8, delimited by commas, semicolons or tabs.
-    :param mapping: columns of :data:`COLUMNS` to the file's own names, before any synonym.
-    :param default_serial: the meter of rows that name none.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    try:
-        yield from _records(text, stamps, mapping or {}, default_serial)
-    finally:
-        text.detach()
+    with text_of(file) as lines:
+        yield from _records(lines, stamps, layout)
 
 
-def _records(text: io.TextIOBase, stamps: Stamps, mapping: Mapping[str, str], default_serial: str) -> Records:
-    first = text.readline()
+def _records(lines: Iterator[str], stamps: Stamps, layout: Layout) -> Records:
+    first = next(lines, "")
     header = next(csv.reader([first], delimiter=_delimiter(first)), [])
     try:
-        columns = _columns(header, mapping, needs_serial=not default_serial)
+        columns = layout.places(header)
     except DomainError as error:
         yield FileFault.of(1, error)
         return
-    default_unit = KWH if header[columns["value"]].strip().casefold() in _KWH_NAMES else ""
-    rows = csv.reader(text, delimiter=_delimiter(first))
+    if not layout.unit and header[columns["value"][0]].strip().casefold() in _KWH_NAMES:
+        layout = replace(layout, unit=KWH)
+    table = _Table(stamps, layout)
+    rows = csv.reader(lines, delimiter=_delimiter(first))
     for line, row in _numbered(rows):
         if isinstance(row, FileFault):
             yield row
         elif any(cell.strip() for cell in row):
             try:
-                yield _reading(line, _Cells(row, columns), stamps, default_serial, default_unit)
+                yield table.reading(line, _Cells(row, columns))
             except DomainError as error:
                 yield FileFault.of(line, error)
 
@@ -135,56 +80,69 @@ def _numbered(rows: "Iterator[list[str]]") -> Iterator[tuple[int, list[str] | Fi
 class _Cells:
     """The cells of a row by the columns that it may have."""
 
-    def __init__(self, row: Sequence[str], columns: Mapping[str, int]) -> None:
+    def __init__(self, row: Sequence[str], columns: Mapping[str, tuple[int, ...]]) -> None:
         self._row = row
         self._columns = columns
 
     def __getitem__(self, name: str) -> str:
-        place = self._columns.get(name)
-        return restore(self._row[place].strip()) if place is not None and place < len(self._row) else ""
+        row, places = self._row, self._columns.get(name, ())
+        if len(places) == 1:
+            return restore(row[places[0]].strip()) if places[0] < len(row) else ""
+        return " ".join(text for place in places if place < len(row) and (text := restore(row[place].strip())))
 
 
-def _reading(line: int, cells: _Cells, stamps: Stamps, default_serial: str, default_unit: str) -> FileReading:
-    serial = cells["serial"] or default_serial
-    if not serial:
-        raise Unreadable("The row names no meter.")
-    value, unit = in_portal_unit(number(cells["value"]), cells["unit"] or default_unit)
-    start = stamps.instant(cells["start"]) if cells["start"] else None
-    end = stamps.mark(cells["time"]) if start is None else stamps.instant(cells["time"])
-    if start is not None and end <= start:
-        raise Unreadable("The interval ends before it starts.")
-    return FileReading(
-        line=line,
-        serial=serial,
-        register_code=cells["register"] or TOTAL_IMPORT,
-        start=start,
-        end=end,
-        value=value,
-        unit=unit,
-        quality=quality(cells["quality"]),
-    )
+class _Table:
+    """Understands rows; it remembers the stamps that a clock which was put back may repeat."""
 
+    def __init__(self, stamps: Stamps, layout: Layout) -> None:
+        self._stamps = stamps
+        self._layout = layout
+        self._seen: set[tuple[str, str, str]] = set()
 
-def _columns(header: Sequence[str], mapping: Mapping[str, str], *, needs_serial: bool) -> dict[str, int]:
-    """Return where each column stands.
+    def reading(self, line: int, cells: _Cells) -> FileReading:
+        """Return what a row says.
 
-    :raises Unreadable: one that is needed is not there.
-    """
-    names = [_plain(cell) for cell in header]
-    found: dict[str, int] = {}
-    for column, synonyms in _SYNONYMS.items():
-        wanted = (_plain(mapping[column]),) if column in mapping else synonyms
-        place = next((names.index(name) for name in wanted if name in names), None)
-        if place is not None:
-            found[column] = place
-    needed = ("serial", "time", "value") if needs_serial else ("time", "value")
-    if lacking := [column for column in needed if column not in found]:
-        raise Unreadable(f"The first line names no column for {', '.join(lacking)}.", code="column_missing")
-    return found
+        :raises Invalid: it says nothing that can be understood.
+        """
+        serial = cells["serial"] or self._layout.serial
+        if not serial:
+            raise Unreadable("The row names no meter.")
+        value, unit = in_portal_unit(number(cells["value"]) * self._layout.scale, cells["unit"] or self._layout.unit)
+        register = register_code(cells["register"])
+        start, end = self._times(cells, serial, register)
+        if start is not None and end <= start:
+            raise Unreadable("The interval ends before it starts.")
+        return FileReading(
+            line=line,
+            serial=serial,
+            register_code=register,
+            start=start,
+            end=end,
+            value=value,
+            unit=unit,
+            quality=quality(cells["quality"]),
+        )
 
+    def _times(self, cells: _Cells, serial: str, register: str) -> tuple[datetime | None, datetime]:
+        written_start, written = cells["start"], cells["time"]
+        again = self._comes_again(serial, register, written)
+        if written_start:
+            start = self._stamps.instant(written_start)
+            end = self._stamps.end(written, again=again)
+            if self._stamps.is_repeated(written_start) and end - start > HALF_HOUR:
+                start = self._stamps.instant(written_start, again=True)
+            return start, end
+        if self._layout.interval is not None:
+            return self._stamps.interval(written, self._layout.interval, again=again)
+        return None, self._stamps.mark(written, again=again)
 
-def _plain(name: str) -> str:
-    return "_".join(restore(name.strip()).casefold().replace("-", " ").split())
+    def _comes_again(self, serial: str, register: str, written: str) -> bool:
+        """Tell whether a stamp that may name two instants stood in its series before."""
+        if not self._stamps.is_repeated(written):
+            return False
+        known = len(self._seen)
+        self._seen.add((serial, register, written))
+        return len(self._seen) == known
 
 
 def _delimiter(header: str) -> str:

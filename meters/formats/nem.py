@@ -4,7 +4,6 @@ Times are UTC+10 all year. Missing values stay missing: quality N and empty cell
 """
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,9 +12,12 @@ from typing import BinaryIO
 from energy_portal.shared.errors import DomainError
 from meters.formats.nem_codes import NO_DATA, VARIES, quality_of, register_of
 from meters.formats.records import FileFault, FileReading, Records, Unreadable, in_portal_unit, number
+from meters.formats.texts import text_of
 
 NEM_ZONE = timezone(timedelta(hours=10))
 LENGTHS_MINUTES = (5, 15, 30)
+# No such stream is due, but some are sent.
+_READ_LENGTHS_MINUTES = (*LENGTHS_MINUTES, 10)
 _MINUTES_A_DAY = 1_440
 _IGNORED = frozenset({"500", "550", "900"})
 
@@ -26,18 +28,15 @@ def read_nem(file: BinaryIO) -> Records:
     A header may be missing. E streams come as 1.8.x, B as 2.8.x, Q and K as reactive; the serial is the meter's, or
     the NMI where there is none. A bad value spoils itself, a bad line its line.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    try:
+    with text_of(file) as lines:
         parser = _Parser()
-        for line, row in _rows(text):
+        for line, row in _rows(lines):
             yield from [row] if isinstance(row, FileFault) else parser.take(line, row)
         yield from parser.flush()
-    finally:
-        text.detach()
 
 
-def _rows(text: Iterable[str]) -> Iterator[tuple[int, list[str] | FileFault]]:
-    rows = csv.reader(text)
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | FileFault]]:
+    rows = csv.reader(lines)
     while True:
         try:
             row = next(rows)
@@ -161,13 +160,13 @@ class _Parser:
 
 
 def _stream_of(row: Sequence[str]) -> _Stream:
-    nmi, suffix, serial, unit, minutes = (_cell(row, place) for place in (1, 4, 6, 7, 8))
+    nmi, configuration, suffix, serial, unit, minutes = (_cell(row, place) for place in (1, 2, 4, 6, 7, 8))
     if not (serial or nmi):
         raise Unreadable("The record names neither a meter nor an NMI.")
-    if minutes not in map(str, LENGTHS_MINUTES):
-        raise Unreadable(f"{minutes[:10]!r} is not 5, 15 or 30 minutes.", code="interval_length")
+    if minutes not in map(str, _READ_LENGTHS_MINUTES):
+        raise Unreadable(f"{minutes[:10]!r} is not 5, 10, 15 or 30 minutes.", code="interval_length")
     unit, power = _unit(unit)
-    return _Stream(serial or nmi, register_of(suffix), unit, power, int(minutes))
+    return _Stream(serial or nmi, register_of(suffix, configuration), unit, power, int(minutes))
 
 
 def _unit(written: str) -> tuple[str, int]:

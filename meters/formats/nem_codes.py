@@ -7,6 +7,7 @@ from meters.formats.records import Unreadable
 ACTUAL, ESTIMATED, NO_DATA, VARIES = "A", "E", "N", "V"
 _FLAG = re.compile(r"([AEFNSV])(\d{2})?", re.ASCII)
 _SUFFIX = re.compile(r"([A-Z]?)(\d?)[A-Z0-9]?", re.ASCII)
+_STREAMS = re.compile(r"[A-Z][0-9]", re.ASCII)
 _VALIDATED, _EDITED, _PROJECTED = 17, 7, 12
 # Methods of substitution and estimation: calculated, SCADA, like day, average like day, linear; previous year, month.
 _QUALITY_OF_METHOD = {"12": 11, "13": 11, "14": 8, "15": 8, "17": 9, "61": 8, "62": 8}
@@ -38,15 +39,18 @@ def flag_of(quality: int | None) -> str:
     return ACTUAL if quality is None else _FLAG_OF_QUALITY.get(quality, ACTUAL)
 
 
-def register_of(suffix: str) -> str:
-    """Return the OBIS code of a stream: E1 is 1.8.0 and E2 1.8.2, so that no two of a meter fall together.
+def register_of(suffix: str, configuration: str = "") -> str:
+    """Return the OBIS code of a stream: alone of its kind E1 is the total 1.8.0, beside E2 it is its part 1.8.1.
 
-    Other streams keep their own name.
+    Streams that are neither energy nor reactive energy keep their own name.
+
+    :param configuration: all streams of the meter, as in ``E1E2B1``.
     """
     match = _SUFFIX.fullmatch(suffix.upper())
     if match is None or match[1] not in _OBIS_GROUP:
         return suffix
-    rate = match[2] if match[2] not in {"", "1"} else "0"
+    alone = sum(stream.startswith(match[1]) for stream in set(_STREAMS.findall(configuration.upper()))) < 2
+    rate = "0" if not match[2] or (match[2] == "1" and alone) else match[2]
     return f"{_OBIS_GROUP[match[1]]}.{rate}"
 
 
@@ -56,6 +60,6 @@ def suffix_of(register_code: str) -> str:
     :raises Unreadable: NEM12 has no stream for it.
     """
     group, _, rate = register_code.rpartition(".")
-    if group not in _SUFFIX_OF_GROUP or not (rate.isascii() and rate.isdigit() and len(rate) == 1) or rate == "1":
+    if group not in _SUFFIX_OF_GROUP or not (rate.isascii() and rate.isdigit() and len(rate) == 1):
         raise Unreadable(f"NEM12 has no stream for the register {register_code!r}.", code="unknown_register")
     return _SUFFIX_OF_GROUP[group] + ("1" if rate == "0" else rate)

@@ -2,36 +2,51 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 
 from meters.formats.nem import LENGTHS_MINUTES, NEM_ZONE
-from meters.formats.nem_codes import NO_DATA, VARIES, flag_of, suffix_of
+from meters.formats.nem_codes import NO_DATA, VARIES, flag_of, register_of, suffix_of
 from meters.formats.records import FileReading, Unreadable
 
 _PORTAL = "PORTAL"
 _DAY = timedelta(days=1)
 
 
-def write_nem12(readings: Iterable[FileReading], *, made_at: datetime) -> Iterator[bytes]:
+def write_nem12(
+    readings: Iterable[FileReading], *, made_at: datetime, registers: Mapping[str, Collection[str]] | None = None
+) -> Iterator[bytes]:
     """Yield a NEM12 file of intervals, a chunk a day; what is missing of a day is marked N, never taken as zero.
 
     Qualities that nobody changed (none, 0, 14, 17, 18, 19) all become A, which reads back as 17.
 
     :param readings: of 5, 15 or 30 minutes on their marks, sorted by meter, register and time.
+    :param registers: all registers of a meter that are written; each stands alone unless told.
     :raises Unreadable: a register that NEM12 has no stream for, a dial, an interval of another length or off its mark.
     :raises ValueError: two values for one stretch of time.
     """
     stamp = made_at.astimezone(NEM_ZONE)
     yield _lines([["100", "NEM12", f"{stamp:%Y%m%d%H%M}", _PORTAL, _PORTAL]])
     for (serial, code, unit, minutes), stream in groupby(readings, _stream_of):
-        suffix = suffix_of(code)
-        yield _lines([["200", serial, suffix, "1", suffix, "", serial, unit, str(minutes), ""]])
+        suffix, configuration = suffix_of(code), _configuration(code, (registers or {}).get(serial, ()))
+        yield _lines([["200", serial, configuration, code, suffix, "", serial, unit, str(minutes), ""]])
         for day, intervals in groupby(stream, _day_of):
             yield _lines(_day_records(day, minutes, intervals, f"{stamp:%Y%m%d%H%M%S}"))
     yield _lines([["900"]])
+
+
+def _configuration(code: str, registers: Collection[str]) -> str:
+    """Return all streams of a meter in a row.
+
+    :raises Unreadable: two registers would be one stream, or a part would be taken for the total.
+    """
+    streams = sorted({suffix_of(each) for each in (code, *registers)})
+    configuration = "".join(streams)
+    if len(streams) < len({code, *registers}) or register_of(suffix_of(code), configuration) != code:
+        raise Unreadable(f"NEM12 cannot tell the register {code!r} from others.", code="unknown_register")
+    return configuration
 
 
 def _stream_of(reading: FileReading) -> tuple[str, str, str, int]:

@@ -1,17 +1,26 @@
 """Which format a file has, and its records whichever it is."""
 
-from collections.abc import Mapping
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from meters.formats.csv_files import Stamps, read_csv
+from energy_portal.shared.errors import DomainError
+from meters.formats.csv_files import ANY_LAYOUT, read_csv
 from meters.formats.green_button import read_green_button
+from meters.formats.half_hours import half_hourly
+from meters.formats.layout import Layout, Stamps
 from meters.formats.nem import read_nem
-from meters.formats.records import Records
+from meters.formats.records import FileFault, Records, Unreadable
 
 _BOM = b"\xef\xbb\xbf"
 _PEEK_BYTES = 4_096
 _NEM_RECORDS = frozenset({b"100", b"200", b"250"})
+# What a few kilobytes may be blown up to: more than any file of readings, less than a disk.
+MOST_UNPACKED_BYTES = 1 << 30
+_DAMAGED = (EOFError, OSError, zlib.error)
 
 
 class FileFormat(StrEnum):
@@ -22,13 +31,45 @@ class FileFormat(StrEnum):
     GREEN_BUTTON = "greenbutton"
 
 
+@contextmanager
+def unpacked(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Give a file as it is, or what is packed in it where its name ends with ``.gz``.
+
+    :raises Unreadable: while it is read, more is packed in it than any file of readings holds.
+    """
+    if not name.casefold().endswith(".gz"):
+        yield file
+        return
+    with _Packed(fileobj=file, mode="rb") as unpacked_file:
+        yield cast("BinaryIO", unpacked_file)
+
+
+class _Packed(gzip.GzipFile):
+    """A packed file that is no bomb."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._bounded(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._bounded(super().read1(size))
+
+    def _bounded(self, piece: bytes) -> bytes:
+        if self.tell() > MOST_UNPACKED_BYTES:
+            raise Unreadable("Too much is packed in the file.", code="file_too_large")
+        return piece
+
+
 def detect(file: BinaryIO) -> FileFormat:
     """Tell the format of a file by how it begins; what looks like no other is a table.
 
     :param file: seekable; it stands afterwards where it stood before.
+    :raises Unreadable: it is packed, and damaged.
     """
     place = file.tell()
-    begin = file.read(_PEEK_BYTES).removeprefix(_BOM).lstrip()
+    try:
+        begin = file.read(_PEEK_BYTES).removeprefix(_BOM).lstrip()
+    except _DAMAGED as error:
+        raise Unreadable(f"The file cannot be read: {error}.", code="damaged_file") from error
     file.seek(place)
     if begin.startswith(b"<"):
         return FileFormat.GREEN_BUTTON
@@ -40,17 +81,30 @@ def read(
     file_format: FileFormat,
     *,
     stamps: Stamps,
-    mapping: Mapping[str, str] | None = None,
-    default_serial: str = "",
+    layout: Layout = ANY_LAYOUT,
 ) -> Records:
-    """Yield a file's records, in its order.
+    """Yield a file's records, in its order; intervals that are shorter than a half-hour are summed into half-hours.
 
     :param stamps: how a table writes its times; the other formats say so themselves.
-    :param mapping: a table's columns under their own names.
-    :param default_serial: the meter where a table or a Green Button file names none.
+    :param layout: what a table holds; a Green Button file heeds its meter alone, a NEM file nothing of it.
     """
     if file_format is FileFormat.NEM12:
-        return read_nem(file)
-    if file_format is FileFormat.GREEN_BUTTON:
-        return read_green_button(file, default_serial=default_serial)
-    return read_csv(file, stamps=stamps, mapping=mapping, default_serial=default_serial)
+        records = read_nem(file)
+    elif file_format is FileFormat.GREEN_BUTTON:
+        records = read_green_button(file, default_serial=layout.serial)
+    else:
+        records = read_csv(file, stamps=stamps, layout=layout)
+    return half_hourly(_to_the_end(records), zone=stamps.zone)
+
+
+def _to_the_end(records: Records) -> Records:
+    """Yield records; what breaks a file off in its midst is one more fault, of the line after the last good one."""
+    line = 0
+    try:
+        for record in records:
+            line = record.line
+            yield record
+    except DomainError as error:
+        yield FileFault.of(line + 1, error)
+    except _DAMAGED as error:
+        yield FileFault(line + 1, "damaged_file", f"The file cannot be read further: {error}.")

@@ -19,7 +19,10 @@ _SCALED_UNITS: dict[str, tuple[str, int]] = {
     "mwh": (KWH, 3),
     "m3": ("m³", 0),
     "m³": ("m³", 0),
+    "kl": ("m³", 0),
+    "l": ("m³", -3),
     "gj": ("GJ", 0),
+    "mj": ("GJ", -3),
 }
 
 
@@ -34,8 +37,8 @@ class FileReading:
     """A row that was understood.
 
     ``start`` is None for what a dial showed at ``end``; otherwise ``value`` passed during ``[start, end)``. Times are
-    aware. ``quality`` is Green Button's, None where the file does not say. ``unit`` is kWh for every unit of electric
-    energy, and empty where the file does not say.
+    aware. ``quality`` is Green Button's, None where the file does not say. ``unit`` is kWh, m³ or GJ for every multiple
+    of them, and empty where the file does not say, as is ``register_code``.
     """
 
     line: int
@@ -76,7 +79,7 @@ Records = Iterator[FileReading | FileFault]
 
 
 def in_portal_unit(value: Decimal, unit: str) -> tuple[Decimal, str]:
-    """Return a value with the portal's name of its unit; Wh and MWh become kWh, exactly.
+    """Return a value with the portal's name of its unit; Wh and MWh become kWh, MJ GJ and litres m³, exactly.
 
     :raises Unreadable: the portal knows no such unit.
     """

@@ -8,7 +8,7 @@ import pytest
 from accounts.actors import PORTAL
 from accounts.roles import Scope
 from energy_portal.shared.clock import HALF_HOUR
-from meters.formats.csv_files import Stamps
+from meters.formats.layout import Stamps
 from meters.formats.reading import FileFormat, detect, read
 from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import (

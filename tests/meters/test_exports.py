@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import HALF_HOUR, Period
-from meters.formats.csv_files import Stamps
+from meters.formats.layout import Stamps
 from meters.formats.reading import FileFormat, detect, read
 from meters.models import RegisterReading
 from meters.selectors.exports import export

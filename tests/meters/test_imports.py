@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry
-from meters.formats.csv_files import Stamps
+from meters.formats.layout import Stamps
 from meters.formats.reading import FileFormat, read
 from meters.formats.records import FileFault, FileReading
 from meters.models import Meter, ReadingException, Register, RegisterReading

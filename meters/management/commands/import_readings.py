@@ -15,7 +15,7 @@ from accounts.actors import PORTAL, Actor
 from accounts.models import DataSource
 from energy_portal.shared.clock import LabelConvention, zone
 from energy_portal.shared.errors import DomainError
-from meters.formats.csv_files import COLUMNS, Stamps
+from meters.formats.layout import COLUMNS, Stamps
 from meters.formats.reading import FileFormat, detect, read
 from meters.services.imports import ImportReport, import_readings
 

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_portal.shared.clock import LabelConvention
-from meters.formats.csv_files import Stamps, read_csv, write_csv
-from meters.formats.records import FileFault, FileReading
+from meters.formats.csv_files import read_csv, write_csv
+from meters.formats.layout import Layout, Stamps
+from meters.formats.records import FileFault, FileReading, Unreadable
 from tests.meters.formats.samples import readings
 
 SGT = ZoneInfo("Asia/Singapore")
 
 
-def read(text, *, labels=LabelConvention.PERIOD_END, zone=SGT, **options):
+def read(text, *, labels=LabelConvention.PERIOD_END, zone=SGT, **layout):
     body = text if isinstance(text, bytes) else text.encode()
-    return list(read_csv(BytesIO(body), stamps=Stamps(zone, labels), **options))
+    return list(read_csv(BytesIO(body), stamps=Stamps(zone, labels), layout=Layout(**layout)))
 
 
 class TestReadCsv:
@@ -37,12 +39,12 @@ class TestReadCsv:
 
         assert (reading.line, reading.serial, reading.kind) == (2, "SG-1", "dial")
         assert (reading.end, reading.value) == (datetime(2025, 1, 1, 2, 30, tzinfo=UTC), Decimal("12.5"))
-        assert reading.register_code == "1.8.0"
+        assert reading.register_code == ""
 
     def test_takes_a_files_own_names_before_any_synonym(self):
         rows = read(
             "time,recorded,zaehler,stand\n2025-01-01T00:00,2025-01-01T10:30,SG-1,12\n",
-            mapping={"time": "recorded", "serial": "Zaehler", "value": "stand"},
+            columns={"time": "recorded", "serial": "Zaehler", "value": "stand"},
         )
 
         assert [(row.serial, row.end.hour, row.value) for row in rows] == [("SG-1", 2, Decimal(12))]
@@ -100,7 +102,7 @@ class TestReadCsv:
         assert [(row.line, row.code) for row in read("")] == [(1, "column_missing")]
 
     def test_gives_rows_without_a_meter_to_the_one_that_is_named(self):
-        (reading,) = read("time,value\n2025-01-01T00:00,1\n", default_serial="SG-7")
+        (reading,) = read("time,value\n2025-01-01T00:00,1\n", serial="SG-7")
 
         assert reading.serial == "SG-7"
 
@@ -111,6 +113,66 @@ class TestReadCsv:
 
         assert (rows[0].kind, rows[0].length) == ("interval", timedelta(minutes=5))
         assert (rows[1].line, rows[1].code) == (3, "malformed")
+
+    def test_joins_a_day_and_an_hour_and_makes_kwh_of_mean_power(self):
+        rows = read(
+            "date,period_ending_time,system_demand_actual\n2012-02-06,00:30,4526.68\n2012-02-07,00:00,4885.77\n",
+            columns={"time": "date+period_ending_time", "value": "system_demand_actual"},
+            serial="SG",
+            unit="kWh",
+            scale=Decimal(500),
+            interval=timedelta(minutes=30),
+        )
+
+        assert [(row.start, row.end, row.value) for row in rows] == [
+            (datetime(2012, 2, 5, 16, tzinfo=UTC), datetime(2012, 2, 5, 16, 30, tzinfo=UTC), Decimal(2263340)),
+            (datetime(2012, 2, 6, 15, 30, tzinfo=UTC), datetime(2012, 2, 6, 16, tzinfo=UTC), Decimal(2442885)),
+        ]
+
+    @pytest.mark.parametrize(
+        ("labels", "stamp"),
+        [
+            ("period_start", "2025-01-01T23:30"),
+            ("period_end", "2025-01-02T00:00"),
+            ("period_end", "2025-01-01T23:59"),
+            ("period_end", "2025-01-01T23:59:59"),
+            ("end_minus_one", "2025-01-01T23:59"),
+        ],
+    )
+    def test_reads_one_stamp_of_an_interval_as_its_source_means_it(self, labels, stamp):
+        (row,) = read(
+            f"serial,time,kwh\nSG-1,{stamp},1\n", labels=LabelConvention(labels), interval=timedelta(minutes=30)
+        )
+
+        assert (row.start, row.end) == (datetime(2025, 1, 1, 15, 30, tzinfo=UTC), datetime(2025, 1, 1, 16, tzinfo=UTC))
+
+    def test_ends_an_interval_with_both_stamps_where_its_last_minute_does(self):
+        rows = read(
+            "serial,start,end,kwh\nSG-1,2025-01-01T23:30,2025-01-01T23:59,1\n"
+            "SG-1,2025-01-01T23:00,2025-01-01T23:29,1\n",
+            labels=LabelConvention.END_MINUS_ONE,
+        )
+
+        assert [row.length for row in rows] == [timedelta(minutes=30)] * 2
+
+    @pytest.mark.parametrize("header", ["serial,time,value", "serial,start,end,kwh"])
+    def test_takes_an_hour_that_comes_twice_as_two_hours(self, header):
+        marks = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00", "03:30"]
+        rows = [f"2025-10-26T{mark}" for mark in marks]
+        if "start" in header:
+            rows = [f"{start},{end}" for start, end in pairwise(rows)]
+
+        found = read(f"{header}\n" + "".join(f"SG-1,{row},1\n" for row in rows), zone=ZoneInfo("Europe/Berlin"))
+
+        first = datetime(2025, 10, 25, 23, 30, tzinfo=UTC)
+        if "start" in header:
+            assert {row.length for row in found} == {timedelta(minutes=30)}
+            first += timedelta(minutes=30)
+        assert [row.end for row in found] == [first + n * timedelta(minutes=30) for n in range(len(found))]
+
+    def test_breaks_off_at_a_line_without_an_end(self):
+        with pytest.raises(Unreadable, match="no end"):
+            read("serial,time,value\n" + "1" * 1_100_000)
 
     @given(st.binary(max_size=300))
     def test_never_fails_on_any_bytes(self, body):

@@ -98,7 +98,7 @@ class TestReadNem12:
             "777,1",
             "400,1,2,A,,",
             day(values=["one", *["2"] * 47]),
-            STREAM.replace(",30,", ",10,"),
+            STREAM.replace(",30,", ",20,"),
             day(),
             STREAM,
             day("V"),
@@ -178,7 +178,14 @@ class TestCodes:
     def test_name_the_register_of_a_stream(self, suffix, code):
         assert register_of(suffix) == code
 
-    @pytest.mark.parametrize("code", ["1.8.1", "5.8.0", "1.8.x", "gas", ""])
+    @pytest.mark.parametrize(
+        ("suffix", "configuration", "code"),
+        [("E1", "E1E2B1", "1.8.1"), ("E2", "E1E2B1", "1.8.2"), ("B1", "E1E2B1", "2.8.0"), ("E1", "E1E1", "1.8.0")],
+    )
+    def test_tell_a_total_from_a_part_by_the_meters_other_streams(self, suffix, configuration, code):
+        assert register_of(suffix, configuration) == code
+
+    @pytest.mark.parametrize("code", ["5.8.0", "1.8.x", "gas", ""])
     def test_refuse_a_register_without_a_stream(self, code):
         with pytest.raises(Unreadable):
             suffix_of(code)
@@ -222,6 +229,21 @@ class TestWriteNem12:
 
         with pytest.raises(Unreadable, match=r"interval|mark"):
             list(write_nem12([replace(reading, **changes)], made_at=NOON))
+
+    def test_keeps_parts_apart_from_totals(self):
+        rows = [
+            FileReading(0, "M1", code, EPOCH + HALF_HOUR, Decimal(1), EPOCH) for code in ("1.8.1", "1.8.2", "2.8.0")
+        ]
+        file = BytesIO(b"".join(write_nem12(rows, made_at=NOON, registers={"M1": ["1.8.1", "1.8.2", "2.8.0"]})))
+
+        assert [row.register_code for row in read_nem(file)] == ["1.8.1", "1.8.2", "2.8.0"]
+
+    @pytest.mark.parametrize("registers", [["1.8.1"], ["1.8.0", "1.8.1"], ["1.8.0", "1.8.2"]])
+    def test_refuses_registers_that_would_be_taken_for_others(self, registers):
+        rows = [FileReading(0, "M1", code, EPOCH + HALF_HOUR, Decimal(1), EPOCH) for code in registers]
+
+        with pytest.raises(Unreadable, match="cannot tell"):
+            list(write_nem12(rows, made_at=NOON, registers={"M1": registers}))
 
     def test_refuses_two_values_for_one_stretch(self):
         reading = FileReading(0, "M1", "1.8.0", EPOCH + HALF_HOUR, Decimal(1), EPOCH)
