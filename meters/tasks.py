@@ -5,7 +5,9 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from meters.models import Job
 from meters.services import jobs, uploads
+from meters.services.file_imports import run_import
 from meters.services.jobs import Runner
 from meters.services.partitions import make_partitions_ahead
 
@@ -16,7 +18,9 @@ def make_partitions() -> list[str]:
     return make_partitions_ahead(now=timezone.now())
 
 
-_RUNNERS: dict[str, Runner] = {}
+_RUNNERS: dict[str, Runner] = {
+    Job.Kind.IMPORT_READINGS: run_import,
+}
 
 
 @shared_task

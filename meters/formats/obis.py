@@ -2,6 +2,8 @@
 
 import re
 
+from meters.formats.records import GJ, KWH, M3
+
 ELECTRIC, GAS, WATER, HEAT = "electric", "gas", "water", "heat"
 _CODE = re.compile(r"(?P<medium>\d{1,3})-\d{1,3}:(?P<count>[0-9A-Z.]+?)(\*\d{1,3})?", re.ASCII)
 _SHORT = re.compile(r"[1-4]\.[89]\.\d{1,2}", re.ASCII)
@@ -10,7 +12,7 @@ _MEDIA = {"1": ELECTRIC, "5": HEAT, "6": HEAT, "7": GAS, "8": WATER, "9": WATER}
 # Gas and water: volume, heat: energy, each the forward total as the meter shows it now.
 USUAL_CODE = {ELECTRIC: "1.8.0", GAS: "7-0:3.0.0", WATER: "8-0:1.0.0", HEAT: "6-0:1.0.0"}
 # What a commodity is counted in, the usual unit first.
-UNITS = {ELECTRIC: ("kWh",), GAS: ("m³", "kWh", "GJ"), WATER: ("m³",), HEAT: ("kWh", "GJ")}
+UNITS = {ELECTRIC: (KWH,), GAS: (M3, KWH, GJ), WATER: (M3,), HEAT: (KWH, GJ)}
 
 
 def register_code(written: str) -> str:
@@ -26,5 +28,5 @@ def commodity_of(code: str, unit: str) -> str | None:
     if match := _CODE.fullmatch(code):
         return _MEDIA.get(match["medium"])
     if _SHORT.fullmatch(code):
-        return ELECTRIC if unit in {"", "kWh"} else None
-    return {"kWh": ELECTRIC, "GJ": HEAT}.get(unit)
+        return ELECTRIC if unit in {"", KWH} else None
+    return {KWH: ELECTRIC, GJ: HEAT}.get(unit)

@@ -11,18 +11,18 @@ from meters.validation import parse_value
 
 TOTAL_IMPORT = "1.8.0"
 TOTAL_EXPORT = "2.8.0"
-KWH = "kWh"
+KWH, M3, GJ = "kWh", "m³", "GJ"
 QUALITIES = frozenset({0, 7, 8, 9, 10, 11, 12, 14, 17, 18, 19})
 _SCALED_UNITS: dict[str, tuple[str, int]] = {
     "wh": (KWH, -3),
     "kwh": (KWH, 0),
     "mwh": (KWH, 3),
-    "m3": ("m³", 0),
-    "m³": ("m³", 0),
-    "kl": ("m³", 0),
-    "l": ("m³", -3),
-    "gj": ("GJ", 0),
-    "mj": ("GJ", -3),
+    "m3": (M3, 0),
+    "m³": (M3, 0),
+    "kl": (M3, 0),
+    "l": (M3, -3),
+    "gj": (GJ, 0),
+    "mj": (GJ, -3),
 }
 
 

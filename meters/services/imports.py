@@ -1,32 +1,37 @@
 """Readings out of files: the good half goes through the one door, and each bad line is reported."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.actors import Actor
-from accounts.services import audit
 from energy_portal.shared.clock import HALF_HOUR, LabelConvention
-from meters.formats.records import KWH, FileFault, FileReading
-from meters.models import Meter, Quality, Register
-from meters.selectors.registers import units_of
-from meters.services.history import save_as
-from meters.services.readings import OfferedReading, receive_readings
+from meters.formats.obis import ELECTRIC, USUAL_CODE, commodity_of
+from meters.formats.records import M3, FileFault, FileReading
+from meters.selectors.registers import KnownMeter, known_meters
+from meters.services.found_meters import could_be_serial, make_found
+from meters.services.readings import OfferedReading, ReadingReport, receive_readings
 
 BATCH_SIZE = 5_000
-_LONGEST_SERIAL, _LONGEST_CODE = 64, 20
-# What the door stores is what a meter showed: an estimate that came in here would pass for one.
-_SHOWN_BY_METERS = frozenset(
-    {None, Quality.VALID, Quality.RAW, Quality.VALIDATED, Quality.VERIFIED, Quality.REVENUE},
-)
-_DIRECTIONS = {"1.8.": Register.Direction.IMPORT, "2.8.": Register.Direction.EXPORT}
+MOST_PROBLEMS = 10_000
 _LABEL_LAG = {
     LabelConvention.PERIOD_END: timedelta(0),
     LabelConvention.PERIOD_START: HALF_HOUR,
     LabelConvention.END_MINUS_ONE: timedelta(minutes=1),
 }
+_WRONG_KIND = {
+    "interval": ("register_is_a_dial", "The register is a dial: energy by interval is another register's."),
+    "dial": ("register_counts_intervals", "The register counts energy by interval: it has no dial."),
+}
+_GAS_OR_WATER = (
+    "unknown_commodity",
+    "Gas and water are both m³: an OBIS code as 7-0:3.0.0 or the commodity tells which.",
+)
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,23 @@ class LineProblem:
 class ImportReport:
     """What became of a file. Counts are of values, of which a line may hold many; problems are in the file's order.
 
-    ``rejected`` are those that the file spoiled or the portal refused; a conflict is kept for review.
+    ``rejected`` are those that the file spoiled or the portal refused; a conflict and a quarantined value are kept for
+    a decision. Of very many problems the first are listed, and ``problems_by_code`` counts them all.
     """
 
     stored: int
     duplicates: int
     conflicts: int
+    quarantined: int
     rejected: int
     meters_created: int
+    problems_by_code: dict[str, int]
     problems: tuple[LineProblem, ...]
 
     @property
     def is_whole(self) -> bool:
         """Tell whether no line was bad."""
-        return not self.problems
+        return not self.problems_by_code
 
 
 def import_readings(
@@ -65,31 +73,30 @@ def import_readings(
     actor: Actor,
     now: datetime,
     create_meters: bool = False,
+    commodity: str = "",
+    dry_run: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> ImportReport:
     """Take the readings of a file in, a transaction a batch; taking the same file in again adds nothing.
 
-    Dial readings go through :func:`receive_readings`. Energy by interval is refused with
-    ``interval_data_not_supported``, a value that no meter showed with ``estimate_not_taken``.
+    All go through :func:`receive_readings`, dials as what they showed, half-hours as values of interval registers.
 
-    :param create_meters: make meters that nobody knows, active and hanging nowhere, with the dials that the file names.
+    :param create_meters: make meters and registers that nobody knows, see :func:`make_found`.
+    :param commodity: what registers count whose code and unit do not tell it.
+    :param dry_run: judge each batch as if it came alone, and keep nothing.
     :param progress: called after each batch.
     """
-    run = _Run(actor, now, create_meters)
+    run = _Run(actor, now, create_meters, commodity, dry_run)
     batch: list[FileReading] = []
     for record in records:
         if isinstance(record, FileFault):
             run.refuse(record.line, record.code, record.detail)
-        elif record.kind == "interval":
-            run.refuse(record.line, "interval_data_not_supported", "Energy by interval is not stored, only dials are.")
-        elif record.quality not in _SHOWN_BY_METERS:
-            run.refuse(record.line, "estimate_not_taken", f"A value of quality {record.quality} is no meter's own.")
-        else:
-            batch.append(record)
-            if len(batch) == BATCH_SIZE:
-                run.take(batch)
-                batch.clear()
-                progress()
+            continue
+        batch.append(record)
+        if len(batch) == BATCH_SIZE:
+            run.take(batch)
+            batch.clear()
+            progress()
     run.take(batch)
     progress()
     return run.report()
@@ -102,93 +109,95 @@ class _Run:
     actor: Actor
     now: datetime
     create_meters: bool
-    stored: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    rejected: int = 0
-    meters_created: int = 0
+    commodity: str
+    dry_run: bool
+    counts: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
     problems: dict[tuple[int, str], LineProblem] = field(default_factory=dict)
 
     def refuse(self, line: int, code: str, detail: str) -> None:
         """Count a value that does not enter."""
-        self.rejected += 1
+        self.counts["rejected"] += 1
         self._note(line, code, detail)
 
     def take(self, batch: Sequence[FileReading]) -> None:
-        """Offer a batch to the door, but for values in another unit than their register's."""
-        serials = {each.serial for each in batch if _could_be(each.serial, _LONGEST_SERIAL)}
-        if self.create_meters:
-            self.meters_created += _create_meters(batch, serials, self.actor, self.now)
-        units = units_of(serials)
-        offered: list[FileReading] = []
-        for each in batch:
-            unit = units.get((each.serial, each.register_code))
-            if unit is not None and each.unit not in {"", unit}:
-                self.refuse(each.line, "wrong_unit", f"The register counts {unit}, not {each.unit}.")
-            else:
-                offered.append(each)
-        report = receive_readings(
-            readings=[_offer(each, self.actor) for each in offered], actor=self.actor, now=self.now
-        )
-        self.stored += report.stored
-        self.duplicates += report.duplicates
-        self.conflicts += len(report.conflicts)
-        for refused in (*report.rejected, *report.quarantined):
+        """Offer a batch to the door, in a transaction that is undone where nothing is to be kept."""
+        with transaction.atomic() if self.dry_run else nullcontext():
+            offered, report = self._offer(batch)
+            if self.dry_run:
+                transaction.set_rollback(True)
+        self.counts.update(stored=report.stored, duplicates=report.duplicates)
+        for refused in report.rejected:
             self.refuse(offered[refused.index].line, refused.code, refused.detail)
-        for conflict in report.conflicts:
-            self._note(offered[conflict.index].line, conflict.code, conflict.detail)
+        for name, kept in (("conflicts", report.conflicts), ("quarantined", report.quarantined)):
+            self.counts[name] += len(kept)
+            for each in kept:
+                self._note(offered[each.index].line, each.code, each.detail)
+
+    def _offer(self, batch: Sequence[FileReading]) -> tuple[list[FileReading], ReadingReport]:
+        serials = {each.serial for each in batch if could_be_serial(each.serial)}
+        known = known_meters(serials)
+        named = [each if each.register_code else self._named(each, known.get(each.serial)) for each in batch]
+        if self.create_meters:
+            made = make_found(readings=named, known=known, commodity=self.commodity, actor=self.actor, now=self.now)
+            self.counts["meters_created"] += made.meters
+            known = known_meters(serials) if made.anything else known
+        offered = [each for each in named if self._fits(each, known.get(each.serial))]
+        offer = partial(_offered, labels=_labels_of(self.actor))
+        return offered, receive_readings(readings=[*map(offer, offered)], actor=self.actor, now=self.now)
+
+    def _fits(self, reading: FileReading, meter: KnownMeter | None) -> bool:
+        """Tell whether a reading may be offered; it is refused here where its register counts otherwise."""
+        kind = meter.kinds.get(reading.register_code) if meter else None
+        if kind is not None and kind != reading.kind:
+            self.refuse(reading.line, *_WRONG_KIND[reading.kind])
+            return False
+        if meter is None and self.create_meters and reading.unit == M3 and not self.commodity:
+            self.refuse(reading.line, *_GAS_OR_WATER)
+            return False
+        return True
+
+    def _named(self, reading: FileReading, meter: KnownMeter | None) -> FileReading:
+        """Give a reading that names no register to the only one of its meter, otherwise to its commodity's total."""
+        if meter is not None and meter.only_code is not None:
+            return replace(reading, register_code=meter.only_code)
+        commodity = meter.type if meter else self.commodity or commodity_of("", reading.unit) or ELECTRIC
+        return replace(reading, register_code=USUAL_CODE[commodity])
 
     def report(self) -> ImportReport:
         """Return the sums, problems by line."""
-        problems = tuple(sorted(self.problems.values(), key=lambda each: (each.line, each.code)))
-        return ImportReport(self.stored, self.duplicates, self.conflicts, self.rejected, self.meters_created, problems)
-
-    def _note(self, line: int, code: str, detail: str) -> None:
-        first = self.problems.get((line, code))
-        self.problems[line, code] = LineProblem(
-            line, code, first.detail if first else detail, first.count + 1 if first else 1
+        count = self.counts
+        return ImportReport(
+            stored=count["stored"],
+            duplicates=count["duplicates"],
+            conflicts=count["conflicts"],
+            quarantined=count["quarantined"],
+            rejected=count["rejected"],
+            meters_created=count["meters_created"],
+            problems_by_code=dict(sorted(self.codes.items())),
+            problems=tuple(sorted(self.problems.values(), key=lambda each: (each.line, each.code))),
         )
 
+    def _note(self, line: int, code: str, detail: str) -> None:
+        self.codes[code] += 1
+        first = self.problems.get((line, code))
+        if first is not None:
+            self.problems[line, code] = replace(first, count=first.count + 1)
+        elif len(self.problems) < MOST_PROBLEMS:
+            self.problems[line, code] = LineProblem(line, code, detail)
 
-def _offer(reading: FileReading, actor: Actor) -> OfferedReading:
+
+def _labels_of(actor: Actor) -> LabelConvention:
+    return LabelConvention(actor.source.label_convention) if actor.source else LabelConvention.PERIOD_END
+
+
+def _offered(reading: FileReading, *, labels: LabelConvention) -> OfferedReading:
     """Return a reading as its source stamps it, for the door to read by the source's convention."""
-    labels = LabelConvention(actor.source.label_convention) if actor.source else LabelConvention.PERIOD_END
     return OfferedReading(
         meter_id=reading.serial,
         timestamp=reading.end - _LABEL_LAG[labels],
         value=reading.value,
         register_code=reading.register_code,
+        quality=reading.quality,
+        unit=reading.unit,
     )
-
-
-def _create_meters(batch: Sequence[FileReading], serials: set[str], actor: Actor, now: datetime) -> int:
-    """Make the electric meters among unknown serials, with their import and export dials; say how many."""
-    unknown = serials.difference(Meter.objects.filter(serial__in=serials).order_by().values_list("serial", flat=True))
-    dials: dict[str, dict[str, Register.Direction]] = {}
-    for each in batch:
-        direction = _direction(each.register_code)
-        if each.serial in unknown and each.unit in {"", KWH} and direction is not None:
-            dials.setdefault(each.serial, {})[each.register_code] = direction
-    return sum(_create_meter(serial, found, actor, now) for serial, found in sorted(dials.items()))
-
-
-def _create_meter(serial: str, dials: Mapping[str, Register.Direction], actor: Actor, now: datetime) -> bool:
-    meter = Meter(serial=serial)
-    try:
-        with transaction.atomic():
-            save_as(actor, meter)
-            for code, direction in sorted(dials.items()):
-                save_as(actor, Register(meter=meter, code=code, direction=direction))
-            audit.record(action="meter.created", obj=meter, actor=actor, now=now, serial=serial)
-    except IntegrityError:
-        # Somebody else made it a moment ago: it is theirs, and its readings are judged by its dials.
-        return False
-    return True
-
-
-def _direction(code: str) -> Register.Direction | None:
-    return _DIRECTIONS.get(code[:4]) if _could_be(code, _LONGEST_CODE) else None
-
-
-def _could_be(name: str, longest: int) -> bool:
-    return 0 < len(name) <= longest and name.isprintable()

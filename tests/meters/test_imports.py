@@ -69,10 +69,11 @@ class TestImportReadings:
             dial(register, 2, 90, line=5),
             dial(register, 2, 102, line=6, unit="m³"),
             dial(register, 2, 102, line=7, serial="SG-nobody\0"),
-            dial(register, 2, 102, line=8, quality=9),
-            dial(register, 2, 102, line=9, start=MIDNIGHT),
-            dial(register, 2, 102, line=9, start=MIDNIGHT + timedelta(hours=1)),
-            dial(register, 3, 103, line=10, quality=19),
+            dial(register, 0, 100, line=8, quality=9),
+            dial(register, 0, 101, line=9, quality=9),
+            dial(register, 2, 102, line=10, start=MIDNIGHT + timedelta(hours=1)),
+            dial(register, 2, 102, line=10, start=MIDNIGHT + timedelta(hours=1)),
+            dial(register, 3, 103, line=11, quality=19),
         )
 
         assert [(each.line, each.code, each.count) for each in report.problems] == [
@@ -81,10 +82,11 @@ class TestImportReadings:
             (5, "regression", 1),
             (6, "wrong_unit", 1),
             (7, "unknown_meter", 1),
-            (8, "estimate_not_taken", 1),
-            (9, "interval_data_not_supported", 2),
+            (9, "estimate_not_taken", 1),
+            (10, "register_is_a_dial", 2),
         ]
-        assert (report.stored, report.duplicates, report.conflicts, report.rejected) == (2, 0, 1, 7)
+        assert (report.stored, report.duplicates, report.conflicts, report.rejected) == (2, 1, 1, 7)
+        assert report.problems_by_code["register_is_a_dial"] == 2
         assert not report.is_whole
         assert [value for _, value in stored(register)] == [100, 101, 103]
         assert ReadingException.objects.get(code="conflict").offered_value == 99

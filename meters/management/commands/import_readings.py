@@ -3,9 +3,8 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.console import Console
@@ -13,34 +12,55 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from accounts.actors import PORTAL, Actor
 from accounts.models import DataSource
-from energy_portal.shared.clock import LabelConvention, zone
+from energy_portal.shared.clock import LabelConvention
 from energy_portal.shared.errors import DomainError
-from meters.formats.layout import COLUMNS, Stamps
-from meters.formats.reading import FileFormat, detect, read
-from meters.services.imports import ImportReport, import_readings
+from meters.formats.layout import COLUMNS
+from meters.formats.reading import FileFormat
+from meters.models.places import Commodity
+from meters.services.file_imports import AUTO, ImportOptions, import_file
+from meters.services.imports import ImportReport
 
-_AUTO = "auto"
 _MOST_LINES_SHOWN = 100
 
 
 class Command(BaseCommand):
     """Take the good half of a file in, and tell of every bad line."""
 
-    help = "Read register readings from a CSV, NEM12/NEM13 or Green Button file; exit with 1 when a line was bad."
+    help = (
+        "Read register readings and half-hours from a CSV, NEM12/NEM13 or Green Button file, also one that is packed "
+        "(.gz); exit with 1 when a line was bad."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the file, its format, and what it does not say itself."""
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--format", choices=[_AUTO, *FileFormat], default=_AUTO, help="default: by how it begins")
+        parser.add_argument("--format", choices=[AUTO, *FileFormat], default=AUTO, help="default: by how it begins")
         parser.add_argument("--source", metavar="NAME", help="the data source that the readings come from")
-        parser.add_argument("--zone", help="of CSV times without an offset; the source's, or the site's, unless told")
+        parser.add_argument(
+            "--zone", default="", help="of CSV times without an offset; the source's, or the site's, unless told"
+        )
         labels = [each.replace("_", "-") for each in LabelConvention]
-        parser.add_argument("--labels", choices=labels, help="what CSV times name; the source's, or period-end")
+        parser.add_argument(
+            "--labels", choices=labels, default="", help="what CSV times name; the source's, or period-end"
+        )
         parser.add_argument("--meter", default="", metavar="SERIAL", help="the meter where the file names none")
         parser.add_argument(
-            "--column", action="append", default=[], metavar="NAME=HEADING", help=f"of a CSV: {', '.join(COLUMNS)}"
+            "--column",
+            action="append",
+            default=[],
+            metavar="NAME=HEADING",
+            help=f"of a CSV: {', '.join(COLUMNS)}; time=DATE+HOUR joins two columns",
         )
-        parser.add_argument("--create-meters", action="store_true", help="make the meters that nobody knows")
+        parser.add_argument("--unit", default="", help="of CSV values whose row names none")
+        parser.add_argument("--scale", default="1", metavar="FACTOR", help="what CSV values are multiplied by")
+        parser.add_argument(
+            "--interval", type=int, default=0, metavar="MINUTES", help="CSV rows without a start count this long"
+        )
+        parser.add_argument("--create-meters", action="store_true", help="make meters and registers that nobody knows")
+        parser.add_argument(
+            "--commodity", choices=Commodity.values, default="", help="of made registers whose code does not tell it"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="judge each batch as if it came alone, keep nothing")
         parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,37 +69,32 @@ class Command(BaseCommand):
         :raises CommandError: a bad option or no such file (2), or a line that was bad (1).
         """
         try:
-            source = _source(options["source"])
-            stamps = _stamps(options, source)
-            with options["file"].open("rb") as file:
-                report = self._import(file, stamps, source, options)
+            report = self._import(options)
         except (DomainError, OSError) as error:
             raise CommandError(str(error), returncode=2) from error
         if options["json"]:
             self.stdout.write(json.dumps(asdict(report), ensure_ascii=False))
         else:
-            self._tell(report)
+            self._tell(report, dry_run=options["dry_run"])
         if not report.is_whole:
-            raise CommandError(f"{len({each.line for each in report.problems})} lines were bad.", returncode=1)
+            lines = len({each.line for each in report.problems})
+            raise CommandError(f"{lines:,} lines were bad or need a decision.", returncode=1)
 
-    def _import(
-        self, file: BinaryIO, stamps: Stamps, source: DataSource | None, options: dict[str, Any]
-    ) -> ImportReport:
-        file_format = detect(file) if options["format"] == _AUTO else FileFormat(options["format"])
+    def _import(self, options: dict[str, Any]) -> ImportReport:
+        source, path = _source(options["source"]), options["file"]
         console = Console(stderr=True)
-        with _bar(console, hidden=options["json"]) as progress:
-            task = progress.add_task(options["file"].name, total=options["file"].stat().st_size)
-            return import_readings(
-                records=read(
-                    file, file_format, stamps=stamps, mapping=_mapping(options), default_serial=options["meter"]
-                ),
+        with _bar(console, hidden=options["json"]) as progress, path.open("rb") as file:
+            task = progress.add_task(path.name, total=path.stat().st_size)
+            return import_file(
+                file=file,
+                name=path.name,
+                options=_told(options),
                 actor=Actor(source=source) if source else PORTAL,
                 now=timezone.now(),
-                create_meters=options["create_meters"],
-                progress=lambda: progress.update(task, completed=file.tell()),
+                progress=lambda done: progress.update(task, completed=done),
             )
 
-    def _tell(self, report: ImportReport) -> None:
+    def _tell(self, report: ImportReport, *, dry_run: bool) -> None:
         for each in report.problems[:_MOST_LINES_SHOWN]:
             times = f" ({each.count} values)" if each.count > 1 else ""
             self.stdout.write(f"line {each.line}: {each.code}{times}: {each.detail}")
@@ -88,7 +103,8 @@ class Command(BaseCommand):
         if report.meters_created:
             self.stdout.write(f"Meters made: {report.meters_created:,}.")
         self.stdout.write(
-            f"Stored {report.stored:,}, duplicates {report.duplicates:,}, conflicts {report.conflicts:,}, "
+            f"{'Would be stored' if dry_run else 'Stored'} {report.stored:,}, duplicates {report.duplicates:,}, "
+            f"conflicts {report.conflicts:,}, waiting for a decision {report.quarantined:,}, "
             f"rejected {report.rejected:,}."
         )
 
@@ -102,17 +118,21 @@ def _source(name: str | None) -> DataSource | None:
     return source
 
 
-def _stamps(options: dict[str, Any], source: DataSource | None) -> Stamps:
-    labels = (options["labels"] or "").replace("-", "_") or (source.label_convention if source else "")
-    name = options["zone"] or (source.zone if source else "") or settings.SITE_ZONE
-    return Stamps(zone(name), LabelConvention(labels or LabelConvention.PERIOD_END))
-
-
-def _mapping(options: dict[str, Any]) -> dict[str, str]:
-    mapping = dict(each.partition("=")[::2] for each in options["column"])
-    if unknown := sorted(name for name, heading in mapping.items() if name not in COLUMNS or not heading):
-        raise CommandError(f"--column takes NAME=HEADING, not {', '.join(unknown)}.", returncode=2)
-    return mapping
+def _told(options: dict[str, Any]) -> ImportOptions:
+    columns = dict(each.partition("=")[::2] for each in options["column"])
+    return ImportOptions(
+        format=options["format"],
+        zone=options["zone"],
+        labels=options["labels"],
+        serial=options["meter"],
+        unit=options["unit"],
+        scale=options["scale"],
+        interval_minutes=options["interval"],
+        columns=columns,
+        commodity=options["commodity"],
+        create_meters=options["create_meters"],
+        dry_run=options["dry_run"],
+    )
 
 
 def _bar(console: Console, *, hidden: bool) -> Progress:
