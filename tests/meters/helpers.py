@@ -1,7 +1,10 @@
 """What tests of the metering paths share."""
 
+import subprocess
+import sys
 from uuid import uuid4
 
+from django.conf import settings
 from rest_framework.test import APIClient
 
 from accounts.api.authentication import SourceCaller
@@ -20,3 +23,8 @@ def client_of(user=None, *, scopes=None, **source) -> APIClient:
     elif user is not None:
         client.force_authenticate(user=user)
     return client
+
+
+def start_script(module: str, *, database: str) -> subprocess.Popen[str]:
+    """Run a module of the tests as a program of its own, on the database of this test."""
+    return subprocess.Popen([sys.executable, "-m", module, database], cwd=settings.BASE_DIR, text=True)
