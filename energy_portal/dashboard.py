@@ -15,7 +15,9 @@ from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
 from meters.models import RegistrationRequest
+from meters.selectors.events import ConsumerLag, outbox_lag
 from meters.selectors.intake import IntakeDay, open_exception_counts, readings_received
+from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
 _PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY = CACHE_KEYS = ("dashboard", "dashboard-requests", "dashboard-exceptions")
@@ -29,6 +31,7 @@ _LINKED = {
 _GOOD_SHARE, _POOR_SHARE = 0.98, 0.9
 _SOURCES_SHOWN = 6
 _QUIET_AFTER = timedelta(hours=2)
+_LATE_AFTER, _STUCK_AFTER = timedelta(minutes=5), timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,25 @@ class SourceSeen:
 
 
 @dataclass(frozen=True)
+class Lag:
+    """How far a consumer of events is behind."""
+
+    of: ConsumerLag
+
+    @property
+    def minutes(self) -> int:
+        """How long the oldest event waits, in whole minutes."""
+        return self.of.age // timedelta(minutes=1)
+
+    @property
+    def grade(self) -> str:
+        """How well it goes, for eyes: ``good``, ``warn`` or ``bad``."""
+        if self.of.failing or self.of.age >= _STUCK_AFTER:
+            return "bad"
+        return "warn" if self.of.age >= _LATE_AFTER else "good"
+
+
+@dataclass(frozen=True)
 class Dashboard:
     """Everything that the front page shows, as it was at ``as_of``."""
 
@@ -102,6 +124,7 @@ class Dashboard:
     requests_waiting: int
     billing: Billing
     sources: tuple[SourceSeen, ...]
+    lags: tuple[Lag, ...]
 
     @property
     def today(self) -> Intake:
@@ -136,6 +159,7 @@ def dashboard_at(*, now: datetime) -> Dashboard:
         requests_waiting=RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count(),
         billing=_billing(now),
         sources=_sources(now),
+        lags=tuple(map(Lag, outbox_lag(now=now, consumers=consumers()))),
     )
 
 

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from meters.models import Job
-from meters.services import jobs, uploads
+from meters.services import deliveries, jobs, uploads
 from meters.services.file_imports import run_import
 from meters.services.jobs import Runner
 from meters.services.partitions import make_partitions_ahead
@@ -16,6 +16,12 @@ from meters.services.partitions import make_partitions_ahead
 def make_partitions() -> list[str]:
     """Make the partitions that the coming months need; daily, months before they are needed."""
     return make_partitions_ahead(now=timezone.now())
+
+
+@shared_task
+def deliver_events() -> int:
+    """Hand events to the apps that wait for them; several workers may do so at once."""
+    return deliveries.deliver_events(now=timezone.now())
 
 
 _RUNNERS: dict[str, Runner] = {

@@ -6,13 +6,15 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.actors import Actor
 from accounts.models import SourceKey
 from billing.models import BillRun
-from energy_portal.dashboard import Intake, dashboard_at
+from energy_portal.dashboard import Intake, Lag, dashboard_at
 from energy_portal.navigation import sidebar
-from meters.models import ReadingException, RegistrationRequest
+from meters.models import DomainEvent, EventDelivery, ReadingException, RegistrationRequest
+from meters.selectors.events import ConsumerLag
 from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import AdminFactory, DataSourceFactory, ManagerFactory, supplied_register
 
@@ -98,6 +100,25 @@ class TestDashboard:
             dashboard_at(now=NOW)
 
         assert len(much) == len(little)
+
+
+class TestLag:
+    @pytest.mark.parametrize(
+        ("minutes", "failing", "grade"), [(0, 0, "good"), (5, 0, "warn"), (60, 0, "bad"), (1, 1, "bad")]
+    )
+    def test_grades_how_long_events_wait(self, minutes, failing, grade):
+        lag = Lag(ConsumerLag("billing", 3, failing, NOW, timedelta(minutes=minutes)))
+
+        assert (lag.minutes, lag.grade) == (minutes, grade)
+
+    def test_stands_on_the_front_page(self, client):
+        client.force_login(ManagerFactory())
+        event = DomainEvent.objects.create(kind="gap_opened", recorded_at=timezone.now() - timedelta(minutes=12))
+        EventDelivery.objects.create(event=event, consumer="post")
+
+        page = client.get(reverse("admin:index")).content.decode()
+
+        assert "1 waiting, the oldest for 12 min" in page
 
 
 class TestIntake:

@@ -145,6 +145,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.make_partitions",
         "schedule": crontab(minute="30", hour="0"),
     },
+    "events": {
+        "task": "meters.tasks.deliver_events",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

@@ -4,17 +4,30 @@ With several worker processes ``PROMETHEUS_MULTIPROC_DIR`` names a folder that t
 they start; without it a process tells only of itself.
 """
 
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Metric,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+logger = logging.getLogger(__name__)
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -27,6 +40,39 @@ _latency = Histogram(
     ("method", "route"),
     buckets=_BUCKETS_SECONDS,
 )
+
+
+class _Watched(Collector):
+    """Figures that are read when somebody asks for them."""
+
+    def __init__(self) -> None:
+        self._reads: dict[str, tuple[str, str, Callable[[], Mapping[str, float]]]] = {}
+
+    def watch(self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._reads[name] = (documentation, label, read)
+
+    def describe(self) -> list[Metric]:
+        """Say nothing ahead: to find out would be to ask the database while the portal starts."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (documentation, label, read) in self._reads.items():
+            family = GaugeMetricFamily(name, documentation, labels=[label])
+            try:
+                for value, figure in read().items():
+                    family.add_metric([value], figure)
+            except Exception:
+                logger.exception("The figure %s cannot be read", name)
+            yield family
+
+
+_watched = _Watched()
+REGISTRY.register(_watched)
+
+
+def watch(name: str, documentation: str, *, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+    """Show a figure that ``read`` tells by the values of a label, each time that somebody asks; once a name."""
+    _watched.watch(name, documentation, label, read)
 
 
 def observe_request(*, method: str, route: str, status: int, seconds: float) -> None:
@@ -45,6 +91,7 @@ def exposition() -> bytes:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_watched)
     return generate_latest(registry)
 
 

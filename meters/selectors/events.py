@@ -35,3 +35,16 @@ def outbox_lag(*, now: datetime, consumers: Iterable[str] = ()) -> list[Consumer
     for name, waiting, failing, oldest in rows:
         found[name] = ConsumerLag(name, waiting, failing, oldest, max(timedelta(0), now - oldest))
     return [found[name] for name in sorted(found)]
+
+
+def waiting_events() -> dict[str, float]:
+    """Return how many events wait for each consumer for which any do."""
+    waiting = EventDelivery.objects.filter(handled_at=None).order_by()
+    return dict(waiting.values_list("consumer").annotate(waiting=Count("pk")))
+
+
+def oldest_events() -> dict[str, float]:
+    """Return since when, seconds since the epoch, the oldest event waits for each consumer."""
+    waiting = EventDelivery.objects.filter(handled_at=None).order_by()
+    oldest = waiting.values_list("consumer").annotate(oldest=Min("event__recorded_at"))
+    return {consumer: at.timestamp() for consumer, at in oldest}

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from prometheus_client import REGISTRY
 
-from energy_portal.shared.observability import exposition, observe_request, request_metrics
+from energy_portal.shared.observability import exposition, observe_request, request_metrics, watch
 
 
 def counted(**labels):
@@ -57,3 +57,23 @@ class TestExposition:
 
         assert 'portal_http_requests_total{method="GET",route="/seen",status="200"}' in text
         assert 'portal_http_request_seconds_bucket{le="0.025",method="GET",route="/seen"}' in text
+
+
+class TestWatch:
+    def test_asks_each_time(self):
+        figures = {"billing": 3.0}
+        watch("portal_watched", "A figure.", label="consumer", read=lambda: figures)
+        assert b'portal_watched{consumer="billing"} 3.0' in exposition()
+
+        figures["billing"] = 4.0
+
+        assert b'portal_watched{consumer="billing"} 4.0' in exposition()
+
+    def test_shows_the_others_where_one_cannot_be_read(self, caplog):
+        def fail():
+            raise OSError("no database")
+
+        watch("portal_watched", "A figure.", label="consumer", read=fail)
+
+        assert b"portal_http_requests" in exposition()
+        assert "portal_watched cannot be read" in caplog.text
