@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class BillingConfig(AppConfig):
     name = "billing"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from billing.services import listening
+        from meters.services.outbox import register_consumer
+
+        register_consumer(listening.CONSUMER, kinds=listening.KINDS, handle=listening.hear)

@@ -18,6 +18,7 @@ from accounts.services import audit
 from energy_portal.shared.errors import Conflict, Invalid
 from meters import store
 from meters.models import Binding, ChainEvent, Installation, Meter, Register, ServicePoint
+from meters.services.changes import tell_of_change
 from meters.services.history import save_as
 from meters.services.judging import Estimates, Standing
 from meters.services.openings import rollover
@@ -85,6 +86,7 @@ def install_meter(
         raise MeterInUse(f"The meter {meter} hangs somewhere already.") from error
     _note_reads(service_point, _registers(meter), first_reads, ChainEvent.Kind.INSTALLED, at, now)
     audit.record(action="meter.installed", obj=meter, actor=actor, now=now, at=at.isoformat(), place=service_point.code)
+    tell_of_change(service_point=service_point, act="meter.installed", at=at, now=now)
     return installation
 
 
@@ -112,6 +114,7 @@ def remove_meter(
     place = installation.service_point
     _note_reads(place, _registers(meter), last_reads, ChainEvent.Kind.REMOVED, at, now)
     audit.record(action="meter.removed", obj=meter, actor=actor, now=now, at=at.isoformat(), place=place.code)
+    tell_of_change(service_point=place, act="meter.removed", at=at, now=now)
     return installation
 
 
@@ -168,6 +171,7 @@ def move_in(
     audit.record(
         action="account.moved_in", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
     )
+    tell_of_change(service_point=service_point, act="account.moved_in", at=at, now=now, account_id=str(account.pk))
     return binding
 
 
@@ -198,6 +202,7 @@ def move_out(
     audit.record(
         action="account.moved_out", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
     )
+    tell_of_change(service_point=service_point, act="account.moved_out", at=at, now=now, account_id=str(account.pk))
     return binding
 
 
@@ -254,6 +259,7 @@ def change_multiplier(
         before=str(before),
         after=str(multiplier),
     )
+    tell_of_change(service_point=place, act="register.multiplier_changed", at=at, now=now)
     return register
 
 

@@ -6,7 +6,7 @@ import pytest
 from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry
 from energy_portal.shared.clock import Period
-from meters.models import ChainEvent, Register, RegisterState
+from meters.models import ChainEvent, DomainEvent, ReadingWork, Register, RegisterState
 from meters.selectors.consumption import Granularity, account_consumption, meter_consumption
 from meters.services import chain
 from meters.services.readings import OfferedReading, receive_readings
@@ -272,3 +272,48 @@ class TestRemovedMeterOfAnotherTime:
         InstallationFactory(service_point=installation.service_point, meter=MeterFactory(), valid=since(at(3)))
 
         assert offer(register, (1, 5), (2, 8)).stored == 2
+
+
+class TestWhatAChangeLeavesBehind:
+    def acts(self):
+        events = DomainEvent.objects.filter(kind="chain_changed").order_by("pk")
+        return [(event.data["act"], event.start) for event in events]
+
+    def test_is_an_event_an_act(self, register, point):
+        install(register, point)
+        account = CustomerAccountFactory()
+        chain.move_in(account=account, service_point=point, at=at(1), actor=PORTAL, now=NOW)
+        chain.change_multiplier(
+            register=register, multiplier=Decimal(2), value=Decimal(5), at=at(2), actor=PORTAL, now=NOW
+        )
+        chain.move_out(account=account, service_point=point, at=at(3), actor=PORTAL, now=NOW)
+        remove(register, 4)
+
+        assert self.acts() == [
+            ("meter.installed", at(0)),
+            ("account.moved_in", at(1)),
+            ("register.multiplier_changed", at(2)),
+            ("account.moved_out", at(3)),
+            ("meter.removed", at(4)),
+        ]
+        assert set(DomainEvent.objects.values_list("service_point", flat=True)) == {point.pk}
+        moved = DomainEvent.objects.filter(data__account_id=str(account.pk))
+        assert moved.count() == 2
+
+    def test_is_energy_to_be_summed_anew_of_every_register_that_hung_there(self, register, point):
+        install(register, point)
+        ReadingWork.objects.all().delete()
+
+        remove(register, 4)
+
+        work = ReadingWork.objects.get()
+        assert (work.purpose, work.register_ids, work.low, work.high) == ("rollup", [register.pk], at(4), NOW)
+
+    def test_is_nothing_where_the_act_was_refused(self, register, point):
+        install(register, point)
+        DomainEvent.objects.all().delete()
+
+        with pytest.raises(chain.PlaceTaken):
+            install(RegisterFactory(), point)
+
+        assert self.acts() == []
