@@ -6,6 +6,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts.admin.access import AccountAccessAdmin, InvitationAdmin
 from accounts.admin.customers import CustomerAccountAdmin, FamilyMemberAdmin, PremisesAdmin
+from accounts.admin.exports import record_export
 from accounts.admin.records import AuditEntryAdmin, IdempotencyRecordAdmin
 from accounts.admin.sources import DataSourceAdmin, SourceKeyAdmin
 from accounts.admin.users import UserAdmin
@@ -21,6 +22,7 @@ __all__ = [
     "PremisesAdmin",
     "SourceKeyAdmin",
     "UserAdmin",
+    "record_export",
 ]
 
 # Roles stand in the place of groups, and tokens are bookkeeping of the API's login.

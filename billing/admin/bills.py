@@ -52,6 +52,7 @@ class BillLineInline(ReadOnlyInline):
 @admin.register(Bill)
 class BillAdmin(AppendOnlyAdmin):
     list_display = ("name", "account", "month_name", "status_label", "consumption_kwh", "total", "currency", "document")
+    export_without = ("document",)
     list_select_related = ("account",)
     list_filter = ("status", MonthFilter, "held_because")
     search_fields = ("^number", "^account__number", "account__owner_name")

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminDateWidget
 from billing.models import Bill, BillLine, Tariff, TariffAssignment, TariffVersion, Tax, TaxVersion
 from energy_portal.shared.admin import HistoryAdmin, PortalAdmin
 
-_LOCAL_DAYS = {DateRangeField: {"widget": RangeWidget(UnfoldAdminDateWidget())}}
+_LOCAL_DAYS: dict[Any, Any] = {DateRangeField: {"widget": RangeWidget(UnfoldAdminDateWidget())}}
 
 
 class VersionForm(forms.ModelForm):  # type: ignore[type-arg]

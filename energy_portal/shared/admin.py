@@ -9,9 +9,11 @@ from django.utils.formats import date_format
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
 
+from energy_portal.shared.admin_exports import ListExport
 
-class PortalAdmin(ModelAdmin):  # type: ignore[misc]
-    """Lists that open fast however long they are, forms that fit a screen."""
+
+class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
+    """Lists that open fast however long they are and leave as CSV, forms that fit a screen."""
 
     list_per_page = 50
     show_full_result_count = False
