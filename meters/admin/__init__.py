@@ -1,6 +1,7 @@
 """The managers' pages for everything that meters."""
 
 from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
+from meters.admin.history import SupersededReadingAdmin
 from meters.admin.meters import MeterAdmin, RegisterAdmin
 from meters.admin.queues import ReadingExceptionAdmin, RegistrationRequestAdmin
 from meters.admin.service_points import ServicePointAdmin
@@ -14,4 +15,5 @@ __all__ = [
     "RegisterAdmin",
     "RegistrationRequestAdmin",
     "ServicePointAdmin",
+    "SupersededReadingAdmin",
 ]

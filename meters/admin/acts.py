@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.models import CustomerAccount
 from meters.models import Meter, Register
@@ -70,6 +75,7 @@ class _ActForm(forms.Form):
     """When it happened, and what the registers that hang there showed then."""
 
     at = _instant_field()
+    asks_reads = True
     reads_required = False
     new_reads = False
 
@@ -77,7 +83,7 @@ class _ActForm(forms.Form):
         super().__init__(data)
         self.registers = list(registers)
         self.fields["at"].initial = timezone.localtime(now).strftime(_MINUTE_FORMAT)
-        for register in self.registers:
+        for register in self.registers if self.asks_reads else ():
             label = f"{register.meter.serial} {register.code} shows, {register.unit}"
             self.fields[f"read_{register.pk}"] = _read_field(label, required=self.reads_required)
         if self.new_reads:
@@ -125,14 +131,35 @@ class MoveForm(_ActForm):
     account = _AccountNumber(label="Account number")
 
 
+def _multiplier_field() -> forms.DecimalField:
+    return forms.DecimalField(
+        min_value=Decimal("0.0001"), max_digits=12, decimal_places=4, widget=UnfoldAdminDecimalFieldWidget()
+    )
+
+
 class MultiplierForm(forms.Form):
     """Another multiplier from an instant on."""
 
     at = _instant_field()
     value = _read_field("The register shows", required=True)
-    multiplier = forms.DecimalField(
-        min_value=Decimal("0.0001"), max_digits=12, decimal_places=4, widget=UnfoldAdminDecimalFieldWidget()
-    )
+    multiplier = _multiplier_field()
+
+
+class PlaceMultiplierForm(_ActForm):
+    """Another multiplier of a register that hangs there, from an instant on."""
+
+    register = forms.TypedChoiceField(widget=UnfoldAdminSelectWidget)
+    value = _read_field("The register shows", required=True)
+    multiplier = _multiplier_field()
+    asks_reads = False
+
+    def __init__(self, data: Any = None, *, registers: Iterable[Register], now: datetime) -> None:
+        super().__init__(data, registers=registers, now=now)
+        choice = cast("forms.TypedChoiceField", self.fields["register"])
+        choice.choices = [
+            (register.pk, f"{register}, counts {register.multiplier:f} times") for register in self.registers
+        ]
+        choice.coerce = {str(register.pk): register for register in self.registers}.__getitem__
 
 
 class NoteForm(forms.Form):

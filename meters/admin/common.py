@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from energy_portal.shared.admin import ReadOnlyInline, moment
 from energy_portal.shared.errors import DomainError
-from meters.models import Register
+from meters.models import Quality, Register
 
 ACT_TEMPLATE = "admin/meters/act.html"
 FilledForm = TypeVar("FilledForm", bound=forms.Form)
@@ -58,6 +58,21 @@ def dial_text(value: Decimal | None, register: Register | None) -> str:
         return "-"
     places = max(register.decimals, -int(value.normalize().as_tuple().exponent))
     return f"{value:.{places}f} {register.unit}"
+
+
+_ESTIMATED_BY = {
+    Quality.REFERENCE_DAY: "estimated by a like day",
+    Quality.LINEAR: "estimated on the line between reads",
+    Quality.PROJECTED: "estimated ahead",
+}
+
+
+def quality_text(quality: int | None) -> str:
+    """Say in words how far a value can be trusted."""
+    if quality is None:
+        return "-"
+    known = Quality(quality)
+    return _ESTIMATED_BY.get(known, known.label.lower())
 
 
 class Since:

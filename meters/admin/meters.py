@@ -1,6 +1,6 @@
 """Meters and their registers, with the newest readings of each register."""
 
-from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -8,7 +8,6 @@ from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
@@ -17,8 +16,11 @@ from accounts.models import User
 from energy_portal.shared.admin import HistoryAdmin, moment
 from meters.admin.acts import MultiplierForm
 from meters.admin.common import Question, VisibleRows, ask_then, change_url, dial_text
+from meters.admin.history import asked_instant, history_of
+from meters.admin.panels import day_rows, readings_table
 from meters.models import Meter, Register
-from meters.selectors.desk import newest_readings, with_place
+from meters.selectors.desk import newest_days, newest_readings, with_place
+from meters.selectors.timeline import meter_history
 from meters.services.chain import change_multiplier
 from meters.services.status import change_meter_status
 
@@ -126,17 +128,21 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Add a page of each register's readings."""
+        """Add a page of each register's readings, its days and what happened to it."""
         meter = self.get_object(request, object_id)
         context = {**(extra_context or {})}
         if isinstance(meter, Meter):
-            before = _instant(request.GET.get("before", ""))
-            wanted = request.GET.get("register", "")
+            before, wanted = asked_instant(request, "before"), request.GET.get("register", "")
+            registers = list(meter.registers.all())
             context["pages"] = [
-                newest_readings(register=register, before=before if str(register.pk) == wanted else None)
-                for register in meter.registers.all()
+                readings_table(
+                    newest_readings(register=register, before=before if str(register.pk) == wanted else None)
+                )
+                for register in registers
             ]
             context["is_older"] = before is not None
+            context["days"] = day_rows(newest_days(registers=registers))
+            context["history"] = history_of(request, partial(meter_history, meter=meter))
         return super().change_view(request, object_id, form_url, context)
 
 
@@ -199,12 +205,3 @@ class RegisterAdmin(HistoryAdmin):
             form=MultiplierForm(request.POST or None),
             act=act,
         )
-
-
-def _instant(text: str) -> datetime | None:
-    """Read where a page begins; whatever is no instant begins at the newest."""
-    try:
-        instant = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return instant if instant is not None and timezone.is_aware(instant) else None

@@ -1,6 +1,6 @@
-"""A small chart of half-hourly energy: what is missing stays blank."""
+"""A small chart of half-hourly energy: what is estimated is hatched, what is missing stays blank."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,13 +30,18 @@ class DayMark:
 
 @dataclass(frozen=True)
 class ProfileChart:
-    """Lines of an SVG of :data:`WIDTH` by :data:`HEIGHT`; ``top_kwh`` is the energy at its upper edge."""
+    """Lines of an SVG of :data:`WIDTH` by :data:`HEIGHT`; ``top_kwh`` is the energy at its upper edge.
+
+    ``hatched`` are the areas below the line where energy is estimated.
+    """
 
     lines: tuple[str, ...]
+    hatched: tuple[str, ...]
     days: tuple[DayMark, ...]
     top_kwh: Decimal
     energy_kwh: Decimal
     known: int
+    estimated: int
     total: int
     width: int = WIDTH
     height: int = HEIGHT
@@ -58,17 +63,16 @@ def profile_chart(series: Sequence[Interval]) -> ProfileChart | None:
     def level(energy: Decimal) -> float:
         return round(HEIGHT * (1 - float(energy / top)), 1)
 
-    lines = []
-    for known, run in groupby(series, key=lambda interval: interval.energy_kwh is not None):
-        if known:
-            points = [
-                f"{place(instant)},{level(interval.energy_kwh or Decimal(0))}"
-                for interval in run
-                for instant in (interval.start, interval.end)
-            ]
-            lines.append(" ".join(points))
+    def line(run: Sequence[Interval]) -> str:
+        steps = ((each, instant) for each in run for instant in (each.start, each.end))
+        return " ".join(f"{place(instant)},{level(each.energy_kwh or Decimal(0))}" for each, instant in steps)
+
+    def area(run: Sequence[Interval]) -> str:
+        return f"{place(run[0].start)},{HEIGHT} {line(run)} {place(run[-1].end)},{HEIGHT}"
+
     return ProfileChart(
-        lines=tuple(lines),
+        lines=tuple(line(run) for run in _runs(series, _is_known)),
+        hatched=tuple(area(run) for run in _runs(series, _is_estimated)),
         days=tuple(
             DayMark(place(interval.start), _day_name(interval.start))
             for interval in series
@@ -77,8 +81,21 @@ def profile_chart(series: Sequence[Interval]) -> ProfileChart | None:
         top_kwh=top,
         energy_kwh=sum(energies, Decimal(0)),
         known=len(energies),
+        estimated=sum(_is_estimated(interval) for interval in series),
         total=len(series),
     )
+
+
+def _runs(series: Sequence[Interval], wanted: Callable[[Interval], bool]) -> list[list[Interval]]:
+    return [list(run) for fits, run in groupby(series, key=wanted) if fits]
+
+
+def _is_known(interval: Interval) -> bool:
+    return interval.energy_kwh is not None
+
+
+def _is_estimated(interval: Interval) -> bool:
+    return _is_known(interval) and interval.estimated
 
 
 def _is_midnight(instant: datetime) -> bool:

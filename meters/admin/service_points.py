@@ -1,6 +1,7 @@
 """Service points: who is supplied by which meter, the last days, and what can happen there."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -12,12 +13,15 @@ from unfold.decorators import action, display
 
 from accounts.admin.common import actor_of
 from energy_portal.shared.admin import HistoryAdmin
-from meters.admin.acts import ExchangeForm, InstallForm, MoveForm, RemoveForm, _ActForm
+from meters.admin.acts import ExchangeForm, InstallForm, MoveForm, PlaceMultiplierForm, RemoveForm, _ActForm
 from meters.admin.chain import BindingInline, ChainEventInline, InstallationInline
 from meters.admin.common import Question, VisibleRows, ask_then, change_url
+from meters.admin.history import history_of
+from meters.admin.panels import day_rows, readings_table
 from meters.admin.profile import profile_chart
 from meters.models import ServicePoint
-from meters.selectors.desk import newest_readings, recent_profile, registers_at, with_supply
+from meters.selectors.desk import newest_days, newest_readings, recent_profile, registers_at, with_supply
+from meters.selectors.timeline import place_history
 from meters.services import chain
 
 _STATUS_COLOURS = {ServicePoint.Status.ACTIVE: "success", ServicePoint.Status.INACTIVE: "warning"}
@@ -42,13 +46,21 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
     autocomplete_fields = ("premises",)
     fieldsets = (
         (None, {"fields": ("code", "premises", ("commodity", "service_class"), "greatest_rate_per_hour", "status")}),
+        ("Gas", {"fields": (("calorific_value_mj_m3", "volume_correction"),), "classes": ("collapse",)}),
     )
     inlines = (BindingInline, InstallationInline, ChainEventInline)
     actions_detail = (
         {
             "title": "Record an event",
             "icon": "edit_calendar",
-            "items": ("exchange_meter", "install_meter", "remove_meter", "move_in", "move_out"),
+            "items": (
+                "exchange_meter",
+                "install_meter",
+                "remove_meter",
+                "change_multiplier",
+                "move_in",
+                "move_out",
+            ),
         },
     )
     change_form_outer_before_template = "admin/meters/service_point_panel.html"
@@ -83,18 +95,21 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Add the panel with the last days and the newest readings."""
+        """Add the panel with the last days, the history and the newest readings."""
         service_point = self.get_object(request, object_id)
-        panel = self._panel(service_point) if service_point is not None else {}
+        panel = self._panel(request, service_point) if service_point is not None else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **panel})
 
-    def _panel(self, service_point: ServicePoint) -> dict[str, Any]:
+    def _panel(self, request: HttpRequest, service_point: ServicePoint) -> dict[str, Any]:
         now = timezone.now()
         registers = registers_at(service_point=service_point, now=now)
         return {
             "profile": profile_chart(recent_profile(service_point=service_point, now=now)),
-            "pages": [newest_readings(register=register, limit=_READINGS_SHOWN) for register in registers],
-            "account_name": getattr(service_point, "account_name", None),
+            "history": history_of(request, partial(place_history, service_point=service_point)),
+            "days": day_rows(newest_days(registers=registers)),
+            "pages": [
+                readings_table(newest_readings(register=register, limit=_READINGS_SHOWN)) for register in registers
+            ],
         }
 
     @action(description="Exchange meter", url_path="exchange", permissions=["change"], icon="swap_horiz")
@@ -150,6 +165,24 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
             return f"{meter} was taken down."
 
         return self._act(request, object_id, RemoveForm, act, "Remove the meter", "Remove")
+
+    @action(description="Change multiplier", url_path="multiplier", permissions=["change"], icon="close")
+    def change_multiplier(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let a register of the meter that hangs there count another number of times from an instant on."""
+
+        def act(form: _ActForm, service_point: ServicePoint) -> str:
+            register, multiplier = form.cleaned_data["register"], form.cleaned_data["multiplier"]
+            chain.change_multiplier(
+                register=register,
+                multiplier=multiplier,
+                value=form.cleaned_data["value"],
+                at=form.cleaned_data["at"],
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+            return f"{register} counts {multiplier} times from then on."
+
+        return self._act(request, object_id, PlaceMultiplierForm, act, "Change a multiplier", "Change")
 
     @action(description="Move in", url_path="move-in", permissions=["change"], icon="login")
     def move_in(self, request: HttpRequest, object_id: str) -> HttpResponse:

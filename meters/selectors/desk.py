@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Concat
+from django.db.models import CharField, F, OuterRef, QuerySet, Subquery, Value, Window
+from django.db.models.functions import Concat, RowNumber
 
 from energy_portal.shared.clock import Period, floor_half_hour
-from meters.models import Binding, Installation, Meter, Register, RegisterReading, ServicePoint
+from meters.models import Binding, Installation, Meter, Register, RegisterDay, RegisterReading, ServicePoint
 from meters.selectors.consumption import Granularity, Interval, meter_consumption
 
 READINGS_A_PAGE = 24
 PROFILE_DAYS = 7
+DAYS_SHOWN = 7
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,18 @@ def recent_profile(*, service_point: ServicePoint, now: datetime, days: int = PR
             if interval.energy_kwh is not None or interval.start not in known:
                 known[interval.start] = interval
     return [known[start] for start in sorted(known)]
+
+
+def newest_days(*, registers: Sequence[Register], limit: int = DAYS_SHOWN) -> list[RegisterDay]:
+    """Return the newest day totals of registers, newest first, ``limit`` days of each; in one query."""
+    ids = [register.pk for register in registers]
+    named = {register.pk: register for register in registers}
+    rank = Window(RowNumber(), partition_by="register_id", order_by=F("time").desc())
+    days = RegisterDay.objects.filter(register_id__in=ids).annotate(rank=rank).filter(rank__lte=limit)
+    found: list[RegisterDay] = sorted(days, key=lambda day: (-day.time.timestamp(), ids.index(day.register_id)))
+    for day in found:
+        day.register = named[day.register_id]
+    return found
 
 
 def _half_hours(meter: Meter, period: Period, now: datetime) -> Sequence[Interval]:

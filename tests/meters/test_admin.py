@@ -255,7 +255,7 @@ class TestMeterPage:
 
         page = manager_client.get(page_url(register.meter), query).context["pages"][0]
 
-        assert page.readings[0].value == Decimal(1000)
+        assert page.readings[0].value == "1000.000 kWh"
 
     def test_adds_a_meter_with_its_register(self, manager_client):
         form = {
