@@ -3,27 +3,27 @@
 import html
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
 from django.dispatch import Signal
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
+from energy_portal.shared.downloads import StreamedFile
 from energy_portal.shared.tables import csv_lines
 
 # Sent with ``request``, ``page`` (the model's label), ``rows`` and ``query`` before the first line leaves.
@@ -47,7 +47,7 @@ class ListExport(ModelAdmin[Any]):
         context = {**(extra_context or {}), "export_url": reverse(f"admin:{self._export_name}")}
         return super().changelist_view(request, context)
 
-    def export_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Stream all rows that the list would page through."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
@@ -64,14 +64,9 @@ class ListExport(ModelAdmin[Any]):
             rows=listed.result_count,
             query=request.GET.urlencode(),
         )
-        return StreamingHttpResponse(
-            _as_it_comes(lines) if isinstance(request, ASGIRequest) else lines,
-            content_type="text/csv; charset=utf-8",
-            headers={
-                "Content-Disposition": f'attachment; filename="{self._file_name()}"',
-                "Cache-Control": "no-store",
-            },
-        )
+        answer = StreamedFile(lines, name=self._file_name(), content_type="text/csv; charset=utf-8")
+        answer["Cache-Control"] = "no-store"
+        return answer
 
     @property
     def _list_name(self) -> str:
@@ -130,10 +125,3 @@ def _plain(value: Any) -> object:
     if isinstance(value, list | dict):
         return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
     return value
-
-
-async def _as_it_comes(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Read lines in the request's own thread, one chunk at a time, so that no list is ever held whole."""
-    following = sync_to_async(lambda: next(lines, None), thread_sensitive=True)
-    while (chunk := await following()) is not None:
-        yield chunk

@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.sites import AdminSite
 from django.db import connection
-from django.test import AsyncRequestFactory, Client
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -14,7 +14,7 @@ from accounts.actors import PORTAL
 from accounts.models import AuditEntry, CustomerAccount, DataSource, Invitation, SourceKey, User
 from accounts.services.sources import rotate_key
 from energy_portal.shared.admin import PortalAdmin
-from energy_portal.shared.admin_exports import ListExport, _as_it_comes
+from energy_portal.shared.admin_exports import ListExport
 from meters.models import ChainEvent, ReadingException, ServicePoint
 from tests.factories import (
     AccountAccessFactory,
@@ -182,14 +182,3 @@ class TestListExport:
         entry = AuditEntry.objects.get(action="list.exported")
         assert entry.detail == {"page": "accounts.customeraccount", "rows": 2, "query": "q=A-"}
         assert entry.user.role == "admin"
-
-    def test_is_read_as_it_comes_where_the_server_is_asynchronous(self):
-        request = AsyncRequestFactory().get("/")
-        request.user = AdminFactory()
-
-        answer = PAGES[CustomerAccount].export_view(request)
-
-        assert answer.is_async
-
-    async def test_passes_chunks_on_one_by_one(self):
-        assert [chunk async for chunk in _as_it_comes(iter([b"a", b"b"]))] == [b"a", b"b"]
