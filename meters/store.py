@@ -125,39 +125,6 @@ _PLACES = """
         ORDER BY valid DESC LIMIT 1
     ) AS installation ON true
 """
-_WITHIN = """
-    WITH asked AS (
-        SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
-            AS asked (register_id, low, high)
-    ), stay AS (
-        SELECT * FROM unnest(%(stay_registers)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-            AS stay (register_id, low, high)
-    )
-    SELECT asked.register_id, reading.*
-    FROM asked CROSS JOIN LATERAL (
-        SELECT time, value, quality FROM meters_registerreading
-        WHERE register_id = asked.register_id AND time BETWEEN asked.low AND asked.high
-          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
-        ORDER BY time
-    ) AS reading
-    UNION
-    SELECT stay.register_id, reading.*
-    FROM stay CROSS JOIN LATERAL (
-        SELECT time, value, quality FROM meters_registerreading
-        WHERE register_id = stay.register_id AND time BETWEEN stay.low AND stay.high
-          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
-        ORDER BY time LIMIT 1
-    ) AS reading
-    UNION
-    SELECT stay.register_id, reading.*
-    FROM stay CROSS JOIN LATERAL (
-        SELECT time, value, quality FROM meters_registerreading
-        WHERE register_id = stay.register_id AND time BETWEEN stay.low AND stay.high
-          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
-        ORDER BY time DESC LIMIT 1
-    ) AS reading
-    ORDER BY 1, 2
-"""
 _RECEIVED = """
     SELECT day.number, count(reading.time)
     FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS day (low, high, number)
@@ -322,25 +289,6 @@ def places_of(asked: Sequence[tuple[int, datetime]]) -> list[UUID | None]:
     return found
 
 
-def readings_within(windows: Sequence[Window], stays: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:
-    """Return (register, time, value, quality) of readings inside windows, and of the first and last of each stay.
-
-    In the order of register and time, each once. Served by the partitions' keys: one descent a window and two a stay,
-    in the partitions between the lowest and the highest bound.
-    """
-    if not windows and not stays:
-        return []
-    parameters: dict[str, Any] = _asked(windows) | _bounds([*windows, *stays])
-    parameters |= {
-        "stay_registers": _array(stay.register_id for stay in stays),
-        "starts": _array(stay.low for stay in stays),
-        "ends": _array(stay.high for stay in stays),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_WITHIN, parameters)
-        return list(cursor.fetchall())
-
-
 def count_received(days: Sequence[tuple[datetime, datetime]]) -> list[int]:
     """Count the readings that end in each ``(start, end]``.
 
@@ -383,11 +331,4 @@ def _asked(windows: Sequence[Window]) -> dict[str, Any]:
         "registers": _array(window.register_id for window in windows),
         "lows": _array(window.low for window in windows),
         "highs": _array(window.high for window in windows),
-    }
-
-
-def _bounds(windows: Sequence[Window]) -> dict[str, Any]:
-    return {
-        "lowest": min(window.low for window in windows),
-        "highest": max(window.high for window in windows),
     }

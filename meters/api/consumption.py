@@ -22,6 +22,7 @@ from meters.selectors.consumption import (
     meter_period,
     meter_zone,
 )
+from meters.selectors.periods import past_instant
 
 _LONGEST_BY_HALF_HOUR = timedelta(days=2)
 _DESCRIPTION = (
@@ -32,7 +33,9 @@ _DESCRIPTION = (
     "the energy that rests on such edges. `last_30_minutes` is the newest known half-hour of the last 24 hours. In "
     "`series` an interval is known as a whole or null; only the last one of a running period shows its part so far. "
     "Without `granularity` it is half-hours up to two days, otherwise days. A meter is followed wherever it hung; an "
-    "account over all its places and through exchanges. Customers see their own times of supply only."
+    "account over all its places and through exchanges. Customers see their own times of supply only. With `as_of` "
+    "the answer is what was known at that instant: later readings are not there yet, and what was superseded later "
+    "still stands."
 )
 _EXAMPLE = OpenApiExample(
     "last month",
@@ -114,6 +117,7 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
     meter = meter_for(serial=serial, user=user)
     within = periods_for(meter=meter, user=user)
     site = meter_zone(meter=meter)
+    as_of = past_instant(asked.get("as_of"), now=now, zone=site)
     period = meter_period(
         meter=meter,
         name=asked.get("period") or _name(asked, default),
@@ -122,9 +126,16 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
         from_=asked.get("from"),
         to=asked.get("to"),
         within=within,
+        as_of=as_of,
     )
     consumption = meter_consumption(
-        meter=meter, period=period, granularity=_granularity(asked, period), now=now, zone=site, within=within
+        meter=meter,
+        period=period,
+        granularity=_granularity(asked, period),
+        now=now,
+        zone=site,
+        within=within,
+        as_of=as_of,
     )
     return Response(ConsumptionOut(consumption, context={"zone": site, "of": {"meter_id": meter.serial}}).data)
 
@@ -132,15 +143,20 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
 def _of_account(request: Request, account_number: str, asked: dict[str, Any]) -> Response:
     now = timezone.now()
     account = account_for(number=account_number, user=asking_person(request))
+    site = zone(account.zone)
+    as_of = past_instant(asked.get("as_of"), now=now, zone=site)
     period = account_period(
         account=account,
         name=asked.get("period") or _name(asked, PeriodName.MONTH),
         now=now,
         from_=asked.get("from"),
         to=asked.get("to"),
+        as_of=as_of,
     )
-    consumption = account_consumption(account=account, period=period, granularity=_granularity(asked, period), now=now)
-    context = {"zone": zone(account.zone), "of": {"account_id": account.number}}
+    consumption = account_consumption(
+        account=account, period=period, granularity=_granularity(asked, period), now=now, as_of=as_of
+    )
+    context = {"zone": site, "of": {"account_id": account.number}}
     return Response(ConsumptionOut(consumption, context=context).data)
 
 

@@ -126,6 +126,7 @@ class PeriodQuery(serializers.Serializer[Any]):
             **super().get_fields(),
             "from": InstantField(required=False, help_text="Start of a custom period."),
             "to": InstantField(required=False, help_text="End of a custom period, not included."),
+            "as_of": InstantField(required=False, help_text="When it was known: now unless told; not in the future."),
         }
 
 

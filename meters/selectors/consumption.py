@@ -90,12 +90,13 @@ class _Axis:
     runs: bool
     granularity: Granularity | None
     pieces: Sequence[Period]
-    now: datetime
+    known_at: datetime
 
     @classmethod
-    def of(cls, period: Period, granularity: Granularity | None, zone: ZoneInfo, now: datetime) -> "_Axis":
-        cut = ended(period, now, zone)
-        return cls(cut, cut.end < period.end, granularity, pieces(cut, granularity, zone) if granularity else (), now)
+    def of(cls, period: Period, granularity: Granularity | None, zone: ZoneInfo, known_at: datetime) -> "_Axis":
+        cut = ended(period, known_at, zone)
+        parts = pieces(cut, granularity, zone) if granularity else ()
+        return cls(cut, cut.end < period.end, granularity, parts, known_at)
 
     def question(self, stretch: _Stretch) -> Question:
         inner = (piece.start for piece in self.pieces if stretch.period.start < piece.start < stretch.period.end)
@@ -108,25 +109,39 @@ class _Axis:
 
 
 def account_consumption(
-    *, account: CustomerAccount, period: Period, granularity: Granularity | None, now: datetime
+    *,
+    account: CustomerAccount,
+    period: Period,
+    granularity: Granularity | None,
+    now: datetime,
+    as_of: datetime | None = None,
 ) -> Consumption:
     """Return what an account used in a period: at all places where it was supplied, while it was.
 
     Energy that its meters sent out is not subtracted. Series follow the account's clock.
 
+    :param as_of: when it was known; now unless told.
     :raises InvalidPeriod: more intervals than an answer may hold.
     """
-    return accounts_consumption(accounts=[account], period=period, granularity=granularity, now=now)[account]
+    found = accounts_consumption(accounts=[account], period=period, granularity=granularity, now=now, as_of=as_of)
+    return found[account]
 
 
 def accounts_consumption(
-    *, accounts: Sequence[CustomerAccount], period: Period, granularity: Granularity | None, now: datetime
+    *,
+    accounts: Sequence[CustomerAccount],
+    period: Period,
+    granularity: Granularity | None,
+    now: datetime,
+    as_of: datetime | None = None,
 ) -> dict[CustomerAccount, Consumption]:
     """Return what each of several accounts used, in six queries.
 
+    :param as_of: when it was known; now unless told.
     :raises InvalidPeriod: more intervals than an answer may hold.
     """
-    axes = {account.pk: _Axis.of(period, granularity, zone_named(account.zone), now) for account in accounts}
+    known_at = _known_at(now, as_of)
+    axes = {account.pk: _Axis.of(period, granularity, zone_named(account.zone), known_at) for account in accounts}
     bound = Binding.objects.filter(
         account_id__in=axes,
         service_point__commodity=Commodity.ELECTRIC,
@@ -139,7 +154,7 @@ def accounts_consumption(
         part = as_period(valid).intersect(axes[account_id].period)
         if part is not None:
             asked[account_id].append(_Stretch(part, stays.get(point_id, ())))
-    measured = _measure([(axes[account.pk], asked[account.pk]) for account in accounts])
+    measured = _measure([(axes[account.pk], asked[account.pk]) for account in accounts], as_of)
     return dict(zip(accounts, measured, strict=True))
 
 
@@ -151,21 +166,23 @@ def meter_consumption(
     now: datetime,
     zone: ZoneInfo | None = None,
     within: Sequence[Period] | None = None,
+    as_of: datetime | None = None,
 ) -> Consumption:
     """Return what one meter counted in a period, while it hung anywhere and, where given, ``within`` periods.
 
     It follows the meter, not the place: what was counted before or after an exchange is another meter's.
 
     :param zone: whose clock the series follow; by default that of the place where the meter hangs.
+    :param as_of: when it was known; now unless told.
     :raises InvalidPeriod: more intervals than an answer may hold.
     """
-    axis = _Axis.of(period, granularity, zone or meter_zone(meter=meter), now)
+    axis = _Axis.of(period, granularity, zone or meter_zone(meter=meter), _known_at(now, as_of))
     stretches = [
         _Stretch(part, (stay,))
         for stay in stays_of([meter.pk], period).get(meter.pk, ())
         for part in _parts(stay.period, axis.period, within)
     ]
-    return _measure([(axis, stretches)])[0]
+    return _measure([(axis, stretches)], as_of)[0]
 
 
 def account_period(
@@ -175,9 +192,11 @@ def account_period(
     now: datetime,
     from_: datetime | None = None,
     to: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> Period:
     """Return the period that a name means for an account; the last 30 minutes are the newest known ones of a day.
 
+    :param as_of: when they were known; the name means what it means now all the same.
     :raises InvalidPeriod: see :func:`named_period`.
     """
     period = named_period(name, now=now, zone=zone_named(account.zone), from_=from_, to=to)
@@ -185,7 +204,9 @@ def account_period(
         return period
     return _newest_half_hour(
         period,
-        lambda day: account_consumption(account=account, period=day, granularity=Granularity.HALF_HOUR, now=now),
+        lambda day: account_consumption(
+            account=account, period=day, granularity=Granularity.HALF_HOUR, now=now, as_of=as_of
+        ),
     )
 
 
@@ -198,9 +219,11 @@ def meter_period(
     from_: datetime | None = None,
     to: datetime | None = None,
     within: Sequence[Period] | None = None,
+    as_of: datetime | None = None,
 ) -> Period:
     """Return the period that a name means for a meter; the last 30 minutes are the newest known ones of a day.
 
+    :param as_of: when they were known; the name means what it means now all the same.
     :raises InvalidPeriod: see :func:`named_period`.
     """
     period = named_period(name, now=now, zone=zone, from_=from_, to=to)
@@ -209,7 +232,13 @@ def meter_period(
     return _newest_half_hour(
         period,
         lambda day: meter_consumption(
-            meter=meter, period=day, granularity=Granularity.HALF_HOUR, now=now, zone=zone, within=within
+            meter=meter,
+            period=day,
+            granularity=Granularity.HALF_HOUR,
+            now=now,
+            zone=zone,
+            within=within,
+            as_of=as_of,
         ),
     )
 
@@ -236,9 +265,13 @@ def _parts(stay: Period, period: Period, within: Sequence[Period] | None) -> Ite
     return [part for part in parts if part is not None]
 
 
-def _measure(asked: Sequence[tuple[_Axis, Sequence[_Stretch]]]) -> list[Consumption]:
+def _known_at(now: datetime, as_of: datetime | None) -> datetime:
+    return now if as_of is None else min(now, as_of)
+
+
+def _measure(asked: Sequence[tuple[_Axis, Sequence[_Stretch]]], as_of: datetime | None) -> list[Consumption]:
     questions = [axis.question(stretch) for axis, stretches in asked for stretch in stretches]
-    chains = iter(chains_of(questions))
+    chains = iter(chains_of(questions, as_of=as_of))
     return [_consumption(axis, [(stretch.period, next(chains)) for stretch in stretches]) for axis, stretches in asked]
 
 
@@ -249,7 +282,7 @@ def _consumption(axis: _Axis, stretches: Sequence[tuple[Period, Chain]]) -> Cons
         energy_kwh=whole.kwh,
         complete=whole.complete,
         estimated_share=whole.estimated_share,
-        as_of=axis.now,
+        as_of=axis.known_at,
         series=tuple(
             _interval(piece, axis, stretches, running=axis.runs and piece.end == axis.period.end)
             for piece in axis.pieces

@@ -13,8 +13,9 @@ from django.db.models import Q
 from energy_portal.shared.clock import Period
 from meters import store
 from meters.consumption import LONGEST_LINEAR_GAP, Chain, Curve, Hanging, Read, Role
-from meters.models import ChainEvent, Installation, Quality, ReadingException, Register
+from meters.models import ChainEvent, Installation, Quality, ReadingException, Register, RegisterState
 from meters.querysets import OfServicePointQuerySet
+from meters.selectors.readings import readings_for
 
 ALWAYS = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 TOTAL_IMPORT = "1.8.0"
@@ -106,28 +107,29 @@ def _counted_registers(meter_ids: set[UUID]) -> dict[UUID, tuple[CountedRegister
     }
 
 
-def chains_of(questions: Sequence[Question]) -> list[Chain]:
+def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -> list[Chain]:
     """Return the curves that answer questions, one chain each. Three queries.
 
     Only the reads around the instants are fetched, and the first and the last of each stretch, unless a dial turned
-    over in between: then all are, so that no turn is missed.
+    over in between or estimates stand: then all are, so that no turn and no estimate is missed.
+
+    :param as_of: when it was known; now unless told. Who hung where is as known today, what was read on the chain's
+        events counts from when they were recorded.
     """
     register_ids = {register.register_id for ask in questions for stay in ask.stays for register in stay.registers}
     if not register_ids:
         return [_chain(ask, {}, {}) for ask in questions]
-    turned = _turned(register_ids, questions)
+    in_full = register_ids if as_of is not None else _needed_in_full(register_ids, questions)
     windows: list[store.Window] = []
     edges: list[store.Window] = []
     for ask in questions:
         for stay in ask.stays:
             for register in stay.registers:
-                fully = ask.fully or register.register_id in turned
+                fully = ask.fully or register.register_id in in_full
                 windows += _windows(ask, stay.period, register.register_id, fully=fully)
                 edges += _edges(ask, stay.period, register.register_id)
-    reads: dict[int, list[Read]] = defaultdict(list)
-    for register_id, time, value, quality in store.readings_within(windows, edges):
-        reads[register_id].append(Read(time, value, quality))
-    events = _events_of(register_ids)
+    reads = readings_for(windows, edges, as_of=as_of)
+    events = _events_of(register_ids, as_of)
     return [_chain(ask, reads, events) for ask in questions]
 
 
@@ -154,26 +156,35 @@ def _edges(ask: Question, stay: Period, register_id: int) -> list[store.Window]:
     return [store.Window(register_id, start, end) for start, end in cut if start < end]
 
 
-def _turned(register_ids: set[int], questions: Sequence[Question]) -> set[int]:
-    """Return the registers whose dial turned over near what is asked."""
-    found = ReadingException.objects.filter(
-        code=ReadingException.ROLLOVER,
-        register_id__in=register_ids,
-        time__range=(
-            min(ask.instants[0] for ask in questions) - LONGEST_LINEAR_GAP,
-            max(ask.instants[-1] for ask in questions) + LONGEST_LINEAR_GAP,
-        ),
+def _needed_in_full(register_ids: set[int], questions: Sequence[Question]) -> set[int]:
+    """Return the registers whose dial turned over near what is asked, or that hold estimates before its end."""
+    low = min(ask.instants[0] for ask in questions) - LONGEST_LINEAR_GAP
+    high = max(ask.instants[-1] for ask in questions) + LONGEST_LINEAR_GAP
+    turned = ReadingException.objects.filter(
+        code=ReadingException.ROLLOVER, register_id__in=register_ids, time__range=(low, high)
     )
-    return set(found.order_by().values_list("register_id", flat=True))
+    estimated = RegisterState.objects.filter(register_id__in=register_ids, estimated_from__lte=high)
+    found = turned.order_by().values_list("register_id", flat=True)
+    return set(found.union(estimated.values_list("register_id", flat=True)))
 
 
-def _events_of(register_ids: set[int]) -> dict[int, list[ChainEvent]]:
-    """Return the chain events that say something of registers' values or multipliers, in the order of time."""
+def _events_of(register_ids: set[int], as_of: datetime | None) -> dict[int, list[ChainEvent]]:
+    """Return the chain events that say something of registers' values or multipliers, in the order of time.
+
+    Of those recorded after ``as_of`` only a multiplier that held from the start is kept: the oldest was known always.
+    """
     events: dict[int, list[ChainEvent]] = defaultdict(list)
     wanted = Q(value__isnull=False) | Q(multiplier__isnull=False)
     for event in ChainEvent.objects.filter(wanted, register_id__in=register_ids).order_by("at", "recorded_at"):
         events[event.register_id].append(event)
-    return events
+    if as_of is None:
+        return events
+    return {register_id: _known_then(known, as_of) for register_id, known in events.items()}
+
+
+def _known_then(events: Sequence[ChainEvent], as_of: datetime) -> list[ChainEvent]:
+    oldest = next((event for event in events if event.multiplier is not None), None)
+    return [event for event in events if event.recorded_at <= as_of or (event is oldest and event.value is None)]
 
 
 def _chain(ask: Question, reads: Mapping[int, Sequence[Read]], events: Mapping[int, Sequence[ChainEvent]]) -> Chain:

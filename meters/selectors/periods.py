@@ -89,6 +89,19 @@ def _custom(from_: datetime | None, to: datetime | None, zone: ZoneInfo) -> Peri
     return Period(start, end)
 
 
+def past_instant(instant: datetime | None, *, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return an instant of which something is asked as it was known then; naive means the zone's clock.
+
+    :raises InvalidPeriod: it lies in the future.
+    """
+    if instant is None:
+        return None
+    known = instant if instant.tzinfo else instant.replace(tzinfo=zone)
+    if known > now:
+        raise InvalidPeriod("What will be known in the future is not known yet.", code="as_of_in_future")
+    return known
+
+
 def ended(period: Period, now: datetime, zone: ZoneInfo) -> Period:
     """Cut a period at the last half-hour mark that has come; nothing is left of one that has not begun."""
     mark = floor_half_hour(now.astimezone(zone))

@@ -54,11 +54,15 @@ class MeteredQuantity:
     reads: tuple[ReadUsed, ...]
 
 
-def metered_quantities(*, requests: Sequence[QuantityRequest], now: datetime) -> dict[UUID, list[MeteredQuantity]]:
+def metered_quantities(
+    *, requests: Sequence[QuantityRequest], now: datetime, as_of: datetime | None = None
+) -> dict[UUID, list[MeteredQuantity]]:
     """Return the metered quantities of many accounts, in six queries; accounts without any are left out.
 
     A stretch that has not ended at ``now`` is not known. Of each account they are in the order of service point and
     time.
+
+    :param as_of: when they were known; now unless told.
     """
     cuts = {request.account_id: sorted(set(request.cuts)) for request in requests if len(set(request.cuts)) > 1}
     if not cuts:
@@ -77,11 +81,13 @@ def metered_quantities(*, requests: Sequence[QuantityRequest], now: datetime) ->
         for stretch in _stretches(account_id, point_id, code, as_period(valid), cuts[account_id])
     ]
     chains = chains_of(
-        [Question(stays=stays.get(each.service_point_id, ()), instants=each.instants) for each in stretches]
+        [Question(stays=stays.get(each.service_point_id, ()), instants=each.instants) for each in stretches],
+        as_of=as_of,
     )
+    latest = now if as_of is None else min(now, as_of)
     found: dict[UUID, list[MeteredQuantity]] = defaultdict(list)
     for stretch, chain in zip(stretches, chains, strict=True):
-        found[stretch.account_id] += (_quantity(stretch, chain, piece, now) for piece in stretch.pieces)
+        found[stretch.account_id] += (_quantity(stretch, chain, piece, latest) for piece in stretch.pieces)
     return dict(found)
 
 
@@ -104,8 +110,8 @@ def _stretches(account_id: UUID, point_id: UUID, code: str, valid: Period, cuts:
     return [_Stretch(account_id, point_id, code, tuple(part.split_at(*cuts)))] if part else []
 
 
-def _quantity(stretch: _Stretch, chain: Chain, piece: Period, now: datetime) -> MeteredQuantity:
-    energy = chain.between(piece.start, piece.end) if piece.end <= now else UNKNOWN
+def _quantity(stretch: _Stretch, chain: Chain, piece: Period, latest: datetime) -> MeteredQuantity:
+    energy = chain.between(piece.start, piece.end) if piece.end <= latest else UNKNOWN
     return MeteredQuantity(
         service_point_id=stretch.service_point_id,
         service_point_code=stretch.service_point_code,
