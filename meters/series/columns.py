@@ -193,7 +193,7 @@ class NumericKind(_FixedWidth):
 
         :raises ValueError: its values do not fit 64 bits once their decimals fill whole words of four digits.
         """
-        self._scale = scale
+        self.precision, self.scale = precision, scale
         self._decimal_words = -(-scale // _DIGITS_A_WORD)
         self._padding = 10 ** (self._decimal_words * _DIGITS_A_WORD - scale)
         if precision - scale + self._decimal_words * _DIGITS_A_WORD > _INT64_DIGITS:
@@ -204,7 +204,7 @@ class NumericKind(_FixedWidth):
 
     def read(self, values: Values) -> Vector:
         """Read decimals and whole numbers, rounded half away from zero as PostgreSQL does."""
-        quantize, place, scale = self._context.quantize, self._place, self._scale
+        quantize, place, scale = self._context.quantize, self._place, self.scale
         values = values.tolist() if isinstance(values, np.ndarray) else values
         missing = np.array([value is None for value in values], dtype=np.bool_)
         try:
@@ -217,13 +217,13 @@ class NumericKind(_FixedWidth):
 
     def restore(self, value: Any) -> Decimal:
         """Return a Decimal of the column's scale."""
-        return Decimal(int(value)).scaleb(-self._scale)
+        return Decimal(int(value)).scaleb(-self.scale)
 
     def _body(self, data: NDArray[Any]) -> Bytes:
         """Write base-10,000 words as ``numeric_send`` does; the receiver strips leading and trailing zeros."""
         words = self._whole_words + self._decimal_words
         cells = np.empty((data.size, 4 + words), dtype=">i2")
-        cells[:, 0], cells[:, 1], cells[:, 3] = words, self._whole_words - 1, self._scale
+        cells[:, 0], cells[:, 1], cells[:, 3] = words, self._whole_words - 1, self.scale
         cells[:, 2] = np.where(data < 0, 0x4000, 0)
         rest = np.abs(data) * self._padding
         for word in range(words):

@@ -38,6 +38,16 @@ class MissingPartition(Unavailable):
     """A row's month has no partition; make it before the batch."""
 
 
+class ArchiveDamaged(Unavailable):
+    """A file of the archive is missing, cannot be read, or does not hold what it should."""
+
+    code = "archive_damaged"
+
+
+class ArchiveMoved(ArchiveDamaged):
+    """A file was taken back into the database, or replaced, since one was told of it; look again."""
+
+
 class RowsVanished(Unavailable):
     """Rows that stood in the way of an insert were deleted before they could be read; write again."""
 
