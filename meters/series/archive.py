@@ -54,11 +54,15 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Archive:
-    """Some files of a series, to be asked for rows: tuples of (owner, time, *columns), the times in UTC."""
+    """Some files of a series, to be asked for rows: tuples of (owner, time, *columns), the times in UTC.
+
+    :ivar known: a column of times and an instant: later rows are as if they were not there.
+    """
 
     spec: SeriesSpec
     files: tuple[ArchivedFile, ...]
     columns: tuple[str, ...]
+    known: tuple[str, datetime] | None = None
 
     def windows(
         self, asked: Collection[Asked], *, newest_first: bool = False, limit: int | None = None
@@ -143,6 +147,7 @@ class Archive:
             SELECT DISTINCT {self._selected()} FROM read_parquet(?) AS held
             JOIN asked ON {self._owner} = asked.owner AND {self._time} BETWEEN asked.low AND asked.high
             WHERE {self._owner} {named} AND {self._time} BETWEEN make_timestamptz(?) AND make_timestamptz(?)
+              {self._known()}
             {ending}
         """  # noqa: S608 - names of a model's columns, quoted, and numbers
         parameters: list[Any] = [
@@ -158,6 +163,12 @@ class Archive:
         times = self._times()
         for row in _fetched(statement, parameters, [file.path for file in files]):
             yield tuple(_instant(value) if at in times else value for at, value in enumerate(row))
+
+    def _known(self) -> str:
+        if self.known is None:
+            return ""
+        column, at = self.known
+        return f"AND held.{DUCKDB.quote(column)} <= make_timestamptz({_micros(at)})"
 
     def _selected(self) -> str:
         names = [self.spec.owner.name, self.spec.time.name, *self.columns]

@@ -48,6 +48,12 @@ class ArchiveMoved(ArchiveDamaged):
     """A file was taken back into the database, or replaced, since one was told of it; look again."""
 
 
+class SeriesBusy(Unavailable):
+    """The series or a part of it could not be held in time; nothing was changed, try again."""
+
+    code = "series_busy"
+
+
 class RowsVanished(Unavailable):
     """Rows that stood in the way of an insert were deleted before they could be read; write again."""
 

@@ -1,0 +1,71 @@
+"""What lies in the archive instead of the database."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from energy_portal.shared.clock import Period, YearMonth, as_utc
+from meters import store
+from meters.models import ArchivedMonth, ReadingException
+from meters.series.partitions import Partition, list_partitions
+from meters.store_archive import TABLE, Month, months_held
+
+# A value for an archived month waits under this code until the archive takes it in.
+ARCHIVED = "archived"
+# The last place on earth where a month ends.
+_LAST_OFFSET = timedelta(hours=12)
+
+
+class ArchivedMonths:
+    """The months (UTC) that lie in the archive at one moment."""
+
+    def __init__(self, months: list[Month]) -> None:
+        self._lows = {month.low: month for month in months}
+
+    def __bool__(self) -> bool:
+        return bool(self._lows)
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.holding(instant) is not None
+
+    def holding(self, instant: datetime) -> Month | None:
+        """Return the archived month that an aware instant lies in, if any."""
+        if not self._lows:
+            return None
+        utc = as_utc(instant)
+        return self._lows.get(datetime(utc.year, utc.month, 1, tzinfo=UTC))
+
+
+def archived_months() -> ArchivedMonths:
+    """Return the archived months; inside a transaction they no longer change until it ends. One short query."""
+    return ArchivedMonths(months_held())
+
+
+def archived_period(month: YearMonth) -> ArchivedMonth | None:
+    """Return the record of an archived month (UTC), if it is archived."""
+    low = datetime(month.year, month.month, 1, tzinfo=UTC)
+    return ArchivedMonth.objects.filter(table=TABLE, low=low).first()
+
+
+def archive_limit(*, now: datetime, until: date | None = None) -> datetime:
+    """Return the instant before which months are archived: the start of ``until`` (UTC), or what is kept longest."""
+    if until is not None:
+        return datetime(until.year, until.month, until.day, tzinfo=UTC)
+    utc = as_utc(now)
+    months = utc.year * 12 + utc.month - 1 - int(settings.READING_RETENTION_MONTHS)
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
+
+
+def closed_partitions(*, now: datetime, limit: datetime) -> list[Partition]:
+    """Return the partitions that end by a limit, and whose month is over in every zone; the earliest first."""
+    end = min(limit, as_utc(now) - _LAST_OFFSET)
+    return [partition for partition in list_partitions(store.REGISTER_READINGS) if partition.end <= end]
+
+
+def late_values(period: Period | None = None) -> list[ReadingException]:
+    """Return the values that wait for the archive, in the order of register and time."""
+    waiting = ReadingException.objects.filter(code=ARCHIVED, status=ReadingException.Status.OPEN)
+    if period is not None:
+        waiting = waiting.filter(Q(time__gte=period.start) & Q(time__lt=period.end))
+    return list(waiting.select_related("register__meter", "source").order_by("register_id", "time", "opened_at", "id"))
