@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -118,7 +117,7 @@ def _write(screened: Screened, actor: Actor, now: datetime) -> ReadingReport:
     return _report(screened.rejected, verdicts, estimates_replaced=len(changes.gone))
 
 
-def _entry(row: Candidate, source_id: UUID | None) -> Entry:
+def _entry(row: Candidate, source_id: int | None) -> Entry:
     return Entry(row.register_id, row.time, row.value, row.quality, source_id, row.raw_stamp)
 
 

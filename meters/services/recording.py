@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     time: datetime
     value: Decimal
     quality: int
-    source_id: UUID | None
+    source_id: int | None
     raw_stamp: str | None
 
 
