@@ -123,9 +123,10 @@ class History:
             self._known.insert(place, offered)
 
     def drop(self, time: datetime) -> None:
-        """Forget the reading of an instant."""
+        """Forget the reading of an instant, if there is one."""
         place = bisect_left(self._keys, (time, Rank.READ))
-        del self._keys[place], self._known[place]
+        if self._keys[place : place + 1] == [(time, Rank.READ)]:
+            del self._keys[place], self._known[place]
 
     def fall(self, time: datetime, value: Decimal) -> datetime | None:
         """Return the later instant of the fall that a value makes with a neighbour, if any."""

@@ -54,10 +54,12 @@ class Standing:
 
     :ivar true: what no estimate is, reads of chain events included.
     :ivar estimates: by their instants.
+    :ivar qualities: of readings of either kind, by their instants.
     """
 
     true: list[Known] = field(default_factory=list)
     estimates: dict[datetime, Decimal] = field(default_factory=dict)
+    qualities: dict[datetime, int] = field(default_factory=dict)
 
 
 class Estimates:
@@ -125,8 +127,11 @@ class Judge:
                 self.verdicts.append(self._judge_true(row, (*row.caught, *findings.get(row.place, ()))))
         estimates = [row for row in rows if row.quality in ESTIMATES]
         if estimates:
+            # Those that may be replaced are no neighbours to those that come in their place.
+            offered = {row.time for row in estimates}
             for time, value in self.estimates.values.items():
-                self._history.add(time, value)
+                if time not in offered:
+                    self._history.add(time, value)
             taken: dict[datetime, Decimal] = {}
             self.verdicts += (self._judge_estimate(row, taken) for row in estimates)
 
@@ -169,28 +174,38 @@ class Judge:
                 return Verdict(row, Outcome.DUPLICATE)
             return _not_taken(row, f"{plain(standing)} stands there.")
         older = self.estimates.values.get(row.time)
-        if older == row.value:
-            return Verdict(row, Outcome.DUPLICATE)
-        if stop := _stop(row, row.caught):
-            return stop
+        stop = _stop(row, row.caught) if older != row.value else None
         turned = None
         low: datetime | None = row.time - HALF_HOUR
         high: datetime | None = row.time
         if self._is_dial:
-            if older is not None:
-                self._history.drop(row.time)
+            self._history.drop(row.time)
             try:
                 turned = self._history.check(row.time, row.value)
             except Regression as error:
-                if older is not None:
-                    self._history.add(row.time, older)
-                return _not_taken(row, error.detail)
+                stop = stop or _not_taken(row, error.detail)
             low, high = self._history.around(row.time)
-            self._history.add(row.time, row.value)
+        if stop is not None:
+            self._put_back(row.time, older)
+            return stop
+        self._history.add(row.time, row.value)
+        if older == row.value:
+            return Verdict(row, Outcome.DUPLICATE)
         if older is not None:
             self.estimates.replace(row.time, low, high)
         taken[row.time] = row.value
         return Verdict(row, Outcome.STORED, row.caught, turned)
+
+    def _put_back(self, time: datetime, older: Decimal | None) -> None:
+        """Let an older estimate stand, unless those that came in meanwhile contradict it."""
+        if older is None or not self._is_dial:
+            return
+        low, high = self._history.around(time)
+        try:
+            self._history.judge(time, older)
+        except Regression:
+            del self.estimates.values[time]
+            self.estimates.replace(time, low, high)
 
 
 def _stop(row: Candidate, catches: Iterable[Catch]) -> Verdict | None:

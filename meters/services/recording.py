@@ -101,8 +101,7 @@ def _log(changes: Changes, now: datetime) -> None:
     """Log work by the days that it spans, so that one late reading does not make all others' work as long."""
     keys = [(entry.register_id, entry.time) for entry in changes.entries]
     _log_spans([*keys, *changes.gone], AFTER_A_WRITE, now)
-    undone = [key for key, reason in changes.gone.items() if reason == SupersededReading.Reason.TRUE_DATA]
-    _log_spans(undone, (ReadingWork.Purpose.ESTIMATION,), now)
+    _log_spans(changes.gone.keys() - set(keys), (ReadingWork.Purpose.ESTIMATION,), now)
 
 
 def _log_spans(keys: Iterable[Key], purposes: Sequence[ReadingWork.Purpose], now: datetime) -> None:

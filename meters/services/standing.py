@@ -27,6 +27,7 @@ def standing_around(times: Mapping[int, Sequence[datetime]], states: Mapping[int
         ]
         windows += (store.Window(register_id, low, high) for low, high in windows_of(asked))
     for register_id, time, value, quality in store.readings_around(windows):
+        standing[register_id].qualities[time] = quality
         if quality in ESTIMATES:
             standing[register_id].estimates[time] = value
         else:
