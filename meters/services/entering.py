@@ -1,6 +1,6 @@
 """Readings that somebody decided on: corrections, and estimates. The door for what is offered is ``readings``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from meters.models import Correction, ReadingException, Register, SupersededRead
 from meters.selectors.rules import rule_book
 from meters.series.partitions import ensure_partitions
 from meters.services.judging import Estimates, Judge, Outcome, Standing, Stretch
-from meters.services.openings import exceptions_of
+from meters.services.openings import exceptions_of, rollover
 from meters.services.recording import Changes, Entry, record
 from meters.services.screening import Candidate, Rules, Target, earliest_accepted, latest_accepted, targets_of
 from meters.services.standing import standing_around
@@ -80,8 +80,11 @@ def replace_readings(
     asked = {(change.register_id, change.time): change for change in changes}
     states, targets, standing = _known(asked, Rules(rule_book()), now)
     found = Changes()
+    turns: list[ReadingException] = []
     for register_id, mine in _by_register(asked.values()).items():
         _replace(mine, targets[register_id], standing[register_id], reason, found)
+        turns += _turns(mine, targets[register_id], standing[register_id], now)
+    ReadingException.objects.bulk_create(turns, ignore_conflicts=True)
     source_id = actor.source.pk if actor.source else None
     found.entries = [entry._replace(source_id=entry.source_id or source_id) for entry in found.entries]
     left = record(found, states=states, now=now, correction_id=correction.pk if correction else None)
@@ -117,6 +120,22 @@ def _replace(
             found.stretches.append(Stretch(change.register_id, low or change.time, high or change.time))
     found.drop(target.register_id, estimates)
     found.gone |= gone
+
+
+def _turns(mine: Sequence[Change], target: Target, around: Standing, now: datetime) -> Iterator[ReadingException]:
+    """Yield a note of each turn that a dial makes now, for consumption to find."""
+    if target.kind != Register.Kind.CUMULATIVE:
+        return
+    history = History(target.dial, around.true)
+    for change in mine:
+        history.drop(change.time)
+    for change in mine:
+        if change.value is None:
+            continue
+        turned = history.fall(change.time, change.value)
+        history.add(change.time, change.value)
+        if turned is not None:
+            yield rollover(register_id=target.register_id, time=turned, value=change.value, source=None, now=now)
 
 
 def _is_true(change: Change, around: Standing) -> bool:

@@ -182,6 +182,9 @@ class Judge:
             self._history.drop(row.time)
             try:
                 turned = self._history.check(row.time, row.value)
+                if older is not None:
+                    # The fall may have lain before it, and lies behind it now.
+                    turned = self._history.fall(row.time, row.value)
             except Regression as error:
                 stop = stop or _not_taken(row, error.detail)
             low, high = self._history.around(row.time)

@@ -107,6 +107,11 @@ class TestReplaceReadings:
         event = DomainEvent.objects.get()
         assert (event.start, event.end) == (mark(0), mark(1))
 
+    def test_notes_where_a_dial_turns_over_now(self, dial):
+        replace(dial, (2, 5, EDITED), (6, 6, EDITED))
+
+        assert [(each.time, each.status) for each in dial.exceptions.filter(code="rollover")] == [(mark(2), "accepted")]
+
     def test_comes_from_its_actors_source(self, dial):
         source = DataSourceFactory()
         replace_readings(
