@@ -1,6 +1,6 @@
 """What a file of readings holds: rows that were understood, and rows that were not, each with its line."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -75,7 +75,7 @@ class FileFault:
         return cls(line, error.code, error.detail)
 
 
-Records = Iterator[FileReading | FileFault]
+Records = Generator[FileReading | FileFault]
 
 
 def in_portal_unit(value: Decimal, unit: str) -> tuple[Decimal, str]:

@@ -1,6 +1,7 @@
 """Files of readings as people and machines hand them in: what the sender tells of one, and the job that takes it in."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -117,15 +118,17 @@ def import_file(
     options.check(actor)
     with unpacked(file, name) as content:
         file_format = detect(content) if options.format == AUTO else FileFormat(options.format)
-        return import_readings(
-            records=read(content, file_format, stamps=options.stamps(actor), layout=options.layout()),
-            actor=actor,
-            now=now,
-            create_meters=options.create_meters,
-            commodity=options.commodity,
-            dry_run=options.dry_run,
-            progress=lambda: progress(file.tell()),
-        )
+        records = read(content, file_format, stamps=options.stamps(actor), layout=options.layout())
+        with closing(records):
+            return import_readings(
+                records=records,
+                actor=actor,
+                now=now,
+                create_meters=options.create_meters,
+                commodity=options.commodity,
+                dry_run=options.dry_run,
+                progress=lambda: progress(file.tell()),
+            )
 
 
 def queue_import(*, chunks: Iterable[bytes], name: str, options: ImportOptions, actor: Actor, now: datetime) -> Job:

@@ -137,8 +137,9 @@ class TestImportReadings:
             create_meters=True,
         )
 
-        assert (report.stored, report.meters_created) == (3, 1)
-        assert [(each.line, each.code) for each in report.problems] == [(4, "unknown_meter"), (6, "unknown_register")]
+        assert (report.stored, report.meters_created) == (4, 1)
+        assert [(each.line, each.code) for each in report.problems] == [(4, "unknown_meter")]
+        assert register.meter.registers.filter(code="2.8.0", direction="export").exists()
         assert list(Register.objects.filter(meter__serial="NEW-1").values_list("code", "direction")) == [
             ("1.8.0", "import"),
             ("2.8.0", "export"),
@@ -181,7 +182,7 @@ class TestCommand:
         file = tmp_path / "reads.csv"
         file.write_text(f"meter_id,timestamp,reading\n{register.meter.serial},2025-02-28T23:59,100\n")
 
-        assert self.run(file) == "Stored 1, duplicates 0, conflicts 0, rejected 0.\n"
+        assert self.run(file) == ("Stored 1, duplicates 0, conflicts 0, waiting for a decision 0, rejected 0.\n")
         assert stored(register) == [(datetime(2025, 2, 28, 16, tzinfo=UTC), 100)]
 
     def test_fails_with_one_and_names_the_bad_lines(self, tmp_path):
