@@ -5,7 +5,7 @@ they are not known: what is missing breaks a run, and is never zero. A detector 
 the cells that it asked about, and gives it as much of the past as :func:`reach` says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 HALF_HOUR_SECONDS = 1_800
 _HALF_HOURS_A_DAY = 48
 _HALF_HOURS_A_WEEK = 336
+_LONGEST_DAY = 52
 _MAD_TO_DEVIATION = 1.4826
 # A floating sum of a day's half-hours is off by far less than the last digit that any dial shows.
 _NOTHING = 1e-9
@@ -314,37 +315,36 @@ DETECTORS: Mapping[str, Detector] = {
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Which half-hours a rule needs to judge one: so many right before it, and the same hour of so many past weeks."""
+    """What a rule needs to say all that a written mark may change.
+
+    ``back`` and ``on`` are how many half-hours before and after the mark it may then catch; ``before`` is how many
+    before the first of those it looks at, and ``weeks`` of how many past weeks the same hour.
+    """
 
     before: int = 1
+    back: int = 0
+    on: int = 1
     weeks: int = 0
-
-    def joined(self, other: "Reach") -> "Reach":
-        """Return what two rules need together."""
-        return Reach(max(self.before, other.before), max(self.weeks, other.weeks))
 
 
 def reach(code: str, thresholds: Thresholds) -> Reach:
-    """Return how far a rule looks back from a half-hour; as far on may a late value change what it says."""
+    """Return how far a rule looks around a mark that was written."""
     if code in {"high", "low"}:
-        return Reach(1, int(thresholds["weeks"]))
+        return Reach(before=2, weeks=int(thresholds["weeks"]))
     if code in {"over_capacity", "negative"}:
         return Reach()
+    if code == "spike":
+        width = _half_hours(thresholds["hours"])
+        return Reach(before=width, back=width, on=width)
     if code == "sum_check":
-        return Reach(_HALF_HOURS_A_DAY + 4)
-    if code == "prolonged_estimation":
-        return Reach(int(thresholds["days"] * _HALF_HOURS_A_DAY) + 2)
-    if code in {"stuck", "clock_drift"}:
-        return Reach(int(thresholds.get("half_hours", thresholds.get("readings", 1))) + 1)
-    return Reach(_half_hours(thresholds["hours"]) + 2)
-
-
-def widest(reaches: Sequence[Reach]) -> Reach:
-    """Return what several rules need together."""
-    found = Reach()
-    for each in reaches:
-        found = found.joined(each)
-    return found
+        width = _LONGEST_DAY
+    elif code == "prolonged_estimation":
+        width = int(thresholds["days"] * _HALF_HOURS_A_DAY) + 2
+    elif code in {"stuck", "clock_drift"}:
+        width = int(thresholds.get("half_hours", thresholds.get("readings", 1))) + 1
+    else:
+        width = _half_hours(thresholds["hours"]) + 2
+    return Reach(before=width, on=width)
 
 
 def _half_hours(hours: float) -> int:

@@ -49,9 +49,13 @@ class RuleBook:
                 return scopes[scope]
         return scopes["", ""]
 
+    def scopes(self, code: str) -> list[Rule]:
+        """Return a rule as it holds in each of its scopes."""
+        return list(self._rules[code].values())
+
     def blocks(self, codes: Iterable[str]) -> bool:
         """Tell whether any of these rules holds values back, in whichever scope."""
-        return any(rule.blocks for code in codes for rule in self._rules[code].values())
+        return any(rule.blocks for code in codes for rule in self.scopes(code))
 
     def replacing(self, rule: Rule, *, commodity: str, service_class: str) -> "RuleBook":
         """Return a book in which one rule of one scope reads otherwise."""
