@@ -1,6 +1,6 @@
 """Everything that the portal reads from its environment; the other modules hold differences only."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -145,6 +145,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.make_partitions",
         "schedule": crontab(minute="30", hour="0"),
     },
+    "gaps": {
+        "task": "meters.tasks.watch_gaps",
+        "schedule": crontab(minute="10,40"),
+    },
     "events": {
         "task": "meters.tasks.deliver_events",
         "schedule": 60.0,
@@ -213,6 +217,7 @@ UNFOLD = admin_site.UNFOLD
 LANGUAGE_CODE = "en"
 TIME_ZONE = "Asia/Singapore"
 SITE_ZONE = TIME_ZONE
+SITE_HOLIDAYS = frozenset(map(date.fromisoformat, env.list("SITE_HOLIDAYS", default=[])))
 USE_TZ = True
 USE_I18N = True
 
