@@ -1,8 +1,9 @@
-"""Energy from what dials show: curves along the chain of meters that hang at a place. Exact, in Decimal.
+"""Quantities from what registers show: curves along the chain of meters that hang at a place. Exact, in Decimal.
 
 A register's *curve* is what it has counted, roll-overs unwrapped and its multiplier applied, as a function of time.
 Energy over ``[a, b)`` is the curve's growth from a to b while one meter hangs, and the sum of such growths where the
-meter was exchanged in between, so that no subtraction ever crosses an exchange.
+meter was exchanged in between, so that no subtraction ever crosses an exchange. Water, gas and heat are counted
+alike: amounts are in the register's unit.
 """
 
 from bisect import bisect_left, bisect_right
@@ -12,12 +13,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Protocol
 
 LONGEST_LINEAR_GAP = timedelta(hours=2)
 QUALITY_LINEAR = 9
 ESTIMATES = frozenset({8, QUALITY_LINEAR, 12})
-Role = Literal["boundary", "installed", "removed"]
+Role = Literal["boundary", "installed", "removed", "summed"]
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
 # Green Button's qualities from the most to the least trusted: revenue, verified, validated, valid, raw, derived,
@@ -28,7 +29,10 @@ _LEAST_TRUSTED = len(_BY_TRUST)
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a dial showed at an instant, in the register's unit, before its multiplier."""
+    """What a register showed at an instant, in its own unit, before its multiplier.
+
+    A ``summed`` one is what intervals add up to from where the summing began.
+    """
 
     time: datetime
     value: Decimal
@@ -38,7 +42,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A curve at an instant: its height, kWh, and the indexes of the reads that it rests on (two when estimated)."""
+    """A curve at an instant: its height, and the indexes of the reads that it rests on (two when estimated)."""
 
     time: datetime
     height: Decimal
@@ -52,24 +56,24 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Energy of a stretch, kWh: None where nothing is known; ``complete`` when all of the stretch is.
+    """Energy, or another quantity, of a stretch: None where nothing is known; ``complete`` when all of it is.
 
     ``reads`` are what it was computed from, each with its register's label.
     """
 
-    kwh: Decimal | None
+    amount: Decimal | None
     complete: bool
-    estimated_kwh: Decimal = _ZERO
+    estimated_amount: Decimal = _ZERO
     quality: int | None = None
     reads: tuple[tuple[tuple[str, str], Read], ...] = ()
 
     @property
     def estimated_share(self) -> Decimal:
         """The estimated part of it, 0 to 1."""
-        return share(self.estimated_kwh, self.kwh)
+        return share(self.estimated_amount, self.amount)
 
 
-UNKNOWN = Energy(kwh=None, complete=False)
+UNKNOWN = Energy(amount=None, complete=False)
 
 
 def share(part: Decimal, whole: Decimal | None) -> Decimal:
@@ -89,6 +93,16 @@ def _mistrust(quality: int) -> int:
 def growth(earlier: Decimal, later: Decimal, modulus: Decimal) -> Decimal:
     """Return how far a dial turned between two values, at most once past its modulus."""
     return later - earlier if later >= earlier else later + modulus - earlier
+
+
+class Counted(Protocol):
+    """Whatever tells the energy of a stretch of time."""
+
+    def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
+        """Return the energy of ``[start, end)``: unknown unless all of it is known."""
+
+    def known_within(self, start: datetime, end: datetime) -> Energy:
+        """Return the energy of what is known of ``[start, end)``."""
 
 
 class Curve:
@@ -138,7 +152,8 @@ class Curve:
         part = Decimal((instant - before) // timedelta(microseconds=1)) / (
             (after - before) // timedelta(microseconds=1)
         )
-        height = (low + (high - low) * part).quantize(_MICRO)
+        # Only the way up is rounded: the height must not depend on where the curve begins.
+        height = low + ((high - low) * part).quantize(_MICRO)
         return Point(instant, height, QUALITY_LINEAR, (index - 1, index))
 
     def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
@@ -165,14 +180,14 @@ class Curve:
     def _step(self, place: int) -> Energy:
         """Return the energy between a read and the next: what most half-hours are."""
         first, last = self.reads[place], self.reads[place + 1]
-        kwh = self._heights[place + 1] - self._heights[place]
+        amount = self._heights[place + 1] - self._heights[place]
         quality = first.quality
         if last.quality != quality:
             quality = max(first.quality, last.quality, key=_mistrust)
         return Energy(
-            kwh=kwh,
+            amount=amount,
             complete=True,
-            estimated_kwh=kwh if first.quality in ESTIMATES or last.quality in ESTIMATES else _ZERO,
+            estimated_amount=amount if first.quality in ESTIMATES or last.quality in ESTIMATES else _ZERO,
             quality=quality,
             reads=((self.label, first), (self.label, last)),
         )
@@ -185,9 +200,9 @@ class Curve:
             return UNKNOWN
         indexes = sorted({*first.reads, *last.reads})
         return Energy(
-            kwh=last.height - first.height,
+            amount=last.height - first.height,
             complete=complete,
-            estimated_kwh=self._estimated(first, last),
+            estimated_amount=self._estimated(first, last),
             quality=least_trusted((first.quality, last.quality)),
             reads=tuple((self.label, self.reads[index]) for index in indexes),
         )
@@ -208,11 +223,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Hanging:
-    """The stretch ``[start, end)`` in which one meter hung at a place, with the curves of its counted registers."""
+    """The stretch ``[start, end)`` in which one meter hung at a place, with what its registers counted."""
 
     start: datetime
     end: datetime
-    curves: tuple[Curve, ...]
+    curves: tuple[Counted, ...]
 
 
 class Chain:
@@ -227,14 +242,14 @@ class Chain:
 
     def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
         """Return the energy of ``[start, end)``: unknown unless all of it is known."""
-        energy = self._sum(start, end, partial(Curve.between, estimate=estimate))
+        energy = self._sum(start, end, partial(_between, estimate=estimate))
         return energy if energy.complete else UNKNOWN
 
     def known_within(self, start: datetime, end: datetime) -> Energy:
         """Return the energy of what is known of ``[start, end)``."""
-        return self._sum(start, end, Curve.known_within)
+        return self._sum(start, end, _known_within)
 
-    def _sum(self, start: datetime, end: datetime, measure: Callable[[Curve, datetime, datetime], Energy]) -> Energy:
+    def _sum(self, start: datetime, end: datetime, measure: Callable[[Counted, datetime, datetime], Energy]) -> Energy:
         parts: list[Energy] = []
         covered = timedelta(0)
         first = bisect_right(self._ends, start)
@@ -253,17 +268,25 @@ class Chain:
         return total(parts, complete=covered == end - start)
 
 
+def _between(counted: Counted, start: datetime, end: datetime, *, estimate: bool) -> Energy:
+    return counted.between(start, end, estimate=estimate)
+
+
+def _known_within(counted: Counted, start: datetime, end: datetime) -> Energy:
+    return counted.known_within(start, end)
+
+
 def total(parts: Sequence[Energy], *, complete: bool = True) -> Energy:
     """Add energies up; the sum is complete when every part and ``complete`` are, unknown when every part is."""
-    known = [part for part in parts if part.kwh is not None]
+    known = [part for part in parts if part.amount is not None]
     if not known:
         return UNKNOWN
     if len(known) == 1 == len(parts) and complete:
         return known[0]
     return Energy(
-        kwh=sum((part.kwh for part in known if part.kwh is not None), _ZERO),
+        amount=sum((part.amount for part in known if part.amount is not None), _ZERO),
         complete=complete and all(part.complete for part in parts),
-        estimated_kwh=sum((part.estimated_kwh for part in known), _ZERO),
+        estimated_amount=sum((part.estimated_amount for part in known), _ZERO),
         quality=least_trusted(part.quality for part in known if part.quality is not None),
         reads=tuple(read for part in known for read in part.reads),
     )

@@ -123,7 +123,7 @@ class ReadUsedOut(serializers.Serializer[Any]):
     time = serializers.DateTimeField()
     value = serializers.CharField(help_text="What the dial showed.")
     quality = serializers.IntegerField(allow_null=True)
-    role = serializers.ChoiceField(choices=["boundary", "installed", "removed"])
+    role = serializers.ChoiceField(choices=["boundary", "installed", "removed", "summed"])
 
 
 class BillLineOut(serializers.ModelSerializer[BillLine]):

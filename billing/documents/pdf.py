@@ -20,7 +20,7 @@ _FOOTER_TOP = 32 * mm
 _GREATEST_LINES = 16
 _CHART_HEIGHT = 26 * mm
 _NOTICES = {"draft": "DRAFT: not a bill yet", "void": "VOID: replaced by a credit note"}
-_ROLES = {"boundary": "", "installed": "meter installed", "removed": "meter removed"}
+_ROLES = {"boundary": "", "installed": "meter installed", "removed": "meter removed", "summed": "half-hours added up"}
 
 _LINE_COLUMNS = (
     Column("What", 0, "left"),

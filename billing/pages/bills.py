@@ -127,6 +127,8 @@ def _why(read: DocumentRead, document: BillDocument) -> str:
         return "meter installed"
     if read.role == "removed":
         return "meter removed"
+    if read.role == "summed":
+        return "half-hours added up"
     if read.time.date() <= document.first_day:
         return "the bill starts"
     return "the bill ends" if read.time.date() > document.last_day else "the price changes"

@@ -12,6 +12,7 @@ _WIDE = Context(prec=120, rounding=ROUND_HALF_UP)
 _ONE = Decimal(1)
 _WATTS_A_KILOWATT = Decimal(1000)
 _MJ_A_KWH = Decimal("3.6")
+_MJ_A_GJ = Decimal(1000)
 
 
 class NotANumber(Invalid):
@@ -105,3 +106,8 @@ def kwh_of_gas(cubic_metres: Decimal, *, calorific_mj_m3: Decimal, correction: D
     :param calorific_mj_m3: MJ a cubic metre.
     """
     return cubic_metres * correction * calorific_mj_m3 / _MJ_A_KWH
+
+
+def kwh_of_gj(gigajoules: Decimal) -> Decimal:
+    """Return the same energy, kWh."""
+    return gigajoules * _MJ_A_GJ / _MJ_A_KWH

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import MayQuery, asking_person
 from energy_portal.shared.clock import Period, zone
-from meters.api.serializers import ConsumptionOut, ConsumptionQuery, PeriodQuery
+from meters.api.consumption_serializers import ConsumptionOut, ConsumptionQuery, SeriesQuery
 from meters.selectors.access import account_for, meter_for, periods_for
 from meters.selectors.consumption import (
     Granularity,
@@ -35,7 +35,9 @@ _DESCRIPTION = (
     "Without `granularity` it is half-hours up to two days, otherwise days. A meter is followed wherever it hung; an "
     "account over all its places and through exchanges. Customers see their own times of supply only. With `as_of` "
     "the answer is what was known at that instant: later readings are not there yet, and what was superseded later "
-    "still stands."
+    "still stands. `direction=export` answers what went out. `unit` is that of `consumption`: kWh, m³ or GJ; an "
+    "interval's `value` is given where it is not kWh. A meter that has both a dial and half-hours of the same flow is "
+    "counted by its dial, and by its half-hours where the dial does not tell."
 )
 _EXAMPLE = OpenApiExample(
     "last month",
@@ -43,6 +45,9 @@ _EXAMPLE = OpenApiExample(
     value={
         "meter_id": "SG-000123",
         "period": {"from": "2025-02-01T00:00:00+08:00", "to": "2025-03-01T00:00:00+08:00"},
+        "direction": "import",
+        "unit": "kWh",
+        "consumption": 450.5,
         "consumption_kwh": 450.5,
         "complete": True,
         "estimated_share": 0,
@@ -82,13 +87,13 @@ class MeterConsumptionView(APIView):
     @extend_schema(
         operation_id="meter_consumption",
         tags=["meters"],
-        parameters=[PeriodQuery],
+        parameters=[SeriesQuery],
         responses=ConsumptionOut,
         description=f"{_DESCRIPTION} The period is the current month unless told.",
         examples=[_EXAMPLE],
     )
     def get(self, request: Request, serial: str) -> Response:
-        query = PeriodQuery(data=request.query_params)
+        query = SeriesQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         return _of_meter(request, serial, query.validated_data, default=PeriodName.MONTH)
 
@@ -101,12 +106,12 @@ class MeterProfileView(APIView):
     @extend_schema(
         operation_id="meter_profile",
         tags=["meters"],
-        parameters=[PeriodQuery],
+        parameters=[SeriesQuery],
         responses=ConsumptionOut,
         description="Half-hours of a period, today's unless told, each from the reads at both its ends or null.",
     )
     def get(self, request: Request, serial: str) -> Response:
-        query = PeriodQuery(data=request.query_params)
+        query = SeriesQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = {"granularity": Granularity.HALF_HOUR, **query.validated_data}
         return _of_meter(request, serial, asked, default=PeriodName.TODAY)
@@ -127,6 +132,7 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
         to=asked.get("to"),
         within=within,
         as_of=as_of,
+        direction=asked["direction"],
     )
     consumption = meter_consumption(
         meter=meter,
@@ -136,27 +142,33 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
         zone=site,
         within=within,
         as_of=as_of,
+        direction=asked["direction"],
     )
-    return Response(ConsumptionOut(consumption, context={"zone": site, "of": {"meter_id": meter.serial}}).data)
+    context = {"zone": site, "of": {"meter_id": meter.serial}, "direction": asked["direction"]}
+    return Response(ConsumptionOut(consumption, context=context).data)
 
 
 def _of_account(request: Request, account_number: str, asked: dict[str, Any]) -> Response:
     now = timezone.now()
     account = account_for(number=account_number, user=asking_person(request))
     site = zone(account.zone)
-    as_of = past_instant(asked.get("as_of"), now=now, zone=site)
+    which = {
+        "as_of": past_instant(asked.get("as_of"), now=now, zone=site),
+        "direction": asked["direction"],
+        "commodity": asked["commodity"],
+    }
     period = account_period(
         account=account,
         name=asked.get("period") or _name(asked, PeriodName.MONTH),
         now=now,
         from_=asked.get("from"),
         to=asked.get("to"),
-        as_of=as_of,
+        **which,
     )
     consumption = account_consumption(
-        account=account, period=period, granularity=_granularity(asked, period), now=now, as_of=as_of
+        account=account, period=period, granularity=_granularity(asked, period), now=now, **which
     )
-    context = {"zone": site, "of": {"account_id": account.number}}
+    context = {"zone": site, "of": {"account_id": account.number}, "direction": asked["direction"]}
     return Response(ConsumptionOut(consumption, context=context).data)
 
 

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import MayQuery, asking_person
 from energy_portal.shared import strict_json
-from meters.api.serializers import PeriodQuery
+from meters.api.consumption_serializers import PeriodQuery
 from meters.formats.reading import FileFormat
 from meters.selectors.access import meter_for, periods_for
 from meters.selectors.consumption import InvalidPeriod, PeriodName, meter_period, meter_zone

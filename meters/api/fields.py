@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from meters.models import Register
 from meters.selectors.consumption import Interval
 
 SERIES_SCHEMA = {
@@ -22,6 +23,10 @@ SERIES_SCHEMA = {
             "quality": {
                 "type": ["integer", "null"],
                 "description": "Green Button quality of reading: 17 validated, 9 estimated on a line, 8 like a day.",
+            },
+            "value": {
+                "type": ["number", "null"],
+                "description": "In the answer's unit, where that is not kWh.",
             },
         },
     },
@@ -37,13 +42,15 @@ def number(value: Decimal | None) -> Decimal | None:
     return short.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short
 
 
-def series_of(intervals: Iterable[Interval], zone: ZoneInfo) -> list[dict[str, Any]]:
-    """Return a series as JSON, its instants on a zone's clock."""
+def series_of(intervals: Iterable[Interval], zone: ZoneInfo, unit: str = Register.Unit.KWH) -> list[dict[str, Any]]:
+    """Return a series as JSON, its instants on a zone's clock; what is not counted in kWh has a value besides."""
+    has_value = unit != Register.Unit.KWH
     return [
         {
             "from": interval.start.astimezone(zone).isoformat(),
             "kwh": number(interval.energy_kwh),
             "quality": interval.quality,
+            **({"value": number(interval.quantity)} if has_value else {}),
         }
         for interval in intervals
     ]

@@ -9,7 +9,7 @@ from energy_portal.shared.clock import Period
 from energy_portal.shared.errors import NotFound
 from meters.models import Binding, Job, Meter
 from meters.querysets import JobQuerySet
-from meters.selectors.measuring import as_period
+from meters.selectors.flows import as_period
 
 
 class NoSuchMeter(NotFound):

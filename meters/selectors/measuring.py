@@ -1,46 +1,22 @@
-"""From places to their curves: which registers count there, and the reads that a question needs. Four queries."""
+"""From the stays of meters to their curves: the reads that a question needs. Three queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Q
 
-from energy_portal.shared.clock import Period
+from energy_portal.shared.clock import HALF_HOUR, Period
 from meters import store
-from meters.consumption import LONGEST_LINEAR_GAP, Chain, Curve, Hanging, Read, Role
-from meters.models import ChainEvent, Installation, Quality, ReadingException, Register, RegisterState
-from meters.querysets import OfServicePointQuerySet
+from meters.consumption import LONGEST_LINEAR_GAP, Chain, Counted, Curve, Hanging, Read, Role
+from meters.intervals import Backed, IntervalCurve
+from meters.models import ChainEvent, Quality, ReadingException, RegisterState
+from meters.selectors.flows import ALWAYS, CountedRegister, Stay
 from meters.selectors.readings import readings_for
 
-ALWAYS = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-TOTAL_IMPORT = "1.8.0"
 _ROLES: dict[str, Role] = {ChainEvent.Kind.INSTALLED: "installed", ChainEvent.Kind.REMOVED: "removed"}
-
-
-@dataclass(frozen=True)
-class CountedRegister:
-    """A register that counts what a place takes in, kWh."""
-
-    register_id: int
-    code: str
-    modulus: Decimal
-    multiplier: Decimal
-
-
-@dataclass(frozen=True)
-class Stay:
-    """A meter at a place: from when to when, and which of its registers count."""
-
-    service_point_id: UUID
-    meter_id: UUID
-    serial: str
-    period: Period
-    registers: tuple[CountedRegister, ...]
 
 
 @dataclass(frozen=True)
@@ -55,56 +31,6 @@ class Question:
     instants: Sequence[datetime]
     fully: bool = False
     partly: bool = False
-
-
-def as_period(valid: DateTimeTZRange) -> Period:
-    """Return a database range as a period; an open end lies at the end of the calendar."""
-    return Period(valid.lower or ALWAYS.start, valid.upper or ALWAYS.end)
-
-
-def stays_at(service_point_ids: Iterable[UUID], period: Period) -> dict[UUID, list[Stay]]:
-    """Return the stays of meters at service points during a period, in the order of time. Two queries."""
-    return _grouped(
-        Installation.objects.filter(service_point_id__in=set(service_point_ids)), period, "service_point_id"
-    )
-
-
-def stays_of(meter_ids: Iterable[UUID], period: Period) -> dict[UUID, list[Stay]]:
-    """Return the stays of meters, wherever they hung during a period, in the order of time. Two queries."""
-    return _grouped(Installation.objects.filter(meter_id__in=set(meter_ids)), period, "meter_id")
-
-
-def _grouped(installations: OfServicePointQuerySet, period: Period, key: str) -> dict[UUID, list[Stay]]:
-    rows = list(
-        installations.filter(valid__overlap=DateTimeTZRange(period.start, period.end, "[]"))
-        .order_by("valid")
-        .values_list("service_point_id", "meter_id", "meter__serial", "valid")
-    )
-    counted = _counted_registers({meter_id for _, meter_id, _, _ in rows})
-    found: dict[UUID, list[Stay]] = defaultdict(list)
-    for service_point_id, meter_id, serial, valid in rows:
-        stay = Stay(service_point_id, meter_id, serial, as_period(valid), counted.get(meter_id, ()))
-        found[getattr(stay, key)].append(stay)
-    return found
-
-
-def _counted_registers(meter_ids: set[UUID]) -> dict[UUID, tuple[CountedRegister, ...]]:
-    """Return the dials that count imported kWh: the total where a meter has one, otherwise all that make it up."""
-    rows = Register.objects.filter(
-        meter_id__in=meter_ids,
-        kind=Register.Kind.CUMULATIVE,
-        direction=Register.Direction.IMPORT,
-        unit=Register.Unit.KWH,
-    ).order_by("code")
-    found: dict[UUID, list[CountedRegister]] = defaultdict(list)
-    for register_id, meter_id, code, digits, multiplier in rows.values_list(
-        "id", "meter_id", "code", "digits", "multiplier"
-    ):
-        found[meter_id].append(CountedRegister(register_id, code, Decimal(10) ** digits, multiplier))
-    return {
-        meter_id: tuple([register for register in registers if register.code == TOTAL_IMPORT] or registers)
-        for meter_id, registers in found.items()
-    }
 
 
 def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -> list[Chain]:
@@ -125,6 +51,9 @@ def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -
     for ask in questions:
         for stay in ask.stays:
             for register in stay.registers:
+                if register.is_interval:
+                    windows += _all_of(ask, stay.period, register.register_id)
+                    continue
                 fully = ask.fully or register.register_id in in_full
                 windows += _windows(ask, stay.period, register.register_id, fully=fully)
                 edges += _edges(ask, stay.period, register.register_id)
@@ -146,6 +75,12 @@ def _windows(ask: Question, stay: Period, register_id: int, *, fully: bool) -> l
             start = windows.pop().low
         windows.append(store.Window(register_id, start, end))
     return windows
+
+
+def _all_of(ask: Question, stay: Period, register_id: int) -> list[store.Window]:
+    """Return where the half-hours lie that share time with what is asked."""
+    low, high = max(ask.instants[0], stay.start), min(ask.instants[-1], stay.end)
+    return [store.Window(register_id, low, min(high, ALWAYS.end - HALF_HOUR) + HALF_HOUR)] if low < high else []
 
 
 def _edges(ask: Question, stay: Period, register_id: int) -> list[store.Window]:
@@ -193,13 +128,37 @@ def _chain(ask: Question, reads: Mapping[int, Sequence[Read]], events: Mapping[i
             Hanging(
                 stay.period.start,
                 stay.period.end,
-                tuple(
-                    _curve(stay, register, reads.get(register.register_id, ()), events.get(register.register_id, ()))
-                    for register in stay.registers
-                ),
+                _counts(stay, reads, events),
             )
             for stay in ask.stays
         ]
+    )
+
+
+def _counts(
+    stay: Stay, reads: Mapping[int, Sequence[Read]], events: Mapping[int, Sequence[ChainEvent]]
+) -> tuple[Counted, ...]:
+    """Return what counts during a stay: dials, or else half-hours; where a meter has both, the dials before them."""
+    dials: list[Counted] = []
+    intervals: list[Counted] = []
+    for register in stay.registers:
+        known, happened = reads.get(register.register_id, ()), events.get(register.register_id, ())
+        if register.is_interval:
+            intervals.append(_interval_curve(stay, register, known, happened))
+        else:
+            dials.append(_curve(stay, register, known, happened))
+    return (Backed(dials, intervals),) if dials and intervals else (*dials, *intervals)
+
+
+def _interval_curve(
+    stay: Stay, register: CountedRegister, reads: Sequence[Read], events: Sequence[ChainEvent]
+) -> IntervalCurve:
+    """Draw an interval register's curve during a stay; a half-hour that ends after it is of another place."""
+    return IntervalCurve(
+        [read for read in reads if stay.period.start < read.time <= stay.period.end],
+        since=stay.period.start,
+        multipliers=_multipliers(register, events),
+        label=(stay.serial, register.code),
     )
 
 
@@ -211,10 +170,14 @@ def _curve(stay: Stay, register: CountedRegister, reads: Sequence[Read], events:
         closing = event.kind == ChainEvent.Kind.REMOVED
         if event.value is not None and (start < event.at <= end if closing else start <= event.at < end):
             at[event.at] = Read(event.at, event.value, int(Quality.VALIDATED), _ROLES.get(event.kind, "boundary"))
-    multipliers = [(event.at, event.multiplier) for event in events if event.multiplier is not None]
     return Curve(
         [at[time] for time in sorted(at)],
         modulus=register.modulus,
-        multipliers=multipliers or [(ALWAYS.start, register.multiplier)],
+        multipliers=_multipliers(register, events),
         label=(stay.serial, register.code),
     )
+
+
+def _multipliers(register: CountedRegister, events: Sequence[ChainEvent]) -> list[tuple[datetime, Decimal]]:
+    changes = [(event.at, event.multiplier) for event in events if event.multiplier is not None]
+    return [(at, factor * register.scale) for at, factor in changes or [(ALWAYS.start, register.multiplier)]]

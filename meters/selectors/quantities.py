@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from energy_portal.shared.clock import Period
-from meters.consumption import UNKNOWN, Chain
+from meters.consumption import UNKNOWN, Chain, Role
 from meters.models import Binding
 from meters.models.places import Commodity
-from meters.selectors.measuring import Question, as_period, chains_of, stays_at
+from meters.selectors.flows import Direction, as_period, stays_at
+from meters.selectors.measuring import Question, chains_of
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,22 @@ class QuantityRequest:
 
 @dataclass(frozen=True)
 class ReadUsed:
-    """A value on the dial that an energy was computed from, before the register's multiplier."""
+    """A value on the dial that an energy was computed from, before the register's multiplier.
+
+    Of half-hours two stand for all: nothing where their summing began, and what they add up to.
+    """
 
     serial: str
     register_code: str
     time: datetime
     value: Decimal
     quality: int
-    role: Literal["boundary", "installed", "removed"]
+    role: Role
 
 
 @dataclass(frozen=True)
 class MeteredQuantity:
-    """The imported energy of one service point in one stretch between two cuts.
+    """The energy of one service point in one stretch between two cuts.
 
     ``energy_kwh`` is None, and ``complete`` False, unless both ends of the stretch and everything between are known.
     The stretch is cut to the account's binding.
@@ -55,7 +58,11 @@ class MeteredQuantity:
 
 
 def metered_quantities(
-    *, requests: Sequence[QuantityRequest], now: datetime, as_of: datetime | None = None
+    *,
+    requests: Sequence[QuantityRequest],
+    now: datetime,
+    as_of: datetime | None = None,
+    direction: str = Direction.IMPORT,
 ) -> dict[UUID, list[MeteredQuantity]]:
     """Return the metered quantities of many accounts, in six queries; accounts without any are left out.
 
@@ -63,6 +70,7 @@ def metered_quantities(
     time.
 
     :param as_of: when they were known; now unless told.
+    :param direction: what came in, or what went out.
     """
     cuts = {request.account_id: sorted(set(request.cuts)) for request in requests if len(set(request.cuts)) > 1}
     if not cuts:
@@ -74,7 +82,7 @@ def metered_quantities(
         valid__overlap=DateTimeTZRange(whole.start, whole.end),
     ).order_by("service_point__code", "valid")
     bindings = list(bound.values_list("account_id", "service_point_id", "service_point__code", "valid"))
-    stays = stays_at({point_id for _, point_id, _, _ in bindings}, whole)
+    stays = stays_at({point_id for _, point_id, _, _ in bindings}, whole, direction=direction)
     stretches = [
         stretch
         for account_id, point_id, code, valid in bindings
@@ -116,7 +124,7 @@ def _quantity(stretch: _Stretch, chain: Chain, piece: Period, latest: datetime) 
         service_point_id=stretch.service_point_id,
         service_point_code=stretch.service_point_code,
         period=piece,
-        energy_kwh=energy.kwh,
+        energy_kwh=energy.amount,
         complete=energy.complete,
         estimated_share=energy.estimated_share,
         reads=tuple(

@@ -46,10 +46,10 @@ class TestCurve:
         line = half_hourly(values, modulus=100)
         marks = [START + n * HALF_HOUR for n in range(len(values))]
 
-        parts = [line.between(start, end).kwh for start, end in pairwise(marks)]
+        parts = [line.between(start, end).amount for start, end in pairwise(marks)]
 
         assert parts == [Decimal(each).scaleb(-6) for each in energies]
-        assert line.between(marks[0], marks[-1]).kwh == sum(parts) == Decimal(sum(energies)).scaleb(-6)
+        assert line.between(marks[0], marks[-1]).amount == sum(parts) == Decimal(sum(energies)).scaleb(-6)
 
     @given(st.lists(micro_kwh, min_size=3, max_size=40), st.data())
     def test_keeps_the_difference_of_the_edges_whatever_is_missing_between(self, energies, data):
@@ -70,7 +70,7 @@ class TestCurve:
         for n in range(len(energies)):
             mark = START + n * HALF_HOUR
             known = line.between(mark, mark + HALF_HOUR, estimate=False)
-            assert (known.kwh is None) == bool({n, n + 1} & missing)
+            assert (known.amount is None) == bool({n, n + 1} & missing)
 
     def test_draws_a_line_between_reads_two_hours_apart(self):
         line = curve((10, "100.0"), (12, "104.0"))
@@ -91,34 +91,34 @@ class TestCurve:
 
         energy = line.between(at(11), at(13))
 
-        assert (energy.kwh, energy.estimated_kwh, energy.quality) == (8, 2, 9)
+        assert (energy.amount, energy.estimated_amount, energy.quality) == (8, 2, 9)
         assert energy.estimated_share == Decimal("0.25")
 
     def test_counts_a_stretch_within_one_gap_as_wholly_estimated(self):
         energy = curve((10, 100), (12, 104)).between(at(10.5), at(11))
 
-        assert (energy.kwh, energy.estimated_kwh, energy.estimated_share) == (1, 1, 1)
+        assert (energy.amount, energy.estimated_amount, energy.estimated_share) == (1, 1, 1)
 
     def test_counts_what_rests_on_estimated_reads_as_estimated(self):
         reads = [Read(at(n), Decimal(n), 8 if n == 2 else 17) for n in range(5)]
         line = Curve(reads, modulus=Decimal(1000), multipliers=ONE)
 
-        assert line.between(at(0), at(4)).estimated_kwh == 2
+        assert line.between(at(0), at(4)).estimated_amount == 2
 
     def test_applies_a_multiplier_from_its_change_on(self):
         line = curve((0, 10), (1, 12), (2, 15), multipliers=[(LONG_AGO, Decimal(1)), (at(1), Decimal(40))])
 
-        assert [line.between(at(0), at(1)).kwh, line.between(at(1), at(2)).kwh] == [2, 120]
-        assert line.between(at(0), at(2)).kwh == 122
+        assert [line.between(at(0), at(1)).amount, line.between(at(1), at(2)).amount] == [2, 120]
+        assert line.between(at(0), at(2)).amount == 122
 
     def test_knows_what_lies_between_its_first_and_last_read(self):
         energy = curve((3, 10), (9, 16)).known_within(at(0), at(12))
 
-        assert (energy.kwh, energy.complete) == (6, False)
+        assert (energy.amount, energy.complete) == (6, False)
 
     @pytest.mark.parametrize("reads", [(), ((5, 10),)])
     def test_knows_nothing_from_fewer_than_two_instants(self, reads):
-        assert curve(*reads).known_within(at(0), at(12)).kwh is None
+        assert curve(*reads).known_within(at(0), at(12)).amount is None
 
 
 class TestChain:
@@ -133,7 +133,7 @@ class TestChain:
         )
 
     def test_adds_what_each_meter_counted(self, exchanged):
-        assert exchanged.between(at(14), at(14.5)).kwh == Decimal("0.4")
+        assert exchanged.between(at(14), at(14.5)).amount == Decimal("0.4")
 
     def test_knows_nothing_across_a_time_without_a_meter(self):
         chain = Chain(
@@ -143,8 +143,8 @@ class TestChain:
             ]
         )
 
-        assert chain.between(at(1), at(4)).kwh is None
-        assert (chain.known_within(at(1), at(4)).kwh, chain.known_within(at(1), at(4)).complete) == (3, False)
+        assert chain.between(at(1), at(4)).amount is None
+        assert (chain.known_within(at(1), at(4)).amount, chain.known_within(at(1), at(4)).complete) == (3, False)
 
     def test_does_not_subtract_across_an_exchange_without_reads(self):
         chain = Chain(
@@ -154,18 +154,18 @@ class TestChain:
             ]
         )
 
-        assert chain.between(at(1), at(3)).kwh is None
-        assert chain.known_within(at(1), at(3)).kwh == 2
+        assert chain.between(at(1), at(3)).amount is None
+        assert chain.known_within(at(1), at(3)).amount == 2
 
     def test_adds_registers_that_count_side_by_side(self):
         chain = Chain([Hanging(LONG_AGO, FAR_AHEAD, (curve((0, 0), (1, 2)), curve((0, 5), (1, 8))))])
 
-        assert chain.between(at(0), at(1)).kwh == 5
+        assert chain.between(at(0), at(1)).amount == 5
 
     def test_knows_nothing_when_one_of_them_is_not_known(self):
         chain = Chain([Hanging(LONG_AGO, FAR_AHEAD, (curve((0, 0), (1, 2)), curve((0, 5))))])
 
-        assert chain.between(at(0), at(1)).kwh is None
+        assert chain.between(at(0), at(1)).amount is None
 
     def test_knows_nothing_where_no_meter_ever_hung(self):
         assert Chain([]).between(at(0), at(1)) == Chain([]).known_within(at(0), at(1)) == Energy(None, complete=False)
@@ -180,4 +180,4 @@ class TestHelpers:
         assert least_trusted(qualities) == least
 
     def test_total_of_unknown_parts_is_unknown(self):
-        assert total([Energy(None, complete=False)] * 2).kwh is None
+        assert total([Energy(None, complete=False)] * 2).amount is None

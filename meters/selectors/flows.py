@@ -1,0 +1,164 @@
+"""What counts where: which meter hung at a place when, and which of its registers count a flow there, in which unit."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+
+from energy_portal.shared.clock import Period
+from energy_portal.shared.units import kwh_of_gas, kwh_of_gj
+from meters.models import Installation, Register
+from meters.models.places import Commodity
+from meters.querysets import OfServicePointQuerySet
+
+ALWAYS = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+Direction = Register.Direction
+Unit = Register.Unit
+# OBIS: a dial's total, and a load profile's.
+_TOTALS = {Direction.IMPORT: {"1.8.0", "1.29.0"}, Direction.EXPORT: {"2.8.0", "2.29.0"}}
+# What of a commodity is counted: the first of these units that a meter has.
+_UNITS: dict[str, tuple[Unit, ...]] = {
+    Commodity.ELECTRIC: (Unit.KWH,),
+    Commodity.WATER: (Unit.M3,),
+    Commodity.GAS: (Unit.M3, Unit.KWH),
+    Commodity.HEAT: (Unit.KWH, Unit.GJ),
+}
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True)
+class CountedRegister:
+    """A register that counts what a place takes in, or gives; ``scale`` makes its unit that of the sum."""
+
+    register_id: int
+    code: str
+    modulus: Decimal
+    multiplier: Decimal
+    is_interval: bool = False
+    unit: str = Unit.KWH
+    scale: Decimal = _ONE
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A meter at a place: from when to when, which of its registers count, and the energy of a m³ there, kWh."""
+
+    service_point_id: UUID
+    meter_id: UUID
+    serial: str
+    period: Period
+    registers: tuple[CountedRegister, ...]
+    kwh_a_m3: Decimal | None = None
+
+    def kwh_a_unit(self, unit: str) -> Decimal | None:
+        """Return the energy of one of a unit here, kWh; None where it has none, or nobody knows how much."""
+        match unit:
+            case Unit.KWH:
+                return _ONE
+            case Unit.GJ:
+                return kwh_of_gj(_ONE)
+            case _:
+                return self.kwh_a_m3
+
+
+def as_period(valid: DateTimeTZRange) -> Period:
+    """Return a database range as a period; an open end lies at the end of the calendar."""
+    return Period(valid.lower or ALWAYS.start, valid.upper or ALWAYS.end)
+
+
+def stays_at(
+    service_point_ids: Iterable[UUID], period: Period, *, direction: str = Direction.IMPORT
+) -> dict[UUID, list[Stay]]:
+    """Return the stays of meters at service points during a period, in the order of time. Two queries."""
+    rows = Installation.objects.filter(service_point_id__in=set(service_point_ids))
+    return _grouped(rows, period, "service_point_id", direction)
+
+
+def stays_of(meter_ids: Iterable[UUID], period: Period, *, direction: str = Direction.IMPORT) -> dict[UUID, list[Stay]]:
+    """Return the stays of meters, wherever they hung during a period, in the order of time. Two queries."""
+    return _grouped(Installation.objects.filter(meter_id__in=set(meter_ids)), period, "meter_id", direction)
+
+
+def usual_unit(commodity: str) -> str:
+    """Return the unit in which a commodity is counted where no register says otherwise."""
+    return _UNITS.get(commodity, (Unit.KWH,))[0]
+
+
+def in_one_unit(groups: Sequence[Sequence[Stay]], *, otherwise: str) -> tuple[str, list[Sequence[Stay]]]:
+    """Return the unit of what several stays count together, and the stays, their registers scaled to it.
+
+    It is their own where they share it, otherwise kWh; what cannot be made kWh is then not counted, and so unknown.
+
+    :param otherwise: the unit where nothing counts.
+    """
+    units = {register.unit for stays in groups for stay in stays for register in stay.registers}
+    if len(units) <= 1:
+        return next(iter(units), otherwise), list(groups)
+    return Unit.KWH, [[_in_kwh(stay) for stay in stays] for stays in groups]
+
+
+def _in_kwh(stay: Stay) -> Stay:
+    scaled = ((register, stay.kwh_a_unit(register.unit)) for register in stay.registers)
+    return replace(
+        stay, registers=tuple(replace(register, scale=scale) for register, scale in scaled if scale is not None)
+    )
+
+
+def _grouped(installations: OfServicePointQuerySet, period: Period, key: str, direction: str) -> dict[UUID, list[Stay]]:
+    rows = list(
+        installations.filter(valid__overlap=DateTimeTZRange(period.start, period.end, "[]"))
+        .order_by("valid")
+        .values_list(
+            "service_point_id",
+            "meter_id",
+            "meter__serial",
+            "valid",
+            "service_point__calorific_value_mj_m3",
+            "service_point__volume_correction",
+        )
+    )
+    counted = _counted_registers({row[1] for row in rows}, direction)
+    found: dict[UUID, list[Stay]] = defaultdict(list)
+    for service_point_id, meter_id, serial, valid, calorific, correction in rows:
+        stay = Stay(
+            service_point_id,
+            meter_id,
+            serial,
+            as_period(valid),
+            counted.get(meter_id, ()),
+            calorific and kwh_of_gas(_ONE, calorific_mj_m3=calorific, correction=correction),
+        )
+        found[getattr(stay, key)].append(stay)
+    return found
+
+
+def _counted_registers(meter_ids: set[UUID], direction: str) -> dict[UUID, tuple[CountedRegister, ...]]:
+    """Return the registers that count a flow, dials before intervals, of one unit a meter.
+
+    Of each kind the total where a meter has one, otherwise all that make it up.
+    """
+    rows = Register.objects.filter(meter_id__in=meter_ids, direction=direction).order_by("kind", "code")
+    found: dict[UUID, list[CountedRegister]] = defaultdict(list)
+    types: dict[UUID, str] = {}
+    for register_id, meter_id, code, digits, multiplier, kind, unit, type_ in rows.values_list(
+        "id", "meter_id", "code", "digits", "multiplier", "kind", "unit", "meter__type"
+    ):
+        types[meter_id] = type_
+        found[meter_id].append(
+            CountedRegister(register_id, code, Decimal(10) ** digits, multiplier, kind == Register.Kind.INTERVAL, unit)
+        )
+    return {
+        meter_id: tuple(_counted(registers, _UNITS.get(types[meter_id], ()), _TOTALS[Direction(direction)]))
+        for meter_id, registers in found.items()
+    }
+
+
+def _counted(registers: Sequence[CountedRegister], units: Sequence[str], totals: set[str]) -> Iterable[CountedRegister]:
+    unit = next((unit for unit in units if any(register.unit == unit for register in registers)), None)
+    for is_interval in (False, True):
+        of_kind = [each for each in registers if each.unit == unit and each.is_interval == is_interval]
+        yield from [each for each in of_kind if each.code in totals] or of_kind
