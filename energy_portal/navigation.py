@@ -48,6 +48,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("accounts.User", "group", ""),
             ("accounts.DataSource", "sensors", ""),
+            ("meters.ArchivedMonth", "inventory_2", ""),
             ("accounts.AuditEntry", "policy", ""),
         ),
     ),

@@ -1,5 +1,6 @@
 """The managers' pages for everything that meters."""
 
+from meters.admin.archive import ArchivedMonthAdmin
 from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
 from meters.admin.history import SupersededReadingAdmin
 from meters.admin.meters import MeterAdmin, RegisterAdmin
@@ -7,6 +8,7 @@ from meters.admin.queues import ReadingExceptionAdmin, RegistrationRequestAdmin
 from meters.admin.service_points import ServicePointAdmin
 
 __all__ = [
+    "ArchivedMonthAdmin",
     "BindingAdmin",
     "ChainEventAdmin",
     "InstallationAdmin",

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from meters.api.archive import ArchiveAndPrepareView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
 from meters.api.exports import MeterExportView
 from meters.api.imports import ReadingsImportView
@@ -14,6 +15,7 @@ urlpatterns = [
     path("register_account", RegisterAccountView.as_view(), name="register_account"),
     path("receive_meter_reading", ReceiveMeterReadingView.as_view(), name="receive_meter_reading"),
     path("get_consumption", GetConsumptionView.as_view(), name="get_consumption"),
+    path("archive_and_prepare", ArchiveAndPrepareView.as_view(), name="archive_and_prepare"),
     path("api/v1/meters", MeterListView.as_view(), name="api_meters"),
     path("api/v1/meters/<str:serial>", MeterDetailView.as_view(), name="api_meter"),
     path("api/v1/meters/<str:serial>/readings", MeterReadingsView.as_view(), name="api_meter_readings"),

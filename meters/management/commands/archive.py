@@ -1,0 +1,62 @@
+"""Move closed months of readings into the archive."""
+
+import json
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.actors import PORTAL
+from energy_portal.shared.errors import DomainError
+from meters.management.archive_progress import progress_shown
+from meters.services.archive_runs import ArchiveReport, archive_and_prepare, plan_archive
+
+
+class Command(BaseCommand):
+    """Archive, take late values in, and make the coming partitions; run again, it does nothing."""
+
+    help = "Move closed months of readings into compressed files, which every question is still answered from."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the limit, and whether to look only."""
+        parser.add_argument(
+            "--until",
+            type=date.fromisoformat,
+            metavar="DAY",
+            help="archive the months (UTC) that end by it; unless told, what is older than READING_RETENTION_MONTHS",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+        parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Archive and say what moved.
+
+        :raises CommandError: another run is at work, or a file could not be proved.
+        """
+        now, until = timezone.now(), options["until"]
+        try:
+            if options["dry_run"]:
+                report = plan_archive(now=now, until=until)
+            else:
+                with progress_shown(hidden=options["json"]) as tell:
+                    report = archive_and_prepare(actor=PORTAL, now=now, until=until, tell=tell)
+        except (DomainError, OSError) as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_json(), ensure_ascii=False))
+        else:
+            self._tell(report)
+
+    def _tell(self, report: ArchiveReport) -> None:
+        for planned in report.planned:
+            self.stdout.write(f"{planned.month}: {planned.rows:,} readings would be archived.")
+        for month in report.archived:
+            self.stdout.write(f"{month.month}: {month.rows:,} readings, {month.bytes / 1e6:,.1f} MB, in {month.path}.")
+        if report.late_values:
+            said = "would be" if report.dry_run else "were"
+            self.stdout.write(f"{report.late_values:,} late values {said} taken in.")
+        if report.partitions_made:
+            self.stdout.write(f"Partitions made: {', '.join(report.partitions_made)}.")
+        if report.idle:
+            self.stdout.write(f"Nothing to do: no month that ends by {report.before:%Y-%m-%d} is in the database.")
