@@ -3,6 +3,7 @@
 from meters.admin.archive import ArchivedMonthAdmin
 from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
 from meters.admin.history import SupersededReadingAdmin
+from meters.admin.jobs import JobAdmin
 from meters.admin.meters import MeterAdmin, RegisterAdmin
 from meters.admin.queues import ReadingExceptionAdmin, RegistrationRequestAdmin
 from meters.admin.service_points import ServicePointAdmin
@@ -12,6 +13,7 @@ __all__ = [
     "BindingAdmin",
     "ChainEventAdmin",
     "InstallationAdmin",
+    "JobAdmin",
     "MeterAdmin",
     "ReadingExceptionAdmin",
     "RegisterAdmin",

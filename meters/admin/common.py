@@ -104,19 +104,22 @@ def ask_then(
     question: Question,
     *,
     form: FilledForm,
-    act: Callable[[FilledForm], str],
+    act: Callable[[FilledForm], str | HttpResponse],
 ) -> HttpResponse:
     """Show a form, and once it is filled in do what it is for.
 
-    :param act: calls the service and returns the sentence that tells of it; its DomainErrors stand above the form.
+    :param act: calls the service and returns the sentence that tells of it, or where to go from there; its
+        DomainErrors stand above the form.
     """
     if form.is_bound and form.is_valid():
         try:
-            sentence = act(form)
+            outcome = act(form)
         except DomainError as error:
             form.add_error(None, ValidationError(error.detail, code=error.code))
         else:
-            messages.success(request, sentence)
+            if isinstance(outcome, HttpResponse):
+                return outcome
+            messages.success(request, outcome)
             return redirect(question.back)
     context = {
         **page.admin_site.each_context(request),

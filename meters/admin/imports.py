@@ -1,0 +1,98 @@
+"""Files that come in by hand: a form each, and the job that takes the file in."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from unfold.decorators import action
+
+from accounts.admin.common import actor_of
+from energy_portal.shared.downloads import pieces_of
+from energy_portal.shared.errors import DomainError
+from meters.admin.common import Question, ask_then, change_url, list_url
+from meters.admin.upload_forms import ReadingsForm
+from meters.models import Job
+from meters.services.file_imports import ImportOptions, queue_import
+from meters.services.uploads import path_of
+
+
+class ImportPages(ModelAdmin[Any]):
+    """The pages of :class:`~meters.models.Job` where a file is handed over."""
+
+    actions_list: Any = ("import_readings",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.take_in_view)
+        return [path("<uuid:job_id>/take-in/", view, name="meters_job_take_in"), *super().get_urls()]
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may take files in."""
+        return bool(request.user.has_perm("meters.add_job"))
+
+    @action(description="Import readings", url_path="import-readings", permissions=["import"], icon="upload_file")
+    def import_readings(self, request: HttpRequest) -> HttpResponse:
+        """Take a file of readings, and lead to its job."""
+
+        def act(form: ReadingsForm) -> HttpResponse:
+            file: UploadedFile[Any] = form.cleaned_data["file"]
+            job = queue_import(
+                chunks=file.chunks(),
+                name=file.name or "",
+                options=form.options(),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+            return redirect(change_url(Job, job.pk))
+
+        return ask_then(
+            self,
+            request,
+            Question(
+                title="Import readings",
+                intro="CSV, NEM12/NEM13 or Green Button. The good lines of a file enter, each bad one is reported; "
+                "taking the same file in again adds nothing.",
+                submit="Upload",
+                back=list_url(Job),
+            ),
+            form=ReadingsForm(request.POST or None, request.FILES or None),
+            act=act,
+        )
+
+    def take_in_url(self, request: HttpRequest, job: Job) -> str | None:
+        """Return where the file of a dry run is taken in; None where that is not offered."""
+        is_offered = (
+            job.status == Job.Status.DONE
+            and job.kind == Job.Kind.IMPORT_READINGS
+            and job.parameters.get("dry_run")
+            and job.upload
+            and path_of(job.upload).is_file()
+            and self.has_import_permission(request)
+        )
+        return reverse("admin:meters_job_take_in", args=[job.pk]) if is_offered else None
+
+    def take_in_view(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        """Take the file of a dry run in, as it was told of then."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        dry: Job = get_object_or_404(self.get_queryset(request), pk=job_id)
+        if self.take_in_url(request, dry) is None:
+            raise PermissionDenied
+        try:
+            job = queue_import(
+                chunks=pieces_of(path_of(dry.upload)),
+                name=dry.upload_name,
+                options=ImportOptions(**{**dry.parameters, "dry_run": False}),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+        except DomainError as error:
+            messages.error(request, error.detail)
+            return redirect(change_url(Job, dry.pk))
+        return redirect(change_url(Job, job.pk))
