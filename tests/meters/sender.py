@@ -1,8 +1,8 @@
 """A process that sends readings through the door, as tests of many writers and of lost power need it.
 
 ``python -m tests.meters.sender prepare`` migrates the database of ``DATABASE_URL`` and hangs the meters.
-``python -m tests.meters.sender send SEED ROUNDS BATCH`` sends all readings in a random order, so many times over, and
-prints a line of JSON a batch once it is acknowledged.
+``python -m tests.meters.sender send SEED ROUNDS BATCH [QUALITY]`` sends all readings in a random order, so many times
+over, and prints a line of JSON a batch once it is acknowledged.
 """
 
 import json
@@ -50,18 +50,19 @@ def batches(seed: int, rounds: int, size: int) -> Iterator[list[tuple[str, datet
             yield readings[start : start + size]
 
 
-def send(seed: int, rounds: int, size: int) -> None:
+def send(seed: int, rounds: int, size: int, quality: int | None = None) -> None:
     from accounts.actors import PORTAL
     from meters.services.readings import OfferedReading, receive_readings
 
     for batch in batches(seed, rounds, size):
-        offered = [OfferedReading(serial, time, value) for serial, time, value in batch]
+        offered = [OfferedReading(serial, time, value, quality=quality) for serial, time, value in batch]
         report = receive_readings(readings=offered, actor=PORTAL, now=NOW)
         line = {
             "stored": report.stored,
             "duplicates": report.duplicates,
             "conflicts": len(report.conflicts),
             "rejected": len(report.rejected),
+            "estimates_replaced": report.estimates_replaced,
             "keys": [[serial, time.isoformat()] for serial, time, _ in batch],
         }
         print(json.dumps(line), flush=True)
@@ -80,8 +81,8 @@ def main() -> None:
         case ["prepare"]:
             call_command("migrate", verbosity=0)
             hang_meters()
-        case ["send", seed, rounds, size]:
-            send(int(seed), int(rounds), int(size))
+        case ["send", seed, rounds, size, *quality]:
+            send(int(seed), int(rounds), int(size), *map(int, quality))
 
 
 if __name__ == "__main__":

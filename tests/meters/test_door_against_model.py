@@ -125,17 +125,24 @@ def batches(draw):
     row = st.tuples(
         st.booleans(), st.integers(0, MARKS - 1), off, st.sampled_from([TRUE, TRUE, TRUE, TRUE, LINEAR, LIKE_DAY])
     )
+    curve = st.builds(
+        lambda low, length, off: [(True, mark, off, LIKE_DAY) for mark in range(low, min(low + length, MARKS))],
+        st.integers(0, MARKS - 1),
+        st.integers(1, 5),
+        st.sampled_from([0, 300, 900, -300, 1_500]),
+    )
+    batch = st.one_of(st.lists(row, min_size=1, max_size=12), curve)
     return [
         [
             (is_dial, mark, (shown[mark] + error) % TURN if is_dial else abs(shown[mark] % CAPACITY + error), quality)
-            for is_dial, mark, error, quality in batch
+            for is_dial, mark, error, quality in rows
         ]
-        for batch in draw(st.lists(st.lists(row, min_size=1, max_size=14), min_size=1, max_size=6))
+        for rows in draw(st.lists(batch, min_size=1, max_size=6))
     ]
 
 
 class TestTheDoor:
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=70, deadline=None)
     @given(batches())
     def test_is_no_different_from_the_model(self, sent):
         registers = {

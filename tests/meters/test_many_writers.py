@@ -18,7 +18,7 @@ from energy_portal.embedded.home import Home
 from energy_portal.embedded.postgres import Postgres
 from energy_portal.embedded.processes import pids_working_in, program_of
 from energy_portal.shared.clock import Period
-from meters.models import Meter, ReadingException, RegisterReading, RegisterState
+from meters.models import Meter, ReadingException, RegisterReading, RegisterState, SupersededReading
 from meters.selectors.consumption import meter_consumption
 from tests.meters import sender
 
@@ -57,6 +57,25 @@ class TestTwoProcesses:
         stored = RegisterReading.objects.values_list("register__meter__serial", "time", "value")
         assert sorted(stored) == sorted(sender.all_readings())
         assert not ReadingException.objects.filter(status="open").exists()
+        self.check_what_follows()
+
+    def test_leave_nothing_but_the_truth_when_one_sends_it_and_one_only_estimates(self):
+        sender.hang_meters()
+        name = connection.settings_dict["NAME"]
+
+        processes = [
+            start_sender("send", "1", "1", "500", SENDER_DATABASE=name),
+            start_sender("send", "2", "1", "500", "9", SENDER_DATABASE=name),
+        ]
+        true, estimated = (reports_of(process) for process in processes)
+
+        assert sum(report["stored"] for report in true) == ALL
+        stored = RegisterReading.objects.values_list("register__meter__serial", "time", "value")
+        assert sorted(stored) == sorted(sender.all_readings())
+        assert not RegisterReading.objects.filter(quality=9).exists()
+        assert not RegisterState.objects.filter(estimated_from__isnull=False).exists()
+        replaced = sum(report["estimates_replaced"] for report in (*true, *estimated))
+        assert SupersededReading.objects.count() == sum(report["stored"] for report in estimated) == replaced
         self.check_what_follows()
 
     def check_what_follows(self):
