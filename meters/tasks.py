@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from meters.models import Job
-from meters.services import deliveries, jobs, uploads
+from meters.services import deliveries, estimating, gaps, jobs, uploads
 from meters.services.archive_runs import run_archive, run_restore
 from meters.services.file_imports import run_import
 from meters.services.jobs import Runner
@@ -17,6 +17,14 @@ from meters.services.partitions import make_partitions_ahead
 def make_partitions() -> list[str]:
     """Make the partitions that the coming months need; daily, months before they are needed."""
     return make_partitions_ahead(now=timezone.now())
+
+
+@shared_task
+def watch_gaps() -> None:
+    """Say where readings are missing, and estimate what can be; harmless when several workers do so at once."""
+    now = timezone.now()
+    gaps.open_gaps(now=now)
+    estimating.estimate_pending(now=now)
 
 
 @shared_task

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import attrgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -65,6 +66,18 @@ class Gap:
         return self.hung.register.pk
 
 
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A register from which nothing true came since an instant; ``newest`` is of any reading, estimates included."""
+
+    register_id: int
+    since: datetime
+    newest: datetime
+    commodity: str
+    service_class: str
+    zone: ZoneInfo
+
+
 @dataclass
 class _Reads:
     """When something is known of a register: true readings, estimates, and reads of chain events."""
@@ -97,11 +110,11 @@ def gaps_in(windows: Sequence[store.Window], *, horizon: Horizon) -> list[Gap]:
 
     No gap crosses the stay of a meter at a place, and none begins before its first reading there. Four queries.
 
-    :param windows: of one register, without overlaps.
+    :param windows: those of one register do not overlap.
     :param horizon: how far to look where nothing came after, on a place's clock.
     """
     hung = hung_registers({window.register_id for window in windows})
-    reads: dict[int, _Reads] = defaultdict(_Reads)
+    reads = {window.register_id: _Reads() for window in windows}
     for register_id, time, _, quality in readings_to_neighbours(windows):
         (reads[register_id].estimated if quality in ESTIMATES else reads[register_id].true).add(time)
     _add_events(reads)
@@ -145,11 +158,13 @@ def hung_registers(register_ids: Iterable[int]) -> dict[int, list[Hung]]:
     }
 
 
-def silent_registers(*, before: datetime) -> list[tuple[int, datetime, datetime]]:
-    """Return (register, newest true reading, newest reading of any kind) of registers on active meters that hang,
-    whose newest true reading is older than an instant. One query: a scan of the states, a descent a row found.
+def silent_registers(*, before: datetime) -> list[Silent]:
+    """Return the registers on active meters that hang whose newest true reading is older than an instant, by their ids.
+
+    One query: a scan of the states, and a descent of the key for each that is found.
     """
     newest = RegisterReading.objects.filter(register=OuterRef("register_id"), time__gte=OuterRef("last_time"))
+    place = "register__meter__installations__service_point__"
     states = RegisterState.objects.filter(
         last_time__lt=before,
         register__meter__status=Meter.Status.ACTIVE,
@@ -157,14 +172,29 @@ def silent_registers(*, before: datetime) -> list[tuple[int, datetime, datetime]
         register__meter__installations__valid__startswith__lte=F("last_time"),
     )
     rows = states.order_by("register_id").values_list(
-        "register_id", "last_time", Subquery(newest.order_by("-time").values("time")[:1])
+        "register_id",
+        "last_time",
+        Subquery(newest.order_by("-time").values("time")[:1]),
+        f"{place}commodity",
+        f"{place}service_class",
+        f"{place}premises__zone",
     )
-    return [(register_id, last_time, newest or last_time) for register_id, last_time, newest in rows]
+    return [
+        Silent(register_id, since, newest or since, commodity, service_class, zone(site))
+        for register_id, since, newest, commodity, service_class, site in rows
+    ]
 
 
-def register_of(*, meter: Meter, code: str) -> Register | None:
-    """Return a meter's register by its code."""
-    return Register.objects.filter(meter=meter, code=code).first()
+def joined(windows: Iterable[store.Window]) -> list[store.Window]:
+    """Return windows with those of one register that overlap or touch as one, in the order of register and time."""
+    found: list[store.Window] = []
+    for window in sorted(windows, key=attrgetter("register_id", "low")):
+        last = found[-1] if found else None
+        if last is not None and last.register_id == window.register_id and window.low <= last.high:
+            found[-1] = store.Window(window.register_id, last.low, max(last.high, window.high))
+        else:
+            found.append(window)
+    return found
 
 
 def _add_events(reads: Mapping[int, _Reads]) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from meters.models import ReadingWork
 
-AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION)
+AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION, ReadingWork.Purpose.ESTIMATION)
 
 
 def log_work(

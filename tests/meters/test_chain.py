@@ -306,8 +306,8 @@ class TestWhatAChangeLeavesBehind:
 
         remove(register, 4)
 
-        work = ReadingWork.objects.get()
-        assert (work.purpose, work.register_ids, work.low, work.high) == ("rollup", [register.pk], at(4), NOW)
+        work = ReadingWork.objects.get(purpose="rollup")
+        assert (work.register_ids, work.low, work.high) == ([register.pk], at(4), NOW)
 
     def test_is_nothing_where_the_act_was_refused(self, register, point):
         install(register, point)

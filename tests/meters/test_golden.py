@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import HALF_HOUR, Period, local_day
-from meters.models import ReadingException, RegisterReading
+from meters.models import ReadingException, RegisterReading, SupersededReading
 from meters.selectors.consumption import Granularity, account_consumption, meter_consumption, named_period
 from meters.services.chain import exchange_meter, install_meter
+from meters.services.estimating import estimate_pending
 from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import (
     BindingFactory,
@@ -218,6 +220,77 @@ class TestCase4Exchange:
 
         assert (consumption.energy_kwh, consumption.complete, consumption.estimated_share) == (Decimal("0.4"), True, 0)
         assert [each.energy_kwh for each in consumption.series] == [Decimal("0.4")]
+
+
+class TestCase5Estimation:
+    """On Wednesday, 5 March 2025; the Tuesday before is a like day."""
+
+    @staticmethod
+    def noon(half_hours):
+        return datetime(2025, 3, 5, 12, tzinfo=SGT) + half_hours * HALF_HOUR
+
+    @staticmethod
+    def values(register, start, end):
+        rows = RegisterReading.objects.filter(register=register, time__gt=start, time__lt=end).order_by("time")
+        return list(rows.values_list("value", "quality"))
+
+    @staticmethod
+    def undone(register):
+        return list(
+            SupersededReading.objects.filter(register=register, reason="true_data")
+            .order_by("time")
+            .values_list("value", "quality")
+        )
+
+    def test_lies_on_a_line_over_two_hours(self):
+        register = supplied_register()
+        offer(register, ("2025-03-01T10:00:00", "100.0"), ("2025-03-01T12:00:00", "104.0"))
+
+        estimate_pending(now=NOW)
+
+        start, end = datetime(2025, 3, 1, 10, tzinfo=SGT), datetime(2025, 3, 1, 12, tzinfo=SGT)
+        assert self.values(register, start, end) == [(101, 9), (102, 9), (103, 9)]
+
+    @pytest.fixture
+    def register(self):
+        """A dial with a like day of 0.2 0.2 0.4 0.8 0.4 from noon on, and 5.0 in two and a half hours of the next."""
+        register = supplied_register()
+        like = {24: "0.2", 25: "0.2", 26: "0.4", 27: "0.8", 28: "0.4"}
+        shown, rows = Decimal(90), [(datetime(2025, 3, 4, tzinfo=SGT), Decimal(90))]
+        for half_hour in range(72):
+            shown += Decimal(like.get(half_hour, "0.1"))
+            rows.append((rows[0][0] + (half_hour + 1) * HALF_HOUR, shown))
+        offer(register, *rows, (self.noon(5), shown + 5))
+        return register
+
+    def test_takes_after_a_like_day_over_more(self, register):
+        estimate_pending(now=NOW)
+
+        estimated = self.values(register, self.noon(0), self.noon(5))
+        ends = [RegisterReading.objects.get(register=register, time=self.noon(each)).value for each in (0, 5)]
+        shown = [ends[0], *(value for value, _ in estimated), ends[1]]
+        assert [later - earlier for earlier, later in pairwise(shown)] == [
+            Decimal(each) for each in ("0.5", "0.5", "1.0", "2.0", "1.0")
+        ]
+        assert {quality for _, quality in estimated} == {8}
+
+    def test_gives_way_to_true_data_and_stays_in_history(self, register):
+        offer(register, ("2025-03-01T10:00:00", "80.0"), ("2025-03-01T12:00:00", "84.0"))
+        estimate_pending(now=NOW)
+        line = self.values(register, datetime(2025, 3, 1, 10, tzinfo=SGT), datetime(2025, 3, 1, 12, tzinfo=SGT))
+        like_day = self.values(register, self.noon(0), self.noon(5))
+        base = RegisterReading.objects.get(register=register, time=self.noon(0)).value
+
+        offer(
+            register,
+            *((f"2025-03-01T{stamp}:00", value) for stamp, value in (("10:30", 82), ("11:00", 83), ("11:30", 84))),
+            *((self.noon(number), base + number) for number in range(1, 5)),
+        )
+        estimate_pending(now=NOW)
+
+        after = self.values(register, self.noon(0), self.noon(5))
+        assert [(value - base, quality) for value, quality in after] == [(number, 17) for number in range(1, 5)]
+        assert self.undone(register) == [*line, *like_day]
 
 
 class TestCase7PreviousMonth:
