@@ -141,6 +141,11 @@ def months_held() -> list[Month]:
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute(_LOCK)
+    return months()
+
+
+def months() -> list[Month]:
+    """Return the archived months; a transaction that has read the series before finds no other ones until it ends."""
     found = ArchivedMonth.objects.filter(table=TABLE).order_by("low").values_list("low", "revision")
     return [Month(low.astimezone(UTC), revision) for low, revision in found]
 

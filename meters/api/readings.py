@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
@@ -17,6 +16,7 @@ from meters.api.callers import MayQueryOrSend, MaySendReadings
 from meters.api.serializers import ReadingIn, ReadingReportOut, ReadingsIn, ReadingsQuery, RegisterReadingOut
 from meters.models import RegisterReading
 from meters.selectors.access import meter_for, periods_for
+from meters.selectors.reading_lists import ReadingList
 from meters.services.readings import OfferedReading, receive_readings
 
 _DESCRIPTION = (
@@ -109,28 +109,15 @@ class MeterReadingsView(ListAPIView[RegisterReading]):
     def post(self, request: Request, serial: str) -> Response:
         return _receive(request, serial=serial)
 
-    def get_queryset(self) -> QuerySet[RegisterReading]:
+    def get_queryset(self) -> Any:
         query = ReadingsQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
         user = asking_person(self.request)
         meter = meter_for(serial=self.kwargs["serial"], user=user)
         register = meter.registers.filter(code=query.validated_data["register"]).first()
-        if register is None:
-            return RegisterReading.objects.none()
-        readings = RegisterReading.objects.filter(register=register).order_by("-time")
         start, end = query.bounds()
-        if start is not None:
-            readings = readings.filter(time__gte=start)
-        if end is not None:
-            readings = readings.filter(time__lt=end)
-        periods = periods_for(meter=meter, user=user)
-        if periods is None:
-            return readings
-        # A period's last read lies at its end.
-        within = Q(pk__in=[])
-        for period in periods:
-            within |= Q(time__range=(period.start, period.end))
-        return readings.filter(within)
+        readings = ReadingList(register).during(start).within(periods_for(meter=meter, user=user))
+        return readings if end is None else readings.before(end)
 
 
 def _receive(request: Request, serial: str | None = None) -> Response:

@@ -11,6 +11,7 @@ from django.db.models.functions import Concat, RowNumber
 from energy_portal.shared.clock import Period, floor_half_hour
 from meters.models import Binding, Installation, Meter, Register, RegisterDay, RegisterReading, ServicePoint
 from meters.selectors.consumption import Granularity, Interval, meter_consumption
+from meters.selectors.reading_lists import ReadingList
 
 READINGS_A_PAGE = 24
 PROFILE_DAYS = 7
@@ -30,10 +31,8 @@ def newest_readings(
     *, register: Register, before: datetime | None = None, limit: int = READINGS_A_PAGE
 ) -> ReadingsPage:
     """Return a page of a register's readings, newest first, along the key of the series."""
-    readings = RegisterReading.objects.filter(register=register).select_related("source").order_by("-time")
-    if before is not None:
-        readings = readings.filter(time__lt=before)
-    found = tuple(readings[: limit + 1])
+    readings = ReadingList(register)
+    found = tuple((readings if before is None else readings.before(before)).page(limit=limit + 1))
     more = len(found) > limit
     return ReadingsPage(register=register, readings=found[:limit], older_than=found[limit - 1].time if more else None)
 

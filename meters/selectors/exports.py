@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
 from energy_portal.shared.clock import HALF_HOUR, Period
 from energy_portal.shared.units import round_half_up
 from meters.formats.csv_files import write_csv
@@ -12,8 +10,9 @@ from meters.formats.green_button_out import write_green_button
 from meters.formats.nem_out import write_nem12
 from meters.formats.reading import FileFormat
 from meters.formats.records import TOTAL_IMPORT, FileReading
-from meters.models import Meter, Register, RegisterReading
+from meters.models import Meter, Register
 from meters.selectors.consumption import Granularity, meter_consumption
+from meters.selectors.reading_lists import ReadingList
 from meters.validation import VALUE_DECIMALS
 
 _READ_AT_ONCE = 2_000
@@ -23,25 +22,21 @@ _MEASURED_AT_ONCE = timedelta(days=28)
 def dial_readings(*, meter: Meter, period: Period, within: Sequence[Period] | None = None) -> Iterator[FileReading]:
     """Yield what a meter's dials showed from the first to the last instant of a period, both included.
 
-    Sorted by register and time; values are the dials' own, before their multiplier. A query a register.
+    Sorted by register and time; values are the dials' own, before their multiplier. A query a page of a register.
 
     :param within: keep to these periods, their ends included, all unless told.
     """
-    seen = Q() if within is None else Q(time__in=[])
-    for part in within or ():
-        seen |= Q(time__range=(part.start, part.end))
     for register in meter.registers.filter(kind=Register.Kind.CUMULATIVE).order_by("code"):
-        rows = RegisterReading.objects.filter(seen, register=register, time__range=(period.start, period.end))
-        found = rows.order_by("time").values_list("time", "value", "quality").iterator(chunk_size=_READ_AT_ONCE)
-        for time, value, quality in found:
+        readings = ReadingList(register).during(period.start, period.end).within(within)
+        for reading in readings.ascending(at_once=_READ_AT_ONCE):
             yield FileReading(
                 line=0,
                 serial=meter.serial,
                 register_code=register.code,
-                end=time,
-                value=value,
+                end=reading.time,
+                value=reading.value,
                 unit=register.unit,
-                quality=quality,
+                quality=reading.quality,
             )
 
 

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from django.core.exceptions import ValidationError as ModelInvalid
 from django.db.models import CompositePrimaryKey, Q, QuerySet
@@ -65,8 +65,20 @@ class _Cursor:
         raise BadCursor("The cursor belongs to another list or order.")
 
 
+class Pageable(Protocol):
+    """Rows that are no queryset but come in pages of an order too."""
+
+    ordering: ClassVar[tuple[str, ...]]
+
+    def page(self, *, limit: int, backwards: bool = False, beyond: Sequence[Any] | None = None) -> list[Any]:
+        """Return the next rows beyond one that is given by its values in the order, against it when backwards.
+
+        :raises ValueError: no row has such values.
+        """
+
+
 class KeysetPagination(BasePagination):
-    """Page through a queryset by the values of its last row, never by counting rows.
+    """Page through a queryset, or what is pageable like one, by the values of its last row, never by counting rows.
 
     The order is the queryset's own, otherwise the view's ``ordering``, otherwise newest first; the primary key breaks
     ties. Ordering fields must be columns (``field`` or ``relation__field``) that are never NULL; an index over them
@@ -90,12 +102,8 @@ class KeysetPagination(BasePagination):
         text = request.query_params.get("cursor")
         cursor = _Cursor.decode(text, self._ordering) if text else None
         backwards = cursor is not None and cursor.backwards
-        direction = tuple(map(_reversed, self._ordering)) if backwards else self._ordering
         try:
-            page = queryset.order_by(*direction)
-            if cursor is not None:
-                page = page.filter(_beyond(direction, cursor.values))
-            rows = list(page[: size + 1])
+            rows = _read(queryset, self._ordering, cursor, size + 1)
         except (ModelInvalid, ValueError, TypeError) as error:
             if cursor is None:
                 raise
@@ -163,7 +171,22 @@ class KeysetPagination(BasePagination):
         return replace_query_param(self._url, "cursor", _Cursor(self._ordering, values, backwards).encode())
 
 
-def _ordering_of(queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
+def _read(
+    queryset: QuerySet[Any] | Pageable, ordering: tuple[str, ...], cursor: _Cursor | None, limit: int
+) -> list[Any]:
+    backwards = cursor is not None and cursor.backwards
+    if not isinstance(queryset, QuerySet):
+        return queryset.page(limit=limit, backwards=backwards, beyond=cursor.values if cursor else None)
+    direction = tuple(map(_reversed, ordering)) if backwards else ordering
+    page = queryset.order_by(*direction)
+    if cursor is not None:
+        page = page.filter(_beyond(direction, cursor.values))
+    return list(page[:limit])
+
+
+def _ordering_of(queryset: QuerySet[Any] | Pageable, view: Any) -> tuple[str, ...]:
+    if not isinstance(queryset, QuerySet):
+        return queryset.ordering
     ordering: Any = queryset.query.order_by or getattr(view, "ordering", None) or _NEWEST_FIRST
     names = (ordering,) if isinstance(ordering, str) else tuple(ordering)
     if not all(isinstance(name, str) for name in names):
