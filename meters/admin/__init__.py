@@ -2,6 +2,7 @@
 
 from meters.admin.archive import ArchivedMonthAdmin
 from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
+from meters.admin.events import DomainEventAdmin, EventDeliveryAdmin
 from meters.admin.history import SupersededReadingAdmin
 from meters.admin.jobs import JobAdmin
 from meters.admin.meters import MeterAdmin, RegisterAdmin
@@ -12,6 +13,8 @@ __all__ = [
     "ArchivedMonthAdmin",
     "BindingAdmin",
     "ChainEventAdmin",
+    "DomainEventAdmin",
+    "EventDeliveryAdmin",
     "InstallationAdmin",
     "JobAdmin",
     "MeterAdmin",

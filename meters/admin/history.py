@@ -1,6 +1,6 @@
 """The history of a place or a meter in words, and the values that stood once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,13 +78,15 @@ class History:
     older: str | None
 
 
-def history_of(request: HttpRequest, tell: Callable[..., Timeline]) -> History:
+def history_of(request: HttpRequest, tell: Callable[..., Timeline], *, without: Collection[Kind] = ()) -> History:
     """Return the page of a history that a request asks for.
 
     :param tell: takes ``kinds`` and ``before``.
+    :param without: kinds of which such a history has none.
     """
+    offered = {kind: label for kind, label in _CHIPS.items() if kind not in without}
     chosen = request.GET.get(_KIND, "")
-    kinds = {Kind(chosen)} if chosen in set(Kind) else set(Kind)
+    kinds = {Kind(chosen)} if chosen in set(offered) else set(offered)
     before = asked_instant(request, _BEFORE)
     timeline = tell(kinds=kinds, before=before)
     kept = {_KIND: chosen} if len(kinds) == 1 else {}
@@ -93,7 +95,7 @@ def history_of(request: HttpRequest, tell: Callable[..., Timeline]) -> History:
         lines=tuple(_line(entry) for entry in timeline.entries),
         chips=(
             Chip("", "All", "", len(kinds) > 1),
-            *(Chip(kind, label, _query({_KIND: kind}), kinds == {kind}) for kind, label in _CHIPS.items()),
+            *(Chip(kind, label, _query({_KIND: kind}), kinds == {kind}) for kind, label in offered.items()),
         ),
         newest=_query(kept) if before is not None else None,
         older=_query({**kept, _BEFORE: older.isoformat()}) if older is not None else None,
@@ -176,7 +178,7 @@ def _exception(entry: Entry) -> tuple[str, list[str]]:
     details = [f"{', '.join(values)}."] if values else []
     if row.detail:
         details.append(row.detail)
-    by = f" by {row.closed_by}" if row.closed_by else ""
+    by = f" by {row.closed_by.name}" if row.closed_by else ""
     status = row.get_status_display()
     if row.status == ReadingException.Status.OPEN:
         details.append(f"Open since {moment(row.opened_at)}.")
@@ -189,7 +191,7 @@ def _correction(entry: Entry) -> tuple[str, list[str]]:
     row: Correction = entry.row
     old = dial_text(row.old_value, row.register) if row.old_value is not None else "nothing"
     new = dial_text(row.new_value, row.register) if row.new_value is not None else "withdrawn"
-    by = row.made_by or row.source or "the portal"
+    by = row.made_by.name if row.made_by else row.source or "the portal"
     return f"Corrected: {row.register} {old} → {new}", [f"{moment(row.made_at)} by {by}: {row.reason}"]
 
 

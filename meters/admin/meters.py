@@ -20,7 +20,7 @@ from meters.admin.history import asked_instant, history_of
 from meters.admin.panels import day_rows, readings_table
 from meters.models import Meter, Register
 from meters.selectors.desk import newest_days, newest_readings, with_place
-from meters.selectors.timeline import meter_history
+from meters.selectors.timeline import Kind, meter_history
 from meters.services.chain import change_multiplier
 from meters.services.status import change_meter_status
 
@@ -142,7 +142,7 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
             ]
             context["is_older"] = before is not None
             context["days"] = day_rows(newest_days(registers=registers))
-            context["history"] = history_of(request, partial(meter_history, meter=meter))
+            context["history"] = history_of(request, partial(meter_history, meter=meter), without={Kind.SUPPLY})
         return super().change_view(request, object_id, form_url, context)
 
 

@@ -14,6 +14,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
+from accounts.actors import Actor
+from accounts.services import audit
+from energy_portal.shared.errors import Conflict
 from meters.models import EventDelivery
 from meters.services.outbox import Consumer, consumers
 
@@ -21,6 +24,18 @@ logger = logging.getLogger(__name__)
 
 EVENTS_A_CALL = 1_000
 _LONGEST_ERROR = 2_000
+
+
+class NobodyListens(Conflict):
+    """An event's consumer is no part of the portal any more."""
+
+    code = "nobody_listens"
+
+
+class NotHandled(Conflict):
+    """A consumer did not take an event."""
+
+    code = "not_handled"
 
 
 def deliver_events(*, now: datetime, limit: int = EVENTS_A_CALL) -> int:
@@ -32,6 +47,31 @@ def deliver_events(*, now: datetime, limit: int = EVENTS_A_CALL) -> int:
     :param limit: how many deliveries to handle at most, a consumer.
     """
     return sum(_deliver(consumer, now, limit) for consumer in consumers().values())
+
+
+def try_again(*, delivery_id: int, actor: Actor, now: datetime) -> int:
+    """Let a consumer handle an event now, after whatever waits before it at its service point; return how many it did.
+
+    :raises NobodyListens: no consumer goes by that name any more.
+    :raises NotHandled: it failed again, or somebody is at it.
+    """
+    wanted = EventDelivery.objects.select_related("event").get(pk=delivery_id)
+    consumer = consumers().get(wanted.consumer)
+    if consumer is None:
+        raise NobodyListens(f"Nobody called {wanted.consumer} listens any more.")
+    audit.record(action="event.tried_again", obj=wanted, actor=actor, now=now, consumer=consumer.name)
+    waiting = EventDelivery.objects.filter(
+        consumer=consumer.name,
+        handled_at=None,
+        event__service_point=wanted.event.service_point_id,
+        event__lte=wanted.event_id,
+    )
+    keys = list(waiting.order_by("event").values_list("pk", flat=True))
+    for key in keys:
+        if not _handle(consumer, key, now):
+            error = EventDelivery.objects.values_list("error", flat=True).get(pk=key)
+            raise NotHandled(error or "A worker is at it already.")
+    return len(keys)
 
 
 def _deliver(consumer: Consumer, now: datetime, limit: int) -> int:

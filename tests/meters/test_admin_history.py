@@ -104,7 +104,7 @@ class TestHistory:
         line = manager_client.get(page_url(place)).context["history"].lines[0]
 
         assert line.title == f"Corrected: {register} 5.000 kWh → 6.500 kWh"
-        assert line.details == (f"15 Mar 2026 12:10 by {manager}: Digits were swapped.",)
+        assert line.details == ("15 Mar 2026 12:10 by Mona Manager: Digits were swapped.",)
 
     def test_marks_what_waits_and_tells_how_the_rest_was_decided(self, manager_client, manager, place, register, now):
         raise_exception(register, now - HALF_HOUR, offered_value=7, standing_value=5)
@@ -123,7 +123,7 @@ class TestHistory:
         assert (waiting.title, waiting.waits) == (f"Conflict: {register}", True)
         assert waiting.details[0] == "Offered 7.000 kWh, 5.000 kWh stands."
         assert waiting.url.endswith("/change/")
-        assert (decided.waits, decided.details[-1]) == (False, f"Accepted 15 Mar 2026 12:10 by {manager}: A party.")
+        assert (decided.waits, decided.details[-1]) == (False, "Accepted 15 Mar 2026 12:10 by Mona Manager: A party.")
 
     def test_tells_of_gaps_estimates_and_what_gave_way(self, manager_client, place, register, now):
         mark = now.replace(minute=0)
