@@ -1,28 +1,32 @@
-"""A meter's readings as a file."""
+"""Readings of meters as files."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import MayQuery, asking_person
+from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
+from accounts.api.permissions import MayQuery, actor_of, asking_person
 from energy_portal.shared import strict_json
+from energy_portal.shared.downloads import StreamedFile
 from meters.api.consumption_serializers import PeriodQuery
-from meters.formats.reading import FileFormat
+from meters.api.jobs import JobQueuedOut, queued
+from meters.formats.writing import ExportFormat
 from meters.selectors.access import meter_for, periods_for
 from meters.selectors.consumption import InvalidPeriod, PeriodName, meter_period, meter_zone
-from meters.selectors.exports import export
+from meters.selectors.exports import check_format, export
+from meters.services.exports import MOST_METERS, queue_export
 
 _LONGEST = timedelta(days=366)
-_SUFFIXES = {FileFormat.CSV: "csv", FileFormat.NEM12: "nem12.csv", FileFormat.GREEN_BUTTON: "xml"}
 
 
 class _FileRenderer(BaseRenderer):
@@ -40,68 +44,154 @@ class _FileRenderer(BaseRenderer):
 
 
 class CSVFile(_FileRenderer):
-    """A table of what the dials showed."""
+    """A table of what the registers hold."""
 
     media_type = "text/csv"
-    format = FileFormat.CSV.value
+    format = ExportFormat.CSV.value
+
+
+class ParquetFile(_FileRenderer):
+    """The same table for analysis: times as instants, values as decimals."""
+
+    media_type = "application/vnd.apache.parquet"
+    format = ExportFormat.PARQUET.value
+    charset = None  # type: ignore[assignment]
 
 
 class NEM12File(_FileRenderer):
     """The half-hours, as Australia's market exchanges them."""
 
     media_type = "text/vnd.aemo.nem12"
-    format = FileFormat.NEM12.value
+    format = ExportFormat.NEM12.value
 
 
 class GreenButtonFile(_FileRenderer):
     """The half-hours, as Green Button's feed."""
 
     media_type = "application/atom+xml"
-    format = FileFormat.GREEN_BUTTON.value
+    format = ExportFormat.GREEN_BUTTON.value
+
+
+_FILES = (CSVFile, ParquetFile, NEM12File, GreenButtonFile)
+_FORMAT = OpenApiParameter("format", str, enum=[*ExportFormat], default=ExportFormat.CSV.value)
+_CONTENT = {(200, renderer.media_type): OpenApiTypes.BINARY for renderer in _FILES}
+_DESCRIPTION = (
+    "A file of a period, the current month unless told, of at most 366 days: what the registers hold (csv, parquet), "
+    "dials as they showed and intervals as they count, before any multiplier; or the known half-hours of energy in and "
+    "out (nem12, greenbutton). Missing half-hours are left out, or marked N. Customers get their own times of supply "
+    "only."
+)
 
 
 class MeterExportView(APIView):
     """The readings of a meter as a file."""
 
     permission_classes = (MayQuery,)
-    renderer_classes = (CSVFile, NEM12File, GreenButtonFile)
+    renderer_classes = _FILES
 
     @extend_schema(
         operation_id="meter_export",
         tags=["meters"],
-        parameters=[PeriodQuery, OpenApiParameter("format", str, enum=[*FileFormat], default=FileFormat.CSV.value)],
-        responses={(200, renderer.media_type): OpenApiTypes.BINARY for renderer in renderer_classes},
-        description=(
-            "A file of a period, the current month unless told, of at most 366 days: what the dials showed (csv), or "
-            "the known half-hours of imported energy (nem12, greenbutton). Missing half-hours are left out, or marked "
-            "N. Customers get their own times of supply only."
-        ),
+        parameters=[PeriodQuery, _FORMAT],
+        responses=_CONTENT,
+        description=_DESCRIPTION,
     )
     def get(self, request: Request, serial: str) -> HttpResponseBase:
-        query = PeriodQuery(data=request.query_params)
+        return _file_of(request, serial)
+
+
+class ExportQuery(PeriodQuery):
+    """A meter and a period."""
+
+    meter_id = serializers.CharField(max_length=64)
+
+
+class ReadingsExportIn(PeriodQuery):
+    """Meters, a period and a format."""
+
+    meter_ids = serializers.ListField(
+        child=serializers.CharField(max_length=64), allow_empty=False, max_length=MOST_METERS
+    )
+    format = serializers.ChoiceField(choices=[*ExportFormat], default=ExportFormat.CSV.value)
+
+
+class ReadingsExportView(IdempotentCreate):
+    """The readings of one meter as a file at once, of many as a job."""
+
+    permission_classes = (MayQuery,)
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Write files on GET, and JSON otherwise."""
+        return [renderer() for renderer in _FILES] if self.request.method == "GET" else super().get_renderers()
+
+    @extend_schema(
+        operation_id="readings_export",
+        tags=["readings"],
+        parameters=[ExportQuery, _FORMAT],
+        responses=_CONTENT,
+        description=_DESCRIPTION,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        query = ExportQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        asked = query.validated_data
-        user, now = asking_person(request), timezone.now()
-        meter = meter_for(serial=serial, user=user)
-        within = periods_for(meter=meter, user=user)
-        named = PeriodName.CUSTOM if "from" in asked or "to" in asked else PeriodName.MONTH
-        period = meter_period(
-            meter=meter,
-            name=asked.get("period") or named,
-            now=now,
-            zone=meter_zone(meter=meter),
+        return _file_of(request, query.validated_data["meter_id"])
+
+    @extend_schema(
+        operation_id="readings_export_job",
+        tags=["readings"],
+        parameters=[IDEMPOTENCY_KEY],
+        request=ReadingsExportIn,
+        responses={202: JobQueuedOut, 422: OpenApiResponse(description="`not_electric`, `invalid_period`.")},
+        description=(
+            "A worker writes one file of all these meters, each for the period on the clock of its own place. Once the "
+            "job at `url` is done its `result_url` is the file, for whoever asked and for managers."
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        wanted = ReadingsExportIn(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        asked = wanted.validated_data
+        job = queue_export(
+            serials=asked["meter_ids"],
+            name=_period_name(asked),
+            file_format=ExportFormat(asked["format"]),
+            actor=actor_of(request),
+            now=timezone.now(),
             from_=asked.get("from"),
             to=asked.get("to"),
-            within=within,
         )
-        if period.duration > _LONGEST:
-            raise InvalidPeriod(f"A file holds at most {_LONGEST.days} days.", code="period_too_long")
-        renderer = request.accepted_renderer
-        file_format = FileFormat(renderer.format)
-        body = b"".join(export(meter=meter, period=period, file_format=file_format, now=now, within=within))
-        name = "".join(letter for letter in serial if letter.isascii() and (letter.isalnum() or letter in "-_"))
-        return HttpResponse(
-            body,
-            content_type=f"{renderer.media_type}; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name or "meter"}.{_SUFFIXES[file_format]}"'},
-        )
+        return queued(request, job)
+
+
+def _period_name(asked: Mapping[str, Any]) -> PeriodName:
+    named = PeriodName.CUSTOM if "from" in asked or "to" in asked else PeriodName.MONTH
+    return PeriodName(asked.get("period") or named)
+
+
+def _file_of(request: Request, serial: str) -> HttpResponseBase:
+    query = PeriodQuery(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    asked = query.validated_data
+    user, now = asking_person(request), timezone.now()
+    meter = meter_for(serial=serial, user=user)
+    within = periods_for(meter=meter, user=user)
+    period = meter_period(
+        meter=meter,
+        name=_period_name(asked),
+        now=now,
+        zone=meter_zone(meter=meter),
+        from_=asked.get("from"),
+        to=asked.get("to"),
+        within=within,
+    )
+    if period.duration > _LONGEST:
+        raise InvalidPeriod(f"A file holds at most {_LONGEST.days} days.", code="period_too_long")
+    renderer = request.accepted_renderer
+    file_format = ExportFormat(renderer.format)
+    check_format(meter=meter, file_format=file_format)
+    charset = "; charset=utf-8" if renderer.charset else ""
+    return StreamedFile(
+        export(meter=meter, period=period, file_format=file_format, now=now, within=within),
+        name=f"{serial}.{file_format.suffix}",
+        content_type=f"{renderer.media_type}{charset}",
+    )

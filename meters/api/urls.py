@@ -4,7 +4,7 @@ from django.urls import path
 
 from meters.api.archive import ArchiveAndPrepareView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
-from meters.api.exports import MeterExportView
+from meters.api.exports import MeterExportView, ReadingsExportView
 from meters.api.imports import ReadingsImportView
 from meters.api.jobs import JobDetailView, JobListView, JobResultView
 from meters.api.meters import MeterDetailView, MeterEventsView, MeterExceptionsView, MeterListView
@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/v1/meters/<str:serial>/export", MeterExportView.as_view(), name="api_meter_export"),
     path("api/v1/meters/<str:serial>/events", MeterEventsView.as_view(), name="api_meter_events"),
     path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
+    path("api/v1/readings/export", ReadingsExportView.as_view(), name="api_readings_export"),
     path("api/v1/readings/import", ReadingsImportView.as_view(), name="api_readings_import"),
     path("api/v1/jobs", JobListView.as_view(), name="api_jobs"),
     path("api/v1/jobs/<uuid:job_id>", JobDetailView.as_view(), name="api_job"),

@@ -65,11 +65,18 @@ def _series_entries(
         yield feed.entry(f"{reading}/IntervalBlock/{number}", [("up", f"{reading}/IntervalBlock")], _block(list(day)))
 
 
+def flow_of(register_code: str) -> str:
+    """Return the direction in which a register counts.
+
+    :raises Unreadable: Green Button has none for it.
+    """
+    if register_code not in _FLOW:
+        raise Unreadable(f"Green Button has no flow for the register {register_code!r}.", code="unknown_register")
+    return _FLOW[register_code]
+
+
 def _series_of(reading: FileReading) -> _Series:
-    if reading.register_code not in _FLOW:
-        raise Unreadable(
-            f"Green Button has no flow for the register {reading.register_code!r}.", code="unknown_register"
-        )
+    flow_of(reading.register_code)
     if reading.unit not in _UOM:
         raise Unreadable(f"Green Button has no unit for {reading.unit!r}.", code="wrong_unit")
     seconds = None if reading.length is None else int(reading.length.total_seconds())
@@ -103,7 +110,7 @@ def _reading_type(series: _Series) -> str:
     fields = {
         "accumulationBehaviour": CUMULATIVE if series.length_seconds is None else DELTA,
         "commodity": _ELECTRICITY if electric else _GAS,
-        "flowDirection": _FLOW[series.register_code],
+        "flowDirection": flow_of(series.register_code),
         "intervalLength": series.length_seconds,
         "kind": _ENERGY if electric else _VOLUME,
         "powerOfTenMultiplier": base,

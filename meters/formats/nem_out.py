@@ -30,15 +30,15 @@ def write_nem12(
     stamp = made_at.astimezone(NEM_ZONE)
     yield _lines([["100", "NEM12", f"{stamp:%Y%m%d%H%M}", _PORTAL, _PORTAL]])
     for (serial, code, unit, minutes), stream in groupby(readings, _stream_of):
-        suffix, configuration = suffix_of(code), _configuration(code, (registers or {}).get(serial, ()))
+        suffix, configuration = suffix_of(code), configuration_of(code, (registers or {}).get(serial, ()))
         yield _lines([["200", serial, configuration, code, suffix, "", serial, unit, str(minutes), ""]])
         for day, intervals in groupby(stream, _day_of):
             yield _lines(_day_records(day, minutes, intervals, f"{stamp:%Y%m%d%H%M%S}"))
     yield _lines([["900"]])
 
 
-def _configuration(code: str, registers: Collection[str]) -> str:
-    """Return all streams of a meter in a row.
+def configuration_of(code: str, registers: Collection[str]) -> str:
+    """Return all streams of a meter in a row, as a register's stream names them.
 
     :raises Unreadable: two registers would be one stream, or a part would be taken for the total.
     """

@@ -4,10 +4,11 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from meters.formats.records import FileReading
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "serial": "VARCHAR",
     "register": "VARCHAR",
     "time": "TIMESTAMPTZ",
@@ -16,8 +17,6 @@ COLUMNS = {
     "quality": "UTINYINT",
     "start": "TIMESTAMPTZ",
 }
-# Nothing is guessed: an empty table has columns too, and a serial of digits stays text.
-_AS_WRITTEN = {"auto_detect": False, "header": False, "delimiter": ",", "quotechar": '"', "escapechar": '"'}
 _PIECE_BYTES = 1 << 18
 _MOST_MEMORY = "256MB"
 
@@ -52,7 +51,10 @@ def write_parquet(readings: Iterable[FileReading]) -> Iterator[bytes]:
 def _convert(table: Path, target: Path) -> None:
     import duckdb
 
-    settings = {"threads": 1, "memory_limit": _MOST_MEMORY, "temp_directory": str(table.parent)}
+    settings: dict[str, Any] = {"threads": 1, "memory_limit": _MOST_MEMORY, "temp_directory": str(table.parent)}
     with duckdb.connect(config=settings) as connection:
-        rows = connection.read_csv(str(table), columns=COLUMNS, **_AS_WRITTEN)
+        # Nothing is guessed: an empty table has columns too, and a serial of digits stays text.
+        rows = connection.read_csv(
+            str(table), columns=COLUMNS, auto_detect=False, header=False, delimiter=",", quotechar='"', escapechar='"'
+        )
         rows.write_parquet(str(target), compression="zstd")

@@ -1,5 +1,6 @@
 """Which meters somebody may ask about, and of which time."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from accounts.actors import Actor
@@ -40,6 +41,18 @@ def meter_for(*, serial: str, user: User | None) -> Meter:
     if meter is None:
         raise NoSuchMeter(f"There is no meter {serial!r}.")
     return meter
+
+
+def meters_for(*, serials: Collection[str], user: User | None) -> list[Meter]:
+    """Return meters that somebody may ask about, by serial, with their registers; see :func:`meter_for`.
+
+    :raises NoSuchMeter: one is not there, or not theirs.
+    """
+    meters = Meter.objects.all() if user is None else Meter.objects.visible_to(user)
+    found = list(meters.filter(serial__in=set(serials)).prefetch_related("registers").order_by("serial"))
+    if missing := sorted(set(serials) - {meter.serial for meter in found}):
+        raise NoSuchMeter(f"There is no meter {missing[0]!r}.")
+    return found
 
 
 def account_for(*, number: str, user: User | None) -> CustomerAccount:

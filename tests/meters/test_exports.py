@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import HALF_HOUR, Period
 from meters.formats.layout import Stamps
-from meters.formats.reading import FileFormat, detect, read
+from meters.formats.reading import detect, read
+from meters.formats.writing import ExportFormat
 from meters.models import RegisterReading
 from meters.selectors.exports import export
 from meters.services.imports import import_readings
@@ -39,7 +40,7 @@ def register():
 
 
 def exported(register, file_format, period=DAY):
-    chunks = export(meter=register.meter, period=period, file_format=FileFormat(file_format), now=NOW)
+    chunks = export(meter=register.meter, period=period, file_format=ExportFormat(file_format), now=NOW)
     return BytesIO(b"".join(chunks))
 
 
@@ -74,7 +75,7 @@ class TestExport:
 
         def times(file_format, within):
             chunks = export(
-                meter=register.meter, period=DAY, file_format=FileFormat(file_format), now=NOW, within=within
+                meter=register.meter, period=DAY, file_format=ExportFormat(file_format), now=NOW, within=within
             )
             return [(each.end - START) // HALF_HOUR for each in records(BytesIO(b"".join(chunks)))]
 
