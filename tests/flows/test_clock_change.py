@@ -10,6 +10,7 @@ import pytest
 
 from accounts.actors import PORTAL
 from accounts.roles import Scope
+from billing.models import Tariff
 from billing.services.bills import draft_bill
 from energy_portal.shared.clock import HALF_HOUR, YearMonth, local_day, local_month
 from meters.formats.csv_files import Stamps
@@ -119,6 +120,7 @@ class TestADayOfTheClockChange:
 
     def test_is_billed_with_its_own_hours(self, account, change):
         day, _, hours = change
+        Tariff.objects.update(is_default=False)
         TariffVersionFactory(tariff__tax=None, tariff__is_default=True, energy_rate=Decimal("0.30"))
 
         bill = draft_bill(account_id=account.pk, month=YearMonth.of(day), actor=PORTAL, now=NOW)
