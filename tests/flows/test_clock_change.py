@@ -14,6 +14,7 @@ from billing.models import Tariff
 from billing.services.bills import draft_bill
 from energy_portal.shared.clock import HALF_HOUR, YearMonth, local_day, local_month
 from meters.formats.csv_files import Stamps
+from meters.formats.layout import Layout
 from meters.formats.reading import FileFormat, read
 from tests.factories import (
     BindingFactory,
@@ -107,9 +108,9 @@ class TestADayOfTheClockChange:
             "/api/v1/meters/DE-1/export",
             format=name.value,
             **{"from": period.start.isoformat(), "to": period.end.isoformat()},
-        ).content
+        ).getvalue()
 
-        records = list(read(BytesIO(body), name, stamps=Stamps(BERLIN), default_serial="DE-1"))
+        records = list(read(BytesIO(body), name, stamps=Stamps(BERLIN), layout=Layout(serial="DE-1")))
         ends = [each.end for each in records]
         if name is FileFormat.CSV:
             assert ends == [period.start + n * HALF_HOUR for n in range(half_hours + 1)]

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import Period
-from meters.formats.reading import FileFormat
+from meters.formats.writing import ExportFormat
 from meters.models import RegisterReading, SupersededReading
 from meters.selectors.consumption import Granularity, meter_consumption
 from meters.selectors.desk import newest_readings
@@ -212,7 +212,7 @@ class TestOverHttp:
 
 
 class TestExport:
-    @pytest.mark.parametrize("file_format", list(FileFormat))
+    @pytest.mark.parametrize("file_format", list(ExportFormat))
     def test_is_the_same_file(self, file_format, register, archived):
         def exported():
             return b"".join(export(meter=register.meter, period=WHOLE, file_format=file_format, now=NOW))

@@ -111,8 +111,8 @@ class TestWhatIsKept:
             ],
             key=str,
         )
-        assert ReadingWork.objects.filter(purpose="validation").count() == 2
-        assert not ReadingWork.objects.filter(purpose="estimation").exists()
+        for purpose in ("validation", "estimation"):
+            assert ReadingWork.objects.filter(purpose=purpose).count() == 2
 
     def test_is_no_work_when_nothing_came_in(self, dial):
         offer(dial, (0, 1))
@@ -223,8 +223,8 @@ class TestTrueValue:
             mark(4),
             LATER,
         )
-        work = ReadingWork.objects.get(purpose="estimation")
-        assert (work.register_ids, work.low, work.high) == ([gappy.pk], mark(1), mark(3))
+        work = ReadingWork.objects.filter(purpose="estimation").values_list("register_ids", "low", "high")
+        assert ([gappy.pk], mark(1), mark(3)) in work
 
     def test_beyond_the_last_undoes_the_estimates_that_went_ahead(self, gappy):
         offer(gappy, (6, 106))

@@ -47,8 +47,7 @@ class TestReplaceReadings:
         replace(dial, (2, "101.5", EDITED))
 
         assert [n for n, _, _ in stored(dial)] == [0, 2, 6]
-        work = ReadingWork.objects.get(purpose="estimation")
-        assert (work.low, work.high) == (mark(1), mark(5))
+        assert (mark(1), mark(5)) in ReadingWork.objects.filter(purpose="estimation").values_list("low", "high")
 
     def test_takes_a_value_away(self, dial):
         replaced = replace(dial, (6, None, EDITED))
@@ -135,7 +134,7 @@ class TestEnterEstimates:
         assert [(n, value) for n, value, _ in stored(dial)][3:] == [(3, 103), (4, 104), (5, Decimal("105.5")), (6, 106)]
         assert superseded(dial) == [(5, 105, LINEAR, "new_estimate")]
         assert RegisterState.objects.get(register=dial).estimated_from == mark(1)
-        assert set(ReadingWork.objects.values_list("purpose", flat=True)) == {"rollup", "validation"}
+        assert set(ReadingWork.objects.values_list("purpose", flat=True)) == {"rollup", "validation", "estimation"}
 
     def test_leaves_true_values_alone(self, dial):
         assert self.enter(dial, (2, "102.5"), (6, 107)) == 0
