@@ -1,7 +1,7 @@
 """The forms for what happens at a service point; each leads to one call of a service."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -62,9 +62,9 @@ def _read_field(label: str, *, required: bool) -> forms.DecimalField:
     )
 
 
-def _instant_field() -> forms.DateTimeField:
+def _instant_field(label: str = "When") -> forms.DateTimeField:
     return forms.DateTimeField(
-        label="When",
+        label=label,
         input_formats=[_MINUTE_FORMAT],
         widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
         help_text="On the site's clock.",
@@ -160,6 +160,19 @@ class PlaceMultiplierForm(_ActForm):
             (register.pk, f"{register}, counts {register.multiplier:f} times") for register in self.registers
         ]
         choice.coerce = {str(register.pk): register for register in self.registers}.__getitem__
+
+
+class EstimateForm(forms.Form):
+    """A stretch whose missing half-hours are estimated: yesterday unless told otherwise."""
+
+    start = _instant_field("From")
+    end = _instant_field("To, included")
+
+    def __init__(self, data: Any = None, *, now: datetime) -> None:
+        super().__init__(data)
+        today = timezone.localtime(now).replace(hour=0, minute=0)
+        self.fields["start"].initial = (today - timedelta(days=1)).strftime(_MINUTE_FORMAT)
+        self.fields["end"].initial = today.strftime(_MINUTE_FORMAT)
 
 
 class NoteForm(forms.Form):

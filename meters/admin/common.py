@@ -1,6 +1,6 @@
 """What the admin pages of meters share: scoping, periods in words, and the page that asks before an act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from unfold.decorators import display
 from energy_portal.shared.admin import ReadOnlyInline, moment
 from energy_portal.shared.errors import DomainError
 from meters.models import Quality, Register
+from meters.services.estimating import EstimateReport
 
 ACT_TEMPLATE = "admin/meters/act.html"
 FilledForm = TypeVar("FilledForm", bound=forms.Form)
@@ -139,3 +140,12 @@ def change_url(model: type[Model], key: object) -> str:
 def list_url(model: type[Model]) -> str:
     """Return the admin list of a model."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def estimated_in_words(reports: Iterable[EstimateReport]) -> str:
+    """Say what came of an estimation by hand: how many half-hours, and why others were left."""
+    found = list(reports)
+    entered = sum(report.entered for report in found)
+    refusals = {gap.refusal.detail for report in found for gap in report.gaps if gap.refusal is not None}
+    told = f"{entered} half-hours estimated." if entered or refusals else "Nothing is missing there."
+    return " ".join((told, *sorted(refusals)))

@@ -14,14 +14,15 @@ from unfold.decorators import action, display
 from accounts.admin.common import actor_of
 from accounts.models import User
 from energy_portal.shared.admin import HistoryAdmin, moment
-from meters.admin.acts import MultiplierForm
-from meters.admin.common import Question, VisibleRows, ask_then, change_url, dial_text
+from meters.admin.acts import EstimateForm, MultiplierForm
+from meters.admin.common import Question, VisibleRows, ask_then, change_url, dial_text, estimated_in_words
 from meters.admin.history import asked_instant, history_of
 from meters.admin.panels import day_rows, readings_table
 from meters.models import Meter, Register
 from meters.selectors.desk import newest_days, newest_readings, with_place
 from meters.selectors.timeline import Kind, meter_history
 from meters.services.chain import change_multiplier
+from meters.services.estimating import estimate_meter
 from meters.services.status import change_meter_status
 
 _STATUS_COLOURS = {
@@ -73,6 +74,7 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
     )
     inlines = (RegisterInline,)
     actions = ("mark_active", "mark_maintenance", "mark_out_of_service")
+    actions_detail = ("estimate_missing",)
     change_form_outer_after_template = "admin/meters/meter_readings.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -124,6 +126,34 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
         for key in keys:
             change_meter_status(meter_id=key, status=status, actor=actor_of(request), now=now)
         self.message_user(request, f"{len(keys)} meters: {status.label.lower()}.", messages.SUCCESS)
+
+    @action(description="Estimate missing half-hours", url_path="estimate", permissions=["change"], icon="timeline")
+    def estimate_missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Estimate what is missing of all registers in a stretch of time."""
+        meter = get_object_or_404(self.get_queryset(request), pk=object_id)
+
+        def act(form: EstimateForm) -> str:
+            reports = estimate_meter(
+                meter=meter,
+                start=form.cleaned_data["start"],
+                end=form.cleaned_data["end"],
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+            return estimated_in_words(reports)
+
+        return ask_then(
+            self,
+            request,
+            Question(
+                title="Estimate missing half-hours",
+                intro=f"Whatever {meter} did not report is estimated; what it did report stays as it is.",
+                submit="Estimate",
+                back=change_url(Meter, meter.pk),
+            ),
+            form=EstimateForm(request.POST or None, now=timezone.now()),
+            act=act,
+        )
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

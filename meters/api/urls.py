@@ -4,6 +4,7 @@ from django.urls import path
 
 from meters.api.archive import ArchiveAndPrepareView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
+from meters.api.estimates import MeterEstimatesView
 from meters.api.exports import MeterExportView, ReadingsExportView
 from meters.api.imports import ReadingsImportView
 from meters.api.jobs import JobDetailView, JobListView, JobResultView
@@ -22,6 +23,7 @@ urlpatterns = [
     path("api/v1/meters/<str:serial>/consumption", MeterConsumptionView.as_view(), name="api_meter_consumption"),
     path("api/v1/meters/<str:serial>/profile", MeterProfileView.as_view(), name="api_meter_profile"),
     path("api/v1/meters/<str:serial>/export", MeterExportView.as_view(), name="api_meter_export"),
+    path("api/v1/meters/<str:serial>/estimates", MeterEstimatesView.as_view(), name="api_meter_estimates"),
     path("api/v1/meters/<str:serial>/events", MeterEventsView.as_view(), name="api_meter_events"),
     path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
     path("api/v1/readings/export", ReadingsExportView.as_view(), name="api_readings_export"),

@@ -13,9 +13,9 @@ from django.db import transaction
 
 from accounts.actors import PORTAL, Actor
 from accounts.services import audit
-from energy_portal.shared.errors import Invalid
+from energy_portal.shared.errors import Invalid, NotFound
 from meters import store
-from meters.models import ReadingWork, Register
+from meters.models import Meter, ReadingWork, Register
 from meters.selectors.estimates import GapEstimate, estimates_of
 from meters.selectors.gaps import (
     Gap,
@@ -30,6 +30,8 @@ from meters.selectors.gaps import (
 from meters.selectors.rules import RuleBook, rule_book
 from meters.services.entering import Estimate, enter_estimates
 from meters.services.gaps import SHORTEST, is_silent, note_gaps
+from meters.services.screening import earliest_accepted
+from meters.store_gaps import REACH
 
 ROUNDS_A_CALL = 200
 _WORK_A_ROUND = 5
@@ -51,6 +53,29 @@ class EstimateReport:
     gaps: tuple[GapEstimate, ...]
 
 
+class NoSuchRegister(NotFound):
+    """A meter has no register of that code."""
+
+    code = "no_such_register"
+
+
+@transaction.atomic
+def estimate_meter(
+    *, meter: Meter, start: datetime, end: datetime, actor: Actor, now: datetime, code: str | None = None
+) -> list[EstimateReport]:
+    """Estimate what is missing of a meter's registers, or of the one of a code; see :func:`estimate_stretch`.
+
+    :raises NoSuchRegister: the meter has none, or none of that code.
+    :raises NothingToEstimate: see :func:`estimate_stretch`.
+    """
+    registers = meter.registers.order_by("pk")
+    chosen = list(registers if code is None else registers.filter(code=code))
+    if not chosen:
+        raise NoSuchRegister(f"The meter {meter} has no register {code or 'at all'}.")
+    _lock({register.pk for register in chosen})
+    return [estimate_stretch(register=register, start=start, end=end, actor=actor, now=now) for register in chosen]
+
+
 @transaction.atomic
 def estimate_stretch(
     *, register: Register, start: datetime, end: datetime, actor: Actor, now: datetime
@@ -59,10 +84,9 @@ def estimate_stretch(
 
     Where estimates stand already they are made anew. Nothing true is touched.
 
-    :raises NothingToEstimate: it ends before it starts, or has not begun.
+    :raises NothingToEstimate: it ends before it starts, has not begun, is too long or too long ago.
     """
-    if not start <= end or start >= now:
-        raise NothingToEstimate("A stretch ends after it starts, and has begun.")
+    _require_askable(start, end, now)
     ended = last_ended_mark(now)
 
     def horizon(site: ZoneInfo) -> datetime:
@@ -83,6 +107,15 @@ def estimate_stretch(
         refused=sorted({each.refusal.code for each in found if each.refusal}),
     )
     return EstimateReport(register, entered, tuple(found))
+
+
+def _require_askable(start: datetime, end: datetime, now: datetime) -> None:
+    if not start <= end or start >= now:
+        raise NothingToEstimate("A stretch ends after it starts, and has begun.")
+    if start < earliest_accepted(now):
+        raise NothingToEstimate(f"Readings are taken back to {earliest_accepted(now).isoformat()}.")
+    if end - start > REACH:
+        raise NothingToEstimate(f"At most {REACH.days} days are estimated at once.")
 
 
 def estimate_pending(*, now: datetime, rounds: int = ROUNDS_A_CALL) -> int:
