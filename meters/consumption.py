@@ -15,6 +15,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal, Protocol
 
+HALF_HOUR = timedelta(minutes=30)
 LONGEST_LINEAR_GAP = timedelta(hours=2)
 QUALITY_LINEAR = 9
 ESTIMATES = frozenset({8, QUALITY_LINEAR, 12})
@@ -104,6 +105,9 @@ class Counted(Protocol):
     def known_within(self, start: datetime, end: datetime) -> Energy:
         """Return the energy of what is known of ``[start, end)``."""
 
+    def half_hours_known(self, start: datetime, end: datetime) -> int:
+        """Count the half-hours of ``[start, end)`` that were told by themselves."""
+
 
 class Curve:
     """What one register has counted while it hung at one place.
@@ -177,6 +181,11 @@ class Curve:
             return UNKNOWN
         return self._energy(first, last, complete=complete)
 
+    def half_hours_known(self, start: datetime, end: datetime) -> int:
+        """Count the half-hours of ``[start, end)`` with a read at both ends."""
+        times = self._times[bisect_left(self._times, start) : bisect_right(self._times, end)]
+        return sum(later - earlier == HALF_HOUR for earlier, later in pairwise(times))
+
     def _step(self, place: int) -> Energy:
         """Return the energy between a read and the next: what most half-hours are."""
         first, last = self.reads[place], self.reads[place + 1]
@@ -248,6 +257,14 @@ class Chain:
     def known_within(self, start: datetime, end: datetime) -> Energy:
         """Return the energy of what is known of ``[start, end)``."""
         return self._sum(start, end, _known_within)
+
+    def half_hours_known(self, start: datetime, end: datetime) -> int:
+        """Count the half-hours of ``[start, end)`` that were told by themselves, once a register."""
+        return sum(
+            curve.half_hours_known(max(start, hanging.start), min(end, hanging.end))
+            for hanging in self.hangings
+            for curve in hanging.curves
+        )
 
     def _sum(self, start: datetime, end: datetime, measure: Callable[[Counted, datetime, datetime], Energy]) -> Energy:
         parts: list[Energy] = []

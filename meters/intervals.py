@@ -10,9 +10,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-from meters.consumption import ESTIMATES, QUALITY_LINEAR, UNKNOWN, Counted, Energy, Read, least_trusted, total
+from meters.consumption import (
+    ESTIMATES,
+    HALF_HOUR,
+    QUALITY_LINEAR,
+    UNKNOWN,
+    Counted,
+    Energy,
+    Read,
+    least_trusted,
+    total,
+)
 
-HALF_HOUR = timedelta(minutes=30)
 _MICROSECOND = timedelta(microseconds=1)
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
@@ -61,6 +70,11 @@ class IntervalCurve:
     def known_within(self, start: datetime, end: datetime) -> Energy:
         """Return the energy of the half-hours of ``[start, end)`` that are known."""
         return self._energy(start, end)
+
+    def half_hours_known(self, start: datetime, end: datetime) -> int:
+        """Count the half-hours of which ``[start, end)`` holds all."""
+        first, last = bisect_left(self._starts, start), bisect_right(self._ends, end)
+        return max(last - first, 0)
 
     def _span(self, start: datetime, end: datetime) -> tuple[int, int]:
         """Return the first and the last half-hour that share time with a stretch, out of order where none does."""
@@ -144,3 +158,7 @@ class Backed:
         if dials.complete or not (intervals.complete or dials.amount is None):
             return dials
         return intervals
+
+    def half_hours_known(self, start: datetime, end: datetime) -> int:
+        """Count the half-hours of ``[start, end)`` that one of them was told by themselves."""
+        return max(count.half_hours_known(start, end) for count in (*self.dials, *self.intervals))

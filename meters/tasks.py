@@ -12,6 +12,7 @@ from meters.services.exports import run_export
 from meters.services.file_imports import run_import
 from meters.services.jobs import Runner
 from meters.services.partitions import make_partitions_ahead
+from meters.services.rollups import roll_up_pending
 
 
 @shared_task
@@ -26,6 +27,15 @@ def watch_gaps() -> None:
     now = timezone.now()
     gaps.open_gaps(now=now)
     estimating.estimate_pending(now=now)
+
+
+@shared_task
+def sum_days() -> int:
+    """Sum the days anew that readings touched, until nothing waits; where another worker is at it, do nothing."""
+    done = 0
+    while taken := roll_up_pending(now=timezone.now()):
+        done += taken
+    return done
 
 
 @shared_task

@@ -1,5 +1,6 @@
 """What an answer about consumption holds, and how it comes from curves."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +10,10 @@ from zoneinfo import ZoneInfo
 from energy_portal.shared.clock import Period
 from energy_portal.shared.units import round_half_up
 from meters.consumption import ESTIMATES, UNKNOWN, Chain, Energy, total
-from meters.selectors.flows import Stay, Unit, in_one_unit
+from meters.selectors.flows import Unit, in_one_unit
 from meters.selectors.measuring import Question, chains_of
 from meters.selectors.periods import Granularity, ended, pieces
+from meters.selectors.rollups import Amount, Rolled, Stretch, rolled_up
 
 _ZERO = Decimal(0)
 _KWH_PLACES = 6
@@ -52,28 +54,20 @@ class Consumption:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A part of a period in which a chain of stays at one place counts."""
-
-    period: Period
-    stays: Sequence[Stay]
-
-
-@dataclass(frozen=True)
 class Axis:
     """What is asked of stretches: the period up to the last mark, and its pieces where a series is wanted."""
 
     period: Period
     runs: bool
     granularity: Granularity | None
-    pieces: Sequence[Period]
+    pieces: tuple[Period, ...]
     known_at: datetime
 
     @classmethod
     def of(cls, period: Period, granularity: Granularity | None, zone: ZoneInfo, known_at: datetime) -> "Axis":
         """Return the axis of a period on a zone's clock, as it stands at an instant."""
         cut = ended(period, known_at, zone)
-        parts = pieces(cut, granularity, zone) if granularity else ()
+        parts = tuple(pieces(cut, granularity, zone)) if granularity else ()
         return cls(cut, cut.end < period.end, granularity, parts, known_at)
 
     @property
@@ -93,11 +87,15 @@ class Axis:
 
 @dataclass(frozen=True)
 class Asked:
-    """One answer that is wanted: stretches on an axis, and the unit where nothing counts."""
+    """One answer that is wanted: stretches on an axis, and the unit where nothing counts.
+
+    ``from_days``: whether days that were summed ahead stand for their readings, where there are any.
+    """
 
     axis: Axis
     stretches: Sequence[Stretch]
     usual_unit: str
+    from_days: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,25 @@ class _Part:
     chain: Chain
     kwh_a_unit: Decimal | None
 
+    def amount(self, energy: Energy) -> Amount:
+        kwh = None if energy.amount is None or self.kwh_a_unit is None else energy.amount * self.kwh_a_unit
+        return Amount(energy, kwh)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """All that one answer is made of: its unit, what days tell, and the curves of the rest."""
+
+    axis: Axis
+    unit: str
+    days: Rolled
+    parts: Sequence[_Part]
+
 
 def measure(asked: Sequence[Asked], *, as_of: datetime | None = None) -> list[Consumption]:
-    """Answer several questions, in three queries.
+    """Answer several questions, in three queries, and one more for the days that were summed ahead an axis.
 
-    :param as_of: when it was known; now unless told.
+    :param as_of: when it was known; now unless told. Days tell nothing of what was known once.
     """
     units: list[str] = []
     stretches: list[list[Stretch]] = []
@@ -122,69 +134,83 @@ def measure(asked: Sequence[Asked], *, as_of: datetime | None = None) -> list[Co
         stretches.append(
             [Stretch(stretch.period, scaled) for stretch, scaled in zip(each.stretches, stays, strict=True)]
         )
-    questions = [each.axis.question(stretch) for each, own in zip(asked, stretches, strict=True) for stretch in own]
+    days = _days(asked, units, stretches) if as_of is None else [Rolled(rest=own) for own in stretches]
+    questions = [each.axis.question(rest) for each, told in zip(asked, days, strict=True) for rest in told.rest]
     chains = iter(chains_of(questions, as_of=as_of))
     return [
-        _consumption(each.axis, unit, [_part(stretch, next(chains), unit) for stretch in own])
-        for each, unit, own in zip(asked, units, stretches, strict=True)
+        _consumption(_Measured(each.axis, unit, told, [_part(rest, next(chains), unit) for rest in told.rest]))
+        for each, unit, told in zip(asked, units, days, strict=True)
     ]
+
+
+def _days(asked: Sequence[Asked], units: Sequence[str], stretches: Sequence[list[Stretch]]) -> list[Rolled]:
+    """Return what days tell of each answer, which is nothing of half-hours."""
+    told = [Rolled(rest=own) for own in stretches]
+    places: dict[Axis, list[int]] = defaultdict(list)
+    for place, each in enumerate(asked):
+        if each.from_days and not each.axis.is_half_hourly and stretches[place]:
+            places[each.axis].append(place)
+    for axis, own in places.items():
+        found = rolled_up(
+            [stretches[place] for place in own], [units[place] for place in own], axis.pieces or (axis.period,)
+        )
+        for place, rolled in zip(own, found, strict=True):
+            told[place] = rolled
+    return told
 
 
 def _part(stretch: Stretch, chain: Chain, unit: str) -> _Part:
     return _Part(stretch.period, chain, stretch.stays[0].kwh_a_unit(unit) if stretch.stays else None)
 
 
-def _consumption(axis: Axis, unit: str, parts: Sequence[_Part]) -> Consumption:
-    known = [part.chain.known_within(part.period.start, part.period.end) for part in parts]
-    whole = total(known)
+def _consumption(measured: _Measured) -> Consumption:
+    axis, unit, days = measured.axis, measured.unit, measured.days
+    amounts = [days.whole] if days.whole else []
+    amounts += (part.amount(part.chain.known_within(part.period.start, part.period.end)) for part in measured.parts)
+    whole = total([amount.energy for amount in amounts])
     return Consumption(
         period=axis.period,
-        energy_kwh=_kwh(unit, whole, known, parts),
+        energy_kwh=_kwh(unit, whole, amounts),
         complete=whole.complete,
         estimated_share=whole.estimated_share,
         as_of=axis.known_at,
         series=tuple(
-            _interval(piece, axis, unit, parts, running=axis.runs and piece.end == axis.period.end)
-            for piece in axis.pieces
+            _interval(place, piece, measured, running=axis.runs and piece.end == axis.period.end)
+            for place, piece in enumerate(axis.pieces)
         ),
         unit=unit,
         quantity=whole.amount,
     )
 
 
-def _kwh(unit: str, whole: Energy, energies: Sequence[Energy], parts: Sequence[_Part]) -> Decimal | None:
-    """Return the energy of a quantity that parts make up; None where it is not known of one of them."""
+def _kwh(unit: str, whole: Energy, amounts: Sequence[Amount]) -> Decimal | None:
+    """Return the energy of a quantity that amounts make up; None where it is not known of one of them."""
     if unit == Unit.KWH or whole.amount is None:
         return whole.amount
-    kwh = _ZERO
-    for energy, part in zip(energies, parts, strict=True):
-        if energy.amount is None:
-            continue
-        if part.kwh_a_unit is None:
-            return None
-        kwh += energy.amount * part.kwh_a_unit
-    return round_half_up(kwh, _KWH_PLACES)
+    known = [amount.kwh for amount in amounts if amount.energy.amount is not None]
+    kwh = [each for each in known if each is not None]
+    return round_half_up(sum(kwh, _ZERO), _KWH_PLACES) if len(kwh) == len(known) else None
 
 
-def _interval(piece: Period, axis: Axis, unit: str, parts: Sequence[_Part], *, running: bool) -> Interval:
-    energies: list[Energy] = []
-    of_parts: list[_Part] = []
-    for part in parts:
+def _interval(place: int, piece: Period, measured: _Measured, *, running: bool) -> Interval:
+    half_hourly = measured.axis.is_half_hourly
+    days = measured.days.pieces.get(place)
+    amounts = [days] if days else []
+    for part in measured.parts:
         start, end = max(piece.start, part.period.start), min(piece.end, part.period.end)
         if start >= end:
             continue
-        of_parts.append(part)
-        if running and not axis.is_half_hourly:
-            energies.append(part.chain.known_within(start, end))
+        if running and not half_hourly:
+            amounts.append(part.amount(part.chain.known_within(start, end)))
         else:
-            energies.append(part.chain.between(start, end, estimate=not axis.is_half_hourly))
-    energy = energies[0] if len(energies) == 1 else total(energies)
+            amounts.append(part.amount(part.chain.between(start, end, estimate=not half_hourly)))
+    energy = amounts[0].energy if len(amounts) == 1 else total([amount.energy for amount in amounts])
     if not (energy.complete or running):
         energy = UNKNOWN
     return Interval(
         start=piece.start,
         end=piece.end,
-        energy_kwh=_kwh(unit, energy, energies, of_parts),
+        energy_kwh=_kwh(measured.unit, energy, amounts),
         quality=energy.quality,
         estimated=energy.estimated_amount > _ZERO or energy.quality in ESTIMATES,
         quantity=energy.amount,

@@ -23,9 +23,10 @@ from energy_portal.shared.clock import Period
 from energy_portal.shared.clock import zone as zone_named
 from meters.models import Binding, Installation, Meter
 from meters.models.places import Commodity
-from meters.selectors.answers import Asked, Axis, Consumption, Interval, Stretch, measure
-from meters.selectors.flows import ALWAYS, Direction, as_period, stays_at, stays_of, usual_unit
+from meters.selectors.answers import Asked, Axis, Consumption, Interval, measure
+from meters.selectors.flows import ALWAYS, Direction, Stay, as_period, stays_at, stays_of, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod, PeriodName, named_period
+from meters.selectors.rollups import Stretch
 
 __all__ = [
     "Consumption",
@@ -106,7 +107,10 @@ def accounts_consumption(
         if part is not None:
             asked[account_id].append(Stretch(part, stays.get(point_id, ())))
     unit = usual_unit(commodity)
-    measured = measure([Asked(axes[account.pk], asked[account.pk], unit) for account in accounts], as_of=as_of)
+    from_days = _by_half_hours(stay for each in stays.values() for stay in each)
+    measured = measure(
+        [Asked(axes[account.pk], asked[account.pk], unit, from_days) for account in accounts], as_of=as_of
+    )
     return dict(zip(accounts, measured, strict=True))
 
 
@@ -137,7 +141,8 @@ def meter_consumption(
         for stay in stays_of([meter.pk], period, direction=direction).get(meter.pk, ())
         for part in _parts(stay.period, axis.period, within)
     ]
-    return measure([Asked(axis, stretches, usual_unit(meter.type))], as_of=as_of)[0]
+    from_days = _by_half_hours(stay for stretch in stretches for stay in stretch.stays)
+    return measure([Asked(axis, stretches, usual_unit(meter.type), from_days)], as_of=as_of)[0]
 
 
 def account_period(
@@ -207,6 +212,11 @@ def _newest_half_hour(last: Period, consumption_of: Callable[[Period], Consumpti
     series = consumption_of(Period(last.end - LATEST_LOOK_BACK, last.end)).series
     known = (each for each in reversed(series) if each.quantity is not None)
     return next((Period(each.start, each.end) for each in known), last)
+
+
+def _by_half_hours(stays: Iterable[Stay]) -> bool:
+    """Tell whether all half-hours would have to be read: of dials the reads around the edges are enough."""
+    return any(register.is_interval for stay in stays for register in stay.registers)
 
 
 def _parts(stay: Period, period: Period, within: Sequence[Period] | None) -> Iterable[Period]:

@@ -1,15 +1,17 @@
 """What counts where: which meter hung at a place when, and which of its registers count a flow there, in which unit."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from energy_portal.shared.clock import Period
+from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.units import kwh_of_gas, kwh_of_gj
 from meters.models import Installation, Register
 from meters.models.places import Commodity
@@ -18,15 +20,19 @@ from meters.querysets import OfServicePointQuerySet
 ALWAYS = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 Direction = Register.Direction
 Unit = Register.Unit
-# OBIS: a dial's total, and a load profile's.
-_TOTALS = {Direction.IMPORT: {"1.8.0", "1.29.0"}, Direction.EXPORT: {"2.8.0", "2.29.0"}}
+# OBIS: a dial's total, and a load profile's; of gas, water and heat the forward total.
+_TOTALS = {
+    Direction.IMPORT: {"1.8.0", "1.29.0", "7-0:3.0.0", "8-0:1.0.0", "6-0:1.0.0"},
+    Direction.EXPORT: {"2.8.0", "2.29.0"},
+}
 # What of a commodity is counted: the first of these units that a meter has.
 _UNITS: dict[str, tuple[Unit, ...]] = {
     Commodity.ELECTRIC: (Unit.KWH,),
     Commodity.WATER: (Unit.M3,),
-    Commodity.GAS: (Unit.M3, Unit.KWH),
+    Commodity.GAS: (Unit.M3, Unit.KWH, Unit.GJ),
     Commodity.HEAT: (Unit.KWH, Unit.GJ),
 }
+_REGISTER = ("id", "code", "digits", "multiplier", "kind", "unit")
 _ONE = Decimal(1)
 
 
@@ -65,6 +71,15 @@ class Stay:
                 return self.kwh_a_m3
 
 
+@dataclass(frozen=True)
+class RegisterStay:
+    """A register, alone in its stay at a place, and that place's zone."""
+
+    register_id: int
+    stay: Stay
+    zone: ZoneInfo
+
+
 def as_period(valid: DateTimeTZRange) -> Period:
     """Return a database range as a period; an open end lies at the end of the calendar."""
     return Period(valid.lower or ALWAYS.start, valid.upper or ALWAYS.end)
@@ -81,6 +96,23 @@ def stays_at(
 def stays_of(meter_ids: Iterable[UUID], period: Period, *, direction: str = Direction.IMPORT) -> dict[UUID, list[Stay]]:
     """Return the stays of meters, wherever they hung during a period, in the order of time. Two queries."""
     return _grouped(Installation.objects.filter(meter_id__in=set(meter_ids)), period, "meter_id", direction)
+
+
+def stays_of_registers(register_ids: Iterable[int], period: Period) -> Iterator[RegisterStay]:
+    """Yield the stays of registers, wherever they hung during a period, in the order of time. Two queries."""
+    registers: dict[UUID, list[CountedRegister]] = defaultdict(list)
+    rows = Register.objects.filter(pk__in=set(register_ids)).order_by("pk")
+    for meter_id, *row in rows.values_list("meter_id", *_REGISTER):
+        registers[meter_id].append(_register(*row))
+    hung = Installation.objects.filter(
+        meter_id__in=registers, valid__overlap=DateTimeTZRange(period.start, period.end, "[]")
+    ).order_by("valid")
+    for place_id, meter_id, serial, valid, zone_name in hung.values_list(
+        "service_point_id", "meter_id", "meter__serial", "valid", "service_point__premises__zone"
+    ):
+        for register in registers[meter_id]:
+            stay = Stay(place_id, meter_id, serial, as_period(valid), (register,))
+            yield RegisterStay(register.register_id, stay, zone_named(zone_name))
 
 
 def usual_unit(commodity: str) -> str:
@@ -144,17 +176,18 @@ def _counted_registers(meter_ids: set[UUID], direction: str) -> dict[UUID, tuple
     rows = Register.objects.filter(meter_id__in=meter_ids, direction=direction).order_by("kind", "code")
     found: dict[UUID, list[CountedRegister]] = defaultdict(list)
     types: dict[UUID, str] = {}
-    for register_id, meter_id, code, digits, multiplier, kind, unit, type_ in rows.values_list(
-        "id", "meter_id", "code", "digits", "multiplier", "kind", "unit", "meter__type"
-    ):
+    for meter_id, type_, *row in rows.values_list("meter_id", "meter__type", *_REGISTER):
         types[meter_id] = type_
-        found[meter_id].append(
-            CountedRegister(register_id, code, Decimal(10) ** digits, multiplier, kind == Register.Kind.INTERVAL, unit)
-        )
+        found[meter_id].append(_register(*row))
     return {
         meter_id: tuple(_counted(registers, _UNITS.get(types[meter_id], ()), _TOTALS[Direction(direction)]))
         for meter_id, registers in found.items()
     }
+
+
+def _register(register_id: int, code: str, digits: int, multiplier: Decimal, kind: str, unit: str) -> CountedRegister:
+    is_interval = kind == Register.Kind.INTERVAL
+    return CountedRegister(register_id, code, Decimal(10) ** digits, multiplier, is_interval, unit)
 
 
 def _counted(registers: Sequence[CountedRegister], units: Sequence[str], totals: set[str]) -> Iterable[CountedRegister]:
