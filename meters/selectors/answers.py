@@ -121,6 +121,11 @@ class _Measured:
     parts: Sequence[_Part]
 
 
+def known_at(now: datetime, as_of: datetime | None) -> datetime:
+    """Return when what is asked as of an instant is known: now unless told, and never later."""
+    return now if as_of is None else min(now, as_of)
+
+
 def measure(asked: Sequence[Asked], *, as_of: datetime | None = None) -> list[Consumption]:
     """Answer several questions, in three queries, and one more for the days that were summed ahead an axis.
 

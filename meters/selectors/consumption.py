@@ -23,7 +23,7 @@ from energy_portal.shared.clock import Period
 from energy_portal.shared.clock import zone as zone_named
 from meters.models import Binding, Installation, Meter
 from meters.models.places import Commodity
-from meters.selectors.answers import Asked, Axis, Consumption, Interval, measure
+from meters.selectors.answers import Asked, Axis, Consumption, Interval, known_at, measure
 from meters.selectors.flows import ALWAYS, Direction, Stay, as_period, stays_at, stays_of, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod, PeriodName, named_period
 from meters.selectors.rollups import Stretch
@@ -92,8 +92,8 @@ def accounts_consumption(
     :param as_of: when it was known; now unless told.
     :raises InvalidPeriod: more intervals than an answer may hold.
     """
-    known_at = _known_at(now, as_of)
-    axes = {account.pk: Axis.of(period, granularity, zone_named(account.zone), known_at) for account in accounts}
+    latest = known_at(now, as_of)
+    axes = {account.pk: Axis.of(period, granularity, zone_named(account.zone), latest) for account in accounts}
     bound = Binding.objects.filter(
         account_id__in=axes,
         service_point__commodity=commodity,
@@ -135,7 +135,7 @@ def meter_consumption(
     :param direction: what came in, or what went out.
     :raises InvalidPeriod: more intervals than an answer may hold.
     """
-    axis = Axis.of(period, granularity, zone or meter_zone(meter=meter), _known_at(now, as_of))
+    axis = Axis.of(period, granularity, zone or meter_zone(meter=meter), known_at(now, as_of))
     stretches = [
         Stretch(part, (stay,))
         for stay in stays_of([meter.pk], period, direction=direction).get(meter.pk, ())
@@ -225,7 +225,3 @@ def _parts(stay: Period, period: Period, within: Sequence[Period] | None) -> Ite
         return []
     parts = (inside.intersect(part) for part in ([ALWAYS] if within is None else within))
     return [part for part in parts if part is not None]
-
-
-def _known_at(now: datetime, as_of: datetime | None) -> datetime:
-    return now if as_of is None else min(now, as_of)

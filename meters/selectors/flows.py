@@ -98,6 +98,16 @@ def stays_of(meter_ids: Iterable[UUID], period: Period, *, direction: str = Dire
     return _grouped(Installation.objects.filter(meter_id__in=set(meter_ids)), period, "meter_id", direction)
 
 
+def stays_of_class(
+    commodity: str, service_class: str | None, period: Period, *, direction: str = Direction.IMPORT
+) -> list[Stay]:
+    """Return the stays of meters at all places of a commodity, and of a class unless all. Two queries."""
+    rows = Installation.objects.filter(service_point__commodity=commodity)
+    if service_class is not None:
+        rows = rows.filter(service_point__service_class=service_class)
+    return [stay for stays in _grouped(rows, period, "service_point_id", direction).values() for stay in stays]
+
+
 def stays_of_registers(register_ids: Iterable[int], period: Period) -> Iterator[RegisterStay]:
     """Yield the stays of registers, wherever they hung during a period, in the order of time. Two queries."""
     registers: dict[UUID, list[CountedRegister]] = defaultdict(list)

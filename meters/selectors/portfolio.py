@@ -1,0 +1,148 @@
+"""What many meters used together: days that were summed ahead, and curves only for what these do not tell yet."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+
+from accounts.models import CustomerAccount
+from energy_portal.shared.clock import Period, local_day
+from energy_portal.shared.clock import zone as zone_named
+from energy_portal.shared.errors import Invalid
+from meters.models import Binding, Meter
+from meters.selectors.answers import Asked, Axis, Consumption, known_at, measure
+from meters.selectors.flows import ALWAYS, Direction, Unit, as_period, stays_at, stays_of, stays_of_class, usual_unit
+from meters.selectors.periods import Granularity, InvalidPeriod
+from meters.selectors.rollups import Stretch
+
+MOST_MEMBERS = 100
+
+
+class MixedUnits(Invalid):
+    """What was asked for together is counted in several units."""
+
+    code = "mixed_units"
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """What members used, by their serial or number, in the order asked for, and all of them together."""
+
+    total: Consumption
+    members: Mapping[str, Consumption]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a portfolio; see :func:`meters.selectors.consumption.meter_consumption`."""
+
+    period: Period
+    granularity: Granularity | None
+    now: datetime
+    zone: ZoneInfo
+    direction: str = Direction.IMPORT
+    as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.granularity is Granularity.HALF_HOUR:
+            raise InvalidPeriod("Half-hours are told of one meter or account at a time.", code="too_fine")
+
+    @property
+    def axis(self) -> Axis:
+        return Axis.of(self.period, self.granularity, self.zone, known_at(self.now, self.as_of))
+
+
+def meters_portfolio(
+    *, meters: Sequence[Meter], wanted: Wanted, within: Mapping[UUID, Sequence[Period]] | None = None
+) -> Portfolio:
+    """Return what meters counted, each wherever it hung, and together. Six queries.
+
+    :param meters: one at least.
+    :param within: keep to these periods of each meter, by its id; all unless told.
+    :raises InvalidPeriod: more intervals than an answer may hold.
+    :raises MixedUnits: they are not counted in one unit.
+    """
+    axis = wanted.axis
+    stays = stays_of([meter.pk for meter in meters], wanted.period, direction=wanted.direction)
+    asked = []
+    for meter in meters:
+        seen = [ALWAYS] if within is None else within.get(meter.pk, ())
+        stretches = [
+            Stretch(part, (stay,))
+            for stay in stays.get(meter.pk, ())
+            for part in _shared(stay.period, axis.period, seen)
+        ]
+        asked.append(Asked(axis, stretches, usual_unit(meter.type), from_days=True))
+    return _portfolio([meter.serial for meter in meters], asked, wanted, asked[0].usual_unit)
+
+
+def accounts_portfolio(*, accounts: Sequence[CustomerAccount], commodity: str, wanted: Wanted) -> Portfolio:
+    """Return what accounts used of a commodity where they were supplied, each and together. Seven queries.
+
+    :param accounts: one at least.
+    :raises InvalidPeriod: more intervals than an answer may hold.
+    :raises MixedUnits: they are not counted in one unit.
+    """
+    axis = wanted.axis
+    bound = Binding.objects.filter(
+        account__in=accounts,
+        service_point__commodity=commodity,
+        valid__overlap=DateTimeTZRange(wanted.period.start, wanted.period.end),
+    )
+    bindings = list(bound.order_by("valid", "id").values_list("account_id", "service_point_id", "valid"))
+    stays = stays_at({point_id for _, point_id, _ in bindings}, wanted.period, direction=wanted.direction)
+    stretches: dict[UUID, list[Stretch]] = defaultdict(list)
+    for account_id, point_id, valid in bindings:
+        part = as_period(valid).intersect(axis.period)
+        if part is not None:
+            stretches[account_id].append(Stretch(part, stays.get(point_id, ())))
+    unit = usual_unit(commodity)
+    asked = [Asked(axis, stretches[account.pk], unit, from_days=True) for account in accounts]
+    return _portfolio([account.number for account in accounts], asked, wanted, unit)
+
+
+def class_consumption(*, commodity: str, service_class: str | None, wanted: Wanted) -> Consumption:
+    """Return what all places of a commodity, and of a class unless all, used together. Six queries.
+
+    It ends with the last local day that has ended, so that days tell nearly all of it.
+
+    :raises InvalidPeriod: more intervals than an answer may hold.
+    """
+    today = local_day(wanted.now.astimezone(wanted.zone).date(), wanted.zone)
+    period = Period(wanted.period.start, max(wanted.period.start, min(wanted.period.end, today.start)))
+    axis = Axis.of(period, wanted.granularity, wanted.zone, known_at(wanted.now, wanted.as_of))
+    stays = stays_of_class(commodity, service_class, period, direction=wanted.direction)
+    stretches = [
+        Stretch(part, (stay,)) for stay in stays if (part := stay.period.intersect(axis.period)) and stay.registers
+    ]
+    return measure([Asked(axis, stretches, usual_unit(commodity), from_days=True)], as_of=wanted.as_of)[0]
+
+
+def common_zone(names: Iterable[str]) -> ZoneInfo:
+    """Return the zone that all share, otherwise the portal's own."""
+    found = set(names)
+    return zone_named(found.pop() if len(found) == 1 else settings.SITE_ZONE)
+
+
+def _shared(stay: Period, period: Period, within: Iterable[Period]) -> list[Period]:
+    inside = stay.intersect(period)
+    parts = (inside.intersect(part) for part in within) if inside else ()
+    return [part for part in parts if part is not None]
+
+
+def _portfolio(names: Sequence[str], asked: Sequence[Asked], wanted: Wanted, usual: str) -> Portfolio:
+    """Measure members, and all their stretches as one.
+
+    :raises MixedUnits: volumes are among them, and something else.
+    """
+    together = Asked(wanted.axis, [stretch for each in asked for stretch in each.stretches], usual, from_days=True)
+    *found, total = measure([*asked, together], as_of=wanted.as_of)
+    units = {each.unit for each in found}
+    if len(units) > 1 and Unit.M3 in units:
+        raise MixedUnits(f"They are counted in {', '.join(sorted(units))}: ask for one commodity at a time.")
+    return Portfolio(total, dict(zip(names, found, strict=True)))
