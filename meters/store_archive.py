@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from energy_portal.shared.clock import YearMonth
+from meters.consumption import ESTIMATES
 from meters.models import ArchivedMonth
 from meters.series.archive import Archive, ArchivedFile, Asked
 from meters.series.errors import ArchiveMoved
@@ -84,13 +85,50 @@ def months_of(rows: Iterable[Sequence[Any]]) -> list[Month]:
     return sorted(Month(row[1].astimezone(UTC), row[3]) for row in rows)
 
 
-def reader(months: Iterable[Month], *columns: str, known_at: datetime | None = None) -> Archive:
+def reader(
+    months: Iterable[Month], *columns: str, known_at: datetime | None = None, only_true: bool = False
+) -> Archive:
     """Return a reader of the files of months.
 
     :param known_at: leave out what was received later.
+    :param only_true: leave out estimates.
     """
     known = None if known_at is None else ("received_at", known_at)
-    return Archive(REGISTER_READINGS, tuple(month.file for month in months), columns, known)
+    without = ("quality", tuple(sorted(ESTIMATES))) if only_true else None
+    return Archive(REGISTER_READINGS, tuple(month.file for month in months), columns, known, without)
+
+
+def archived_around(windows: Sequence[Window], rows: Iterable[ReadRow]) -> list[ReadRow]:
+    """Return the (register, time, value, quality) that ``store.readings_around`` would find in the archive besides.
+
+    All readings inside windows, and the nearest true one before and after each of which the database has none there.
+    Within the transaction that read ``rows``. One short query where nothing is archived.
+
+    :raises ArchiveDamaged: a file is missing or cannot be read.
+    """
+    held = months() if windows else []
+    if not held:
+        return []
+    true: dict[int, list[datetime]] = {}
+    for register_id, time, _, quality in rows:
+        if quality not in ESTIMATES:
+            true.setdefault(register_id, []).append(time)
+    before = [(each.register_id, each.low) for each in windows if not _any(true, each, lambda t, w: t < w.low)]
+    after = [(each.register_id, each.high) for each in windows if not _any(true, each, lambda t, w: t > w.high)]
+    neighbours = reader(held, "value", "quality", only_true=True)
+    return list(
+        dict.fromkeys(
+            (
+                *reader(held, "value", "quality").windows(_asked(windows)),
+                *neighbours.nearest(before, before=True),
+                *neighbours.nearest(after, before=False),
+            )
+        )
+    )
+
+
+def _any(true: dict[int, list[datetime]], window: Window, fits: Callable[[datetime, Window], bool]) -> bool:
+    return any(fits(time, window) for time in true.get(window.register_id, ()))
 
 
 def with_archived(

@@ -1,15 +1,18 @@
 """What lies in the archive instead of the database."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db.models import Q
 
-from energy_portal.shared.clock import Period, YearMonth, as_utc
+from energy_portal.shared.clock import Period, as_utc
 from meters import store
-from meters.models import ArchivedMonth, ReadingException
+from meters.models import ReadingException
+from meters.series.archive import Asked
 from meters.series.partitions import Partition, list_partitions
-from meters.store_archive import TABLE, Month, months_held
+from meters.store_archive import Month, months, reader
 
 # A value for an archived month waits under this code until the archive takes it in.
 ARCHIVED = "archived"
@@ -38,14 +41,18 @@ class ArchivedMonths:
 
 
 def archived_months() -> ArchivedMonths:
-    """Return the archived months; inside a transaction they no longer change until it ends. One short query."""
-    return ArchivedMonths(months_held())
+    """Return the archived months. One short query."""
+    return ArchivedMonths(months())
 
 
-def archived_period(month: YearMonth) -> ArchivedMonth | None:
-    """Return the record of an archived month (UTC), if it is archived."""
-    low = datetime(month.year, month.month, 1, tzinfo=UTC)
-    return ArchivedMonth.objects.filter(table=TABLE, low=low).first()
+def archived_values(
+    keys: Collection[tuple[int, datetime]], archived: ArchivedMonths
+) -> dict[tuple[int, datetime], tuple[Decimal, int]]:
+    """Return value and quality of the (register, time) that the archive holds."""
+    reached = {month for _, time in keys if (month := archived.holding(time)) is not None}
+    asked = [Asked(register_id, time, time) for register_id, time in keys]
+    found = reader(reached, "value", "quality").windows(asked)
+    return {(register_id, time): (value, quality) for register_id, time, value, quality in found}
 
 
 def archive_limit(*, now: datetime, until: date | None = None) -> datetime:

@@ -57,12 +57,14 @@ class Archive:
     """Some files of a series, to be asked for rows: tuples of (owner, time, *columns), the times in UTC.
 
     :ivar known: a column of times and an instant: later rows are as if they were not there.
+    :ivar without: a column of whole numbers, and those whose rows are as if they were not there.
     """
 
     spec: SeriesSpec
     files: tuple[ArchivedFile, ...]
     columns: tuple[str, ...]
     known: tuple[str, datetime] | None = None
+    without: tuple[str, tuple[int, ...]] | None = None
 
     def windows(
         self, asked: Collection[Asked], *, newest_first: bool = False, limit: int | None = None
@@ -147,7 +149,7 @@ class Archive:
             SELECT DISTINCT {self._selected()} FROM read_parquet(?) AS held
             JOIN asked ON {self._owner} = asked.owner AND {self._time} BETWEEN asked.low AND asked.high
             WHERE {self._owner} {named} AND {self._time} BETWEEN make_timestamptz(?) AND make_timestamptz(?)
-              {self._known()}
+              {self._there()}
             {ending}
         """  # noqa: S608 - names of a model's columns, quoted, and numbers
         parameters: list[Any] = [
@@ -164,11 +166,16 @@ class Archive:
         for row in _fetched(statement, parameters, [file.path for file in files]):
             yield tuple(_instant(value) if at in times else value for at, value in enumerate(row))
 
-    def _known(self) -> str:
-        if self.known is None:
-            return ""
-        column, at = self.known
-        return f"AND held.{DUCKDB.quote(column)} <= make_timestamptz({_micros(at)})"
+    def _there(self) -> str:
+        """Write the condition that leaves out what is as if it were not there."""
+        conditions = ""
+        if self.known is not None:
+            column, at = self.known
+            conditions += f" AND held.{DUCKDB.quote(column)} <= make_timestamptz({_micros(at)})"
+        if self.without is not None:
+            column, values = self.without
+            conditions += f" AND held.{DUCKDB.quote(column)} NOT IN ({', '.join(str(int(each)) for each in values)})"
+        return conditions
 
     def _selected(self) -> str:
         names = [self.spec.owner.name, self.spec.time.name, *self.columns]

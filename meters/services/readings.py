@@ -6,7 +6,7 @@ neighbours, whichever processes send what, in whichever order and however often.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -21,6 +21,7 @@ from meters.models import ReadingException
 from meters.series.errors import MissingPartition, RowsVanished
 from meters.series.partitions import ensure_partitions
 from meters.services.judging import Judge, Outcome, Verdict
+from meters.services.late_values import part_late
 from meters.services.openings import exceptions_of
 from meters.services.recording import Changes, Entry, record
 from meters.services.screening import (
@@ -84,9 +85,11 @@ def receive_readings(
         with transaction.atomic():
             store.add_states(lacking)
     for remaining in reversed(range(_TRIES)):
-        _make_room(screened, now)
+        entering, late = part_late(screened.candidates)
+        parted = replace(screened, candidates=entering)
+        _make_room(parted, now)
         try:
-            return _write(screened, actor, now)
+            return _write(parted, late, actor, now)
         except (MissingPartition, RowsVanished):
             # The archive took a partition away between the look and the write: look again.
             if not remaining:
@@ -104,10 +107,10 @@ def _make_room(screened: Screened, now: datetime) -> None:
 
 
 @transaction.atomic
-def _write(screened: Screened, actor: Actor, now: datetime) -> ReadingReport:
+def _write(screened: Screened, late: Sequence[Verdict], actor: Actor, now: datetime) -> ReadingReport:
     states = store.lock_states(screened.targets)
     judges = _judge(screened, states)
-    verdicts = [verdict for judge in judges.values() for verdict in judge.verdicts]
+    verdicts = [*late, *(verdict for judge in judges.values() for verdict in judge.verdicts)]
     _open_exceptions(verdicts, actor, now)
     source_id = actor.source.pk if actor.source else None
     changes = Changes([_entry(each.candidate, source_id) for each in verdicts if each.outcome is Outcome.STORED])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from meters import store
+from meters import store, store_archive
 from meters.consumption import ESTIMATES
 from meters.models import ChainEvent
 from meters.services.judging import Standing
@@ -14,7 +14,7 @@ RANKS: dict[str, Rank] = {ChainEvent.Kind.INSTALLED: Rank.INSTALLED, ChainEvent.
 
 
 def standing_around(times: Mapping[int, Sequence[datetime]], states: Mapping[int, store.State]) -> dict[int, Standing]:
-    """Return what stands around sorted instants of registers. Two queries at most.
+    """Return what stands around sorted instants of registers. Three queries at most.
 
     Where nothing can stand at or after the first of them but the register's newest reading, that is all.
     """
@@ -26,7 +26,8 @@ def standing_around(times: Mapping[int, Sequence[datetime]], states: Mapping[int
             time for time in instants if estimated_from is not None or (last_time is not None and time <= last_time)
         ]
         windows += (store.Window(register_id, low, high) for low, high in windows_of(asked))
-    for register_id, time, value, quality in store.readings_around(windows):
+    found = store.readings_around(windows)
+    for register_id, time, value, quality in (*found, *store_archive.archived_around(windows, found)):
         standing[register_id].qualities[time] = quality
         if quality in ESTIMATES:
             standing[register_id].estimates[time] = value
@@ -34,10 +35,10 @@ def standing_around(times: Mapping[int, Sequence[datetime]], states: Mapping[int
             standing[register_id].true.append(Known(time, value))
     for register_id, at, kind, value in _event_reads({window.register_id for window in windows}):
         standing[register_id].true.append(Known(at, value, RANKS.get(kind, Rank.FIELD)))
-    for register_id, found in standing.items():
+    for register_id, around in standing.items():
         last_time, last_value, _ = states[register_id]
-        if last_time is not None and last_value is not None and all(known.time != last_time for known in found.true):
-            found.true.append(Known(last_time, last_value))
+        if last_time is not None and last_value is not None and all(known.time != last_time for known in around.true):
+            around.true.append(Known(last_time, last_value))
     return standing
 
 
