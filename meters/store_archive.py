@@ -99,10 +99,11 @@ def reader(
 
 
 def archived_around(windows: Sequence[Window], rows: Iterable[ReadRow]) -> list[ReadRow]:
-    """Return the (register, time, value, quality) that ``store.readings_around`` would find in the archive besides.
+    """Return the true (register, time, value, quality) that ``store.readings_around`` would find in the archive.
 
-    All readings inside windows, and the nearest true one before and after each of which the database has none there.
-    Within the transaction that read ``rows``. One short query where nothing is archived.
+    Those inside windows, and the nearest before and after each of which the database has none there. Estimates in the
+    archive stand until their month is restored, so nobody need judge them. Within the transaction that read ``rows``.
+    One short query where nothing is archived.
 
     :raises ArchiveDamaged: a file is missing or cannot be read.
     """
@@ -115,16 +116,13 @@ def archived_around(windows: Sequence[Window], rows: Iterable[ReadRow]) -> list[
             true.setdefault(register_id, []).append(time)
     before = [(each.register_id, each.low) for each in windows if not _any(true, each, lambda t, w: t < w.low)]
     after = [(each.register_id, each.high) for each in windows if not _any(true, each, lambda t, w: t > w.high)]
-    neighbours = reader(held, "value", "quality", only_true=True)
-    return list(
-        dict.fromkeys(
-            (
-                *reader(held, "value", "quality").windows(_asked(windows)),
-                *neighbours.nearest(before, before=True),
-                *neighbours.nearest(after, before=False),
-            )
-        )
+    archive = reader(held, "value", "quality", only_true=True)
+    found = (
+        *archive.windows(_asked(windows)),
+        *archive.nearest(before, before=True),
+        *archive.nearest(after, before=False),
     )
+    return list(dict.fromkeys(found))
 
 
 def _any(true: dict[int, list[datetime]], window: Window, fits: Callable[[datetime, Window], bool]) -> bool:
@@ -175,10 +173,9 @@ def _asked(windows: Iterable[Window]) -> list[Asked]:
 
 
 def months_held() -> list[Month]:
-    """Return the archived months; where the caller has a transaction open they no longer change until it ends."""
-    if connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK)
+    """Return the archived months, which no longer change until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK)
     return months()
 
 

@@ -8,16 +8,23 @@ from django.conf import settings
 from django.db.models import Q
 
 from energy_portal.shared.clock import Period, as_utc
+from energy_portal.shared.errors import Conflict
 from meters import store
 from meters.models import ReadingException
 from meters.series.archive import Asked
 from meters.series.partitions import Partition, list_partitions
-from meters.store_archive import Month, months, reader
+from meters.store_archive import Month, months, months_held, reader
 
 # A value for an archived month waits under this code until the archive takes it in.
 ARCHIVED = "archived"
 # The last place on earth where a month ends.
 _LAST_OFFSET = timedelta(hours=12)
+
+
+class InArchive(Conflict):
+    """A month lies in the archive, where nothing is changed."""
+
+    code = "archived"
 
 
 class ArchivedMonths:
@@ -43,6 +50,11 @@ class ArchivedMonths:
 def archived_months() -> ArchivedMonths:
     """Return the archived months. One short query."""
     return ArchivedMonths(months())
+
+
+def held_months() -> ArchivedMonths:
+    """Return the archived months, which no longer change until the caller's transaction ends. Two short queries."""
+    return ArchivedMonths(months_held())
 
 
 def archived_values(

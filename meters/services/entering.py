@@ -14,6 +14,7 @@ from energy_portal.shared.clock import HALF_HOUR
 from meters import store
 from meters.consumption import ESTIMATES, QUALITY_LINEAR
 from meters.models import Correction, ReadingException, Register, SupersededReading
+from meters.selectors.archive import InArchive, held_months
 from meters.selectors.rules import rule_book
 from meters.series.partitions import ensure_partitions
 from meters.services.judging import Estimates, Judge, Outcome, Standing, Stretch
@@ -76,8 +77,12 @@ def replace_readings(
 
     :param changes: one an instant of a register.
     :param actor: whose source a change comes from that names none.
+    :raises InArchive: a month lies in the archive: it must be restored first.
     """
     asked = {(change.register_id, change.time): change for change in changes}
+    archived = held_months()
+    if late := sorted(change.time for change in changes if change.time in archived):
+        raise InArchive(f"{late[0]:%Y-%m} lies in the archive: restore it first.")
     states, targets, standing = _known(asked, Rules(rule_book()), now)
     found = Changes()
     turns: list[ReadingException] = []
@@ -153,9 +158,10 @@ def enter_estimates(*, estimates: Sequence[Estimate], actor: Actor, now: datetim
     """Let estimates stand where nothing true does, and return how many came in.
 
     One that stood there gives way to another value. Of a dial only what lies between its neighbours is taken, so that
-    an estimate made before a true value came does no harm.
+    an estimate made before a true value came does no harm. None enters a month that lies in the archive.
     """
-    asked = {(estimate.register_id, estimate.time): estimate for estimate in estimates}
+    archived = held_months()
+    asked = {(estimate.register_id, estimate.time): estimate for estimate in estimates if estimate.time not in archived}
     rules = Rules(rule_book())
     states, targets, standing = _known(asked, rules, now)
     source_id = actor.source.pk if actor.source else None

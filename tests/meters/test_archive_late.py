@@ -7,10 +7,11 @@ import pytest
 
 from accounts.actors import PORTAL, Actor
 from meters.models import ArchivedMonth, ReadingException, RegisterReading, Severity
-from meters.selectors.archive import ARCHIVED
+from meters.selectors.archive import ARCHIVED, InArchive
 from meters.selectors.reading_lists import ReadingList
 from meters.series.partitions import list_partitions
 from meters.services.archive_runs import archive_and_prepare, plan_archive, restore_months
+from meters.services.entering import Change, Estimate, enter_estimates, replace_readings
 from meters.services.readings import OfferedReading, receive_readings
 from meters.store import REGISTER_READINGS
 from tests.factories import DataSourceFactory, supplied_register
@@ -180,3 +181,20 @@ class TestNeighbours:
 
         assert [each.code for each in low.rejected] == ["regression"]
         assert fitting.stored == 1
+
+
+class TestChanges:
+    def test_of_what_is_archived_are_refused(self, register):
+        change = Change(register.pk, START, Decimal(1), 17)
+
+        with pytest.raises(InArchive, match="2025-01"):
+            replace_readings(changes=[change], reason="correction", actor=PORTAL, now=NOW)
+
+    def test_by_estimates_leave_the_archive_alone(self, register):
+        between = datetime(2025, 2, 1, 12, tzinfo=UTC)
+        estimates = [
+            Estimate(register.pk, time, Decimal(value), 9) for time, value in ((START + HALF_HOUR, 1), (between, 150))
+        ]
+
+        assert enter_estimates(estimates=estimates, actor=PORTAL, now=NOW) == 1
+        assert START + HALF_HOUR not in shown(register)
