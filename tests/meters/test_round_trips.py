@@ -150,17 +150,23 @@ class TestDials:
         assert after == before
 
     @pytest.mark.parametrize("file_format", MARKET)
-    def test_give_the_energy_between_their_reads(self, day, file_format):
-        register = supplied_register()
-        fill(register, type(day)(day.start - HALF_HOUR, day.end))
+    def test_give_the_energy_between_their_reads_in_both_directions(self, day, file_format):
+        dials = supplied_register()
+        export = RegisterFactory(meter=dials.meter, code="2.8.0", direction="export")
+        for register in (dials, export):
+            fill(register, type(day)(day.start - HALF_HOUR, day.end))
+        copy = MeterFactory(serial=f"{dials.meter.serial}-I")
+        for register in (dials, export):
+            RegisterFactory(meter=copy, code=register.code, direction=register.direction, kind="interval")
 
-        body = file_of(register.meter, day, file_format)
-        target = RegisterFactory(meter=MeterFactory(serial=f"{register.meter.serial}-I"), kind="interval")
-        body = body.replace(register.meter.serial.encode(), target.meter.serial.encode())
+        body = file_of(dials.meter, day, file_format).replace(dials.meter.serial.encode(), copy.serial.encode())
         report = import_file(file=BytesIO(body), name="f", options=ImportOptions(), actor=PORTAL, now=NOW)
 
-        assert (report.stored, report.is_whole) == (day.duration // HALF_HOUR, True)
-        assert {value for _, _, value, _ in held(target.meter)} == {Decimal("0.000001")}
+        count = day.duration // HALF_HOUR
+        assert (report.stored, report.is_whole) == (2 * count, True)
+        assert [(code, value) for code, _, value, _ in held(copy)] == [
+            (code, Decimal("0.000001")) for code in ("1.8.0", "2.8.0") for _ in range(count)
+        ]
 
 
 class TestOtherCommodities:
