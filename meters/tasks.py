@@ -8,6 +8,7 @@ from django.utils import timezone
 from meters.models import Job
 from meters.services import deliveries, estimating, gaps, jobs, uploads
 from meters.services.archive_runs import run_archive, run_restore
+from meters.services.bindings_import import run_bindings_import
 from meters.services.exports import run_export
 from meters.services.file_imports import run_import
 from meters.services.jobs import Runner
@@ -48,6 +49,7 @@ _RUNNERS: dict[str, Runner] = {
     Job.Kind.IMPORT_READINGS: run_import,
     Job.Kind.ARCHIVE: run_archive,
     Job.Kind.RESTORE_ARCHIVE: run_restore,
+    Job.Kind.IMPORT_BINDINGS: run_bindings_import,
     Job.Kind.EXPORT_READINGS: run_export,
 }
 

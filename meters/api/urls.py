@@ -3,6 +3,7 @@
 from django.urls import path
 
 from meters.api.archive import ArchiveAndPrepareView
+from meters.api.bindings import BindingsImportView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
 from meters.api.estimates import MeterEstimatesView
 from meters.api.exports import MeterExportView, ReadingsExportView
@@ -26,6 +27,7 @@ urlpatterns = [
     path("api/v1/meters/<str:serial>/estimates", MeterEstimatesView.as_view(), name="api_meter_estimates"),
     path("api/v1/meters/<str:serial>/events", MeterEventsView.as_view(), name="api_meter_events"),
     path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
+    path("api/v1/accounts/bindings/import", BindingsImportView.as_view(), name="api_bindings_import"),
     path("api/v1/readings/export", ReadingsExportView.as_view(), name="api_readings_export"),
     path("api/v1/readings/import", ReadingsImportView.as_view(), name="api_readings_import"),
     path("api/v1/jobs", JobListView.as_view(), name="api_jobs"),

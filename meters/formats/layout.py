@@ -56,17 +56,8 @@ class Layout:
 
         :raises Unreadable: one that is needed is not there.
         """
-        names = [_plain(cell) for cell in header]
-        found: dict[str, tuple[int, ...]] = {}
-        for column, synonyms in _SYNONYMS.items():
-            wanted = (self.columns[column],) if column in self.columns else synonyms
-            place = next((each for name in wanted if (each := _place(name, names))), None)
-            if place is not None:
-                found[column] = place
-        needed = ("time", "value") if self.serial else ("serial", "time", "value")
-        if lacking := [column for column in needed if column not in found]:
-            raise Unreadable(f"The first line names no column for {', '.join(lacking)}.", code="column_missing")
-        return found
+        wanted = _SYNONYMS | {column: (name,) for column, name in self.columns.items()}
+        return find_columns(header, wanted, needed=("time", "value") if self.serial else ("serial", "time", "value"))
 
 
 @dataclass(frozen=True)
@@ -137,6 +128,25 @@ class Stamps:
         first, second = written.replace(tzinfo=self.zone, fold=0), written.replace(tzinfo=self.zone, fold=1)
         first_offset, second_offset = first.utcoffset(), second.utcoffset()
         return first_offset is not None and second_offset is not None and first_offset > second_offset
+
+
+def find_columns(
+    header: Sequence[str], wanted: Mapping[str, Sequence[str]], *, needed: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    """Return where columns stand in a header, by their names or any synonym, however these are written.
+
+    :param wanted: synonyms by column; a plus joins two of the file's columns.
+    :raises Unreadable: one that is needed is not there.
+    """
+    names = [_plain(cell) for cell in header]
+    found: dict[str, tuple[int, ...]] = {}
+    for column, synonyms in wanted.items():
+        place = next((each for name in synonyms if (each := _place(name, names))), None)
+        if place is not None:
+            found[column] = place
+    if lacking := [column for column in needed if column not in found]:
+        raise Unreadable(f"The first line names no column for {', '.join(lacking)}.", code="column_missing")
+    return found
 
 
 def _place(name: str, names: Sequence[str]) -> tuple[int, ...]:

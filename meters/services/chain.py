@@ -155,19 +155,23 @@ def move_in(
     actor: Actor,
     now: datetime,
     reads: Mapping[int, Decimal] | None = None,
+    until: datetime | None = None,
 ) -> Binding:
     """Bind an account to a service point from an instant on; the instant may lie ahead when nothing was read.
 
-    :raises PlaceTaken: an account is supplied there at that time or later.
+    :param until: when it moved out again, where that is known already.
+    :raises PlaceTaken: an account is supplied there in that time.
     :raises BadEvent: reads from the future, or that cannot be.
     """
     _lock(service_point)
-    valid = DateTimeTZRange(at, None, "[)")
+    valid = DateTimeTZRange(at, until, "[)")
     if Binding.objects.filter(service_point=service_point, valid__overlap=valid).exists():
         raise PlaceTaken(f"An account is supplied at {service_point} already.")
     binding = Binding(account=account, service_point=service_point, valid=valid)
     save_as(actor, binding)
     _note_move(account, service_point, reads or {}, ChainEvent.Kind.MOVED_IN, at, now)
+    if until is not None:
+        _note_move(account, service_point, {}, ChainEvent.Kind.MOVED_OUT, until, now)
     audit.record(
         action="account.moved_in", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
     )

@@ -245,22 +245,20 @@ def _supply(
         each.meter_id: each
         for each in Installation.objects.select_related("service_point").filter(meter__in=meters, valid__upper_inf=True)
     }
-    used_before = _used_before(meters)
-    from_the_beginning = local_day(earliest_accepted(now).astimezone(zone(account.zone)).date(), zone(account.zone))
+    used_before = used_before_by(meters)
+    beginning = beginning_of(account, now)
     premises: Premises | None = None
     for meter in meters:
-        _activate(meter, actor)
-        since = registration.supplied_since or (now if meter.pk in used_before else from_the_beginning.start)
+        if meter.type != Commodity.ELECTRIC:
+            raise NotElectric(f"The meter {meter.serial} counts {meter.type}.")
+        let_in(meter=meter, actor=actor)
+        since = registration.supplied_since or (now if meter.pk in used_before else beginning)
         installation = hanging.get(meter.pk)
         if installation is None:
             premises = premises or create_premises(
                 address=registration.address or registration.owner_name, zone=account.zone, actor=actor, now=now
             )
-            place = ServicePoint(code=_code_for(meter), premises=premises)
-            save_as(actor, place)
-            installation = install_meter(
-                meter=meter, service_point=place, at=since, first_reads={}, actor=actor, now=now
-            )
+            installation = hang_up(meter=meter, premises=premises, since=since, actor=actor, now=now)
         since = max(since, installation.valid.lower or since)
         try:
             move_in(account=account, service_point=installation.service_point, at=since, actor=actor, now=now)
@@ -268,7 +266,22 @@ def _supply(
             raise MeterBound(f"The meter {meter.serial} supplies another account.") from error
 
 
-def _used_before(meters: Sequence[Meter]) -> set[UUID]:
+def hang_up(*, meter: Meter, premises: Premises, since: datetime, actor: Actor, now: datetime) -> Installation:
+    """Take a meter that hangs nowhere to hang at a place of its own at some premises, where it is since an instant.
+
+    :raises BadEvent: the instant lies ahead.
+    """
+    place = ServicePoint(code=_code_for(meter), premises=premises, commodity=meter.type)
+    save_as(actor, place)
+    return install_meter(meter=meter, service_point=place, at=since, first_reads={}, actor=actor, now=now)
+
+
+def beginning_of(account: CustomerAccount, now: datetime) -> datetime:
+    """Return from when on an account counts where nobody else was supplied before: as long ago as readings enter."""
+    return local_day(earliest_accepted(now).astimezone(zone(account.zone)).date(), zone(account.zone)).start
+
+
+def used_before_by(meters: Sequence[Meter]) -> set[UUID]:
     """Return the meters whose past counts may be somebody else's: they supplied an account, or hung elsewhere."""
     stays = Installation.objects.filter(meter__in=meters)
     return {
@@ -277,17 +290,12 @@ def _used_before(meters: Sequence[Meter]) -> set[UUID]:
     }
 
 
-def _activate(meter: Meter, actor: Actor) -> None:
-    """Let a meter's readings in, on a dial of its own where it has none.
-
-    :raises NotElectric: it counts something else.
-    """
-    if meter.type != Commodity.ELECTRIC:
-        raise NotElectric(f"The meter {meter.serial} counts {meter.type}.")
+def let_in(*, meter: Meter, actor: Actor) -> None:
+    """Let a meter's readings in: a pending one becomes active, an electric one without registers gets a dial."""
     if meter.status == Meter.Status.PENDING:
         meter.status = Meter.Status.ACTIVE
         save_as(actor, meter, ["status", "updated_at"])
-    if not meter.registers.exists():
+    if meter.type == Commodity.ELECTRIC and not meter.registers.exists():
         save_as(actor, Register(meter=meter))
 
 
