@@ -16,7 +16,15 @@ from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
 from meters.models import RegistrationRequest
 from meters.selectors.events import ConsumerLag, outbox_lag
-from meters.selectors.intake import IntakeDay, open_exception_counts, readings_received
+from meters.selectors.intake import (
+    IntakeDay,
+    JobsNow,
+    OpenExceptions,
+    jobs_now,
+    open_exception_count,
+    open_exceptions,
+    readings_received,
+)
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
@@ -27,6 +35,8 @@ _LINKED = {
     "bills": "billing.Bill",
     "runs": "billing.BillRun",
     "sources": "accounts.DataSource",
+    "jobs": "meters.Job",
+    "deliveries": "meters.EventDelivery",
 }
 _GOOD_SHARE, _POOR_SHARE = 0.98, 0.9
 _SOURCES_SHOWN = 6
@@ -58,14 +68,6 @@ class Intake:
         if self.share >= _GOOD_SHARE:
             return "good"
         return "warn" if self.share >= _POOR_SHARE else "bad"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How many exceptions of a rule are open."""
-
-    code: str
-    count: int
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class Dashboard:
 
     as_of: datetime
     days: tuple[Intake, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[OpenExceptions, ...]
+    jobs: JobsNow
     requests_waiting: int
     billing: Billing
     sources: tuple[SourceSeen, ...]
@@ -133,6 +136,11 @@ class Dashboard:
     @property
     def exceptions_open(self) -> int:
         return sum(rule.count for rule in self.rules)
+
+    @property
+    def values_waiting(self) -> int:
+        """How many values have not entered and wait for a decision."""
+        return sum(rule.count for rule in self.rules if rule.holds_values)
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -153,9 +161,8 @@ def dashboard_at(*, now: datetime) -> Dashboard:
     return Dashboard(
         as_of=now,
         days=tuple(_intake(day) for day in readings_received(now=now, days=7)),
-        rules=tuple(
-            Rule(code, count) for code, count in sorted(open_exception_counts().items(), key=lambda item: -item[1])
-        ),
+        rules=tuple(open_exceptions()),
+        jobs=jobs_now(now=now),
         requests_waiting=RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count(),
         billing=_billing(now),
         sources=_sources(now),
@@ -173,7 +180,7 @@ def requests_badge(request: HttpRequest) -> str:
 
 def exceptions_badge(request: HttpRequest) -> str:
     """Return what stands beside the exceptions in the navigation: how many are open, if any."""
-    waiting = _cached_count(_EXCEPTIONS_KEY, lambda: sum(open_exception_counts().values()))
+    waiting = _cached_count(_EXCEPTIONS_KEY, open_exception_count)
     return str(waiting) if waiting else ""
 
 

@@ -1,5 +1,6 @@
 """The admin's sidebar: what a person may see, by the work that it is for."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -7,49 +8,83 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-# Group, then model, icon and the callback of a badge; a model without pages in the admin is left out.
-_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+
+@dataclass(frozen=True)
+class _Entry:
+    """A list in the sidebar, or with ``page`` a page beside it; a model without pages in the admin is left out.
+
+    ``badge`` names the callback of a number beside it, ``permission`` the page's right to be opened.
+    """
+
+    model: str
+    icon: str
+    title: str = ""
+    badge: str = ""
+    page: str = ""
+    permission: str = ""
+
+
+_GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
     (
         "Customers",
         (
-            ("accounts.CustomerAccount", "person", ""),
-            ("accounts.Premises", "home", ""),
-            ("accounts.AccountAccess", "key", ""),
-            ("accounts.Invitation", "mail", ""),
-            ("meters.RegistrationRequest", "how_to_reg", "energy_portal.dashboard.requests_badge"),
+            _Entry("accounts.CustomerAccount", "person"),
+            _Entry("accounts.Premises", "home"),
+            _Entry("accounts.AccountAccess", "key"),
+            _Entry("accounts.Invitation", "mail"),
+            _Entry("meters.RegistrationRequest", "how_to_reg", badge="energy_portal.dashboard.requests_badge"),
         ),
     ),
     (
         "Metering",
         (
-            ("meters.ReadingException", "report", "energy_portal.dashboard.exceptions_badge"),
-            ("meters.ServicePoint", "location_on", ""),
-            ("meters.Meter", "electric_meter", ""),
-            ("meters.Register", "pin", ""),
-            ("meters.Binding", "link", ""),
-            ("meters.Installation", "build", ""),
-            ("meters.ChainEvent", "history", ""),
+            _Entry("meters.ServicePoint", "location_on"),
+            _Entry("meters.Meter", "electric_meter"),
+            _Entry("meters.Register", "pin"),
+            _Entry("meters.Binding", "link"),
+            _Entry("meters.Installation", "build"),
+            _Entry("meters.ChainEvent", "timeline"),
+        ),
+    ),
+    (
+        "Validation",
+        (
+            _Entry("meters.ReadingException", "report", badge="energy_portal.dashboard.exceptions_badge"),
+            _Entry("meters.ValidationRule", "rule"),
+            _Entry("meters.Rehearsal", "science"),
+            _Entry("meters.Correction", "edit"),
+            _Entry("meters.SupersededReading", "history"),
+        ),
+    ),
+    (
+        "Data in and out",
+        (
+            _Entry("meters.Job", "upload_file", "Import readings", page="import_readings", permission="import"),
+            _Entry("meters.Job", "pending_actions"),
+            _Entry("meters.ArchivedMonth", "inventory_2"),
+            _Entry("meters.DomainEvent", "campaign", "Events"),
+            _Entry("meters.EventDelivery", "local_shipping", "Event deliveries"),
         ),
     ),
     (
         "Billing",
         (
-            ("billing.BillRun", "play_circle", ""),
-            ("billing.Bill", "receipt_long", ""),
-            ("billing.Tariff", "sell", ""),
-            ("billing.TariffVersion", "price_change", ""),
-            ("billing.TariffAssignment", "assignment_ind", ""),
-            ("billing.Tax", "percent", ""),
-            ("billing.TaxVersion", "event", ""),
+            _Entry("billing.BillRun", "play_circle"),
+            _Entry("billing.Bill", "receipt_long"),
+            _Entry("billing.Tariff", "sell"),
+            _Entry("billing.TariffVersion", "price_change"),
+            _Entry("billing.TariffAssignment", "assignment_ind"),
+            _Entry("billing.Tax", "percent"),
+            _Entry("billing.TaxVersion", "event"),
         ),
     ),
     (
         "System",
         (
-            ("accounts.User", "group", ""),
-            ("accounts.DataSource", "sensors", ""),
-            ("meters.ArchivedMonth", "inventory_2", ""),
-            ("accounts.AuditEntry", "policy", ""),
+            _Entry("accounts.User", "group"),
+            _Entry("accounts.DataSource", "sensors"),
+            _Entry("meters.ArchivedMonth", "inventory_2"),
+            _Entry("accounts.AuditEntry", "policy"),
         ),
     ),
 )
@@ -61,7 +96,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"items": [{"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}]}
     ]
     for title, entries in _GROUPS:
-        items = [item for label, icon, badge in entries if (item := _item(request, label, icon, badge))]
+        items = [item for entry in entries if (item := _item(request, entry))]
         if items:
             groups.append({"title": title, "separator": True, "collapsible": False, "items": items})
     return groups
@@ -76,10 +111,19 @@ def list_link(request: HttpRequest, label: str) -> str | None:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def _item(request: HttpRequest, label: str, icon: str, badge: str) -> dict[str, Any] | None:
-    link = list_link(request, label)
+def _item(request: HttpRequest, entry: _Entry) -> dict[str, Any] | None:
+    model = apps.get_model(entry.model)
+    link = _page_link(request, entry) if entry.page else list_link(request, entry.model)
     if link is None:
         return None
-    title = str(apps.get_model(label)._meta.verbose_name_plural)
-    item: dict[str, Any] = {"title": title[:1].upper() + title[1:], "icon": icon, "link": link}
-    return {**item, "badge": badge, "badge_variant": "warning"} if badge else item
+    title = entry.title or str(model._meta.verbose_name_plural)
+    item: dict[str, Any] = {"title": title[:1].upper() + title[1:], "icon": entry.icon, "link": link}
+    return {**item, "badge": entry.badge, "badge_variant": "warning"} if entry.badge else item
+
+
+def _page_link(request: HttpRequest, entry: _Entry) -> str | None:
+    model = apps.get_model(entry.model)
+    page = admin.site._registry.get(model)
+    if page is None or not getattr(page, f"has_{entry.permission}_permission")(request):
+        return None
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{entry.page}")

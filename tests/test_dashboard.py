@@ -13,8 +13,9 @@ from accounts.models import SourceKey
 from billing.models import BillRun
 from energy_portal.dashboard import Intake, Lag, dashboard_at
 from energy_portal.navigation import sidebar
-from meters.models import DomainEvent, EventDelivery, ReadingException, RegistrationRequest
+from meters.models import DomainEvent, EventDelivery, Job, ReadingException, RegistrationRequest
 from meters.selectors.events import ConsumerLag
+from meters.selectors.intake import JobsNow
 from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import AdminFactory, DataSourceFactory, ManagerFactory, supplied_register
 
@@ -61,6 +62,22 @@ class TestDashboard:
 
         assert [(rule.code, rule.count) for rule in dashboard.rules] == [("spike", 2), ("conflict", 1)]
         assert dashboard.exceptions_open == 3
+
+    def test_counts_values_that_wait_apart_from_those_that_entered(self):
+        register = supplied_register()
+        open_exception(register, code="over_capacity", severity="quarantine")
+        open_exception(register, code="over_capacity", severity="flag", offered_value=2)
+
+        dashboard = dashboard_at(now=NOW)
+
+        assert dashboard.values_waiting == 1
+        assert [(rule.severity, rule.count) for rule in dashboard.rules] == [("flag", 1), ("quarantine", 1)]
+
+    def test_counts_jobs_as_they_stand_and_recent_failures_only(self):
+        for status, days in (("queued", 0), ("running", 0), ("running", 30), ("failed", 1), ("failed", 8), ("done", 0)):
+            Job.objects.create(kind="import_readings", status=status, created_at=NOW - timedelta(days=days))
+
+        assert dashboard_at(now=NOW).jobs == JobsNow(queued=1, running=2, failed=1)
 
     def test_shows_how_far_last_months_run_is(self):
         BillRun.objects.create(month=date(2026, 2, 1), status="running", accounts_total=40, accounts_done=10)
@@ -156,6 +173,18 @@ class TestFrontPage:
 
         assert links["sources"] is None
         assert {client.get(link).status_code for link in links.values() if link} == {200}
+
+    def test_leads_to_what_waits_in_quarantine_and_to_failed_jobs(self, client):
+        client.force_login(ManagerFactory())
+        open_exception(supplied_register(), code="over_capacity", severity="quarantine")
+        Job.objects.create(kind="import_readings", status="failed", created_at=timezone.now())
+
+        page = client.get(reverse("admin:index")).text
+
+        queue = f"{reverse('admin:meters_readingexception_changelist')}?status__exact=open"
+        assert f'{queue}&amp;severity__exact=quarantine">1 value waits in quarantine' in page
+        assert "1 failed in the last seven days" in page
+        assert client.get(f"{queue}&severity__exact=quarantine&code=over_capacity").context["cl"].result_count == 1
 
     def test_is_at_most_a_minute_old(self, client, time_machine):
         time_machine.move_to(NOW, tick=False)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from energy_portal.shared.clock import local_day, zone
 from meters import store
-from meters.models import ReadingException
+from meters.models import Job, ReadingException, Severity
 from meters.selectors.periods import ended
+
+FAILURES_SHOWN = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,48 @@ def readings_received(*, now: datetime, days: int = 7) -> list[IntakeDay]:
     return [IntakeDay(day, received, expected) for day, (received, expected) in zip(dates, counts, strict=True)]
 
 
-def open_exception_counts() -> dict[str, int]:
-    """Return how many reading exceptions are open, by code."""
+@dataclass(frozen=True)
+class OpenExceptions:
+    """How many exceptions of a rule are open, by what becomes of a value that it catches."""
+
+    code: str
+    severity: str
+    count: int
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether the values have not entered, and wait."""
+        return self.severity == Severity.QUARANTINE
+
+
+@dataclass(frozen=True)
+class JobsNow:
+    """Jobs by how they stand: those that failed are of the last days only."""
+
+    queued: int
+    running: int
+    failed: int
+
+
+def open_exceptions() -> list[OpenExceptions]:
+    """Return how many reading exceptions are open, by code and severity, the most first."""
     counts = ReadingException.objects.filter(status=ReadingException.Status.OPEN).order_by()
-    return dict(counts.values_list("code").annotate(count=Count("pk")))
+    found = counts.values_list("code", "severity").annotate(count=Count("pk"))
+    return sorted((OpenExceptions(*row) for row in found), key=lambda each: (-each.count, each.code, each.severity))
+
+
+def open_exception_count() -> int:
+    """Return how many reading exceptions are open."""
+    count: int = ReadingException.objects.filter(status=ReadingException.Status.OPEN).count()
+    return count
+
+
+def jobs_now(*, now: datetime) -> JobsNow:
+    """Return how many jobs wait, run, and failed of late. One query."""
+    recent = now - FAILURES_SHOWN
+    counts = Job.objects.aggregate(
+        queued=Count("pk", filter=Q(status=Job.Status.QUEUED)),
+        running=Count("pk", filter=Q(status=Job.Status.RUNNING)),
+        failed=Count("pk", filter=Q(status=Job.Status.FAILED, created_at__gte=recent)),
+    )
+    return JobsNow(**counts)
