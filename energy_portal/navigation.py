@@ -83,7 +83,6 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         (
             _Entry("accounts.User", "group"),
             _Entry("accounts.DataSource", "sensors"),
-            _Entry("meters.ArchivedMonth", "inventory_2"),
             _Entry("accounts.AuditEntry", "policy"),
         ),
     ),
@@ -117,8 +116,20 @@ def _item(request: HttpRequest, entry: _Entry) -> dict[str, Any] | None:
     if link is None:
         return None
     title = entry.title or str(model._meta.verbose_name_plural)
-    item: dict[str, Any] = {"title": title[:1].upper() + title[1:], "icon": entry.icon, "link": link}
+    is_open = request.path.startswith(link) and (bool(entry.page) or not _is_own_page(request))
+    item: dict[str, Any] = {
+        "title": title[:1].upper() + title[1:],
+        "icon": entry.icon,
+        "link": link,
+        "active": is_open,
+    }
     return {**item, "badge": entry.badge, "badge_variant": "warning"} if entry.badge else item
+
+
+def _is_own_page(request: HttpRequest) -> bool:
+    """Tell whether a page is open that stands in the sidebar beside the list above it."""
+    pages = (entry for _, entries in _GROUPS for entry in entries if entry.page)
+    return any((link := _page_link(request, entry)) and request.path.startswith(link) for entry in pages)
 
 
 def _page_link(request: HttpRequest, entry: _Entry) -> str | None:

@@ -16,6 +16,7 @@ from accounts.models import User
 from energy_portal.shared.admin import HistoryAdmin, moment
 from meters.admin.acts import EstimateForm, MultiplierForm
 from meters.admin.common import Question, VisibleRows, ask_then, change_url, dial_text, estimated_in_words
+from meters.admin.exports import ReadingsExport
 from meters.admin.history import asked_instant, history_of
 from meters.admin.panels import day_rows, readings_table
 from meters.models import Meter, Register
@@ -53,7 +54,7 @@ class RegisterInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Meter)
-class MeterAdmin(VisibleRows, HistoryAdmin):
+class MeterAdmin(ReadingsExport, VisibleRows, HistoryAdmin):
     """Meters."""
 
     list_display = ("serial", "type", "place", "newest_reading", "priority", "shown_status")
@@ -73,7 +74,7 @@ class MeterAdmin(VisibleRows, HistoryAdmin):
         ("More", {"fields": ("metadata", "created_at", "updated_at"), "classes": ("collapse",)}),
     )
     inlines = (RegisterInline,)
-    actions = ("mark_active", "mark_maintenance", "mark_out_of_service")
+    actions = ("export_readings", "mark_active", "mark_maintenance", "mark_out_of_service")
     actions_detail = ("estimate_missing",)
     change_form_outer_after_template = "admin/meters/meter_readings.html"
 

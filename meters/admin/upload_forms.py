@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
@@ -47,7 +48,7 @@ class UploadForm(forms.Form):
     """A file, and sections of what is to be known of it."""
 
     layout: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
-    file = forms.FileField(widget=forms.FileInput(attrs={"class": "portal-file"}))
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -2,6 +2,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.timezone import localtime
 
 from meters.querysets import JobQuerySet
 
@@ -70,4 +71,4 @@ class Job(models.Model):
         ordering = ("-created_at", "id")
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} of {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} of {localtime(self.created_at):%Y-%m-%d %H:%M}"

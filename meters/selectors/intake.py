@@ -46,6 +46,11 @@ class OpenExceptions:
     count: int
 
     @property
+    def name(self) -> str:
+        """The rule in words."""
+        return self.code.replace("_", " ")
+
+    @property
     def holds_values(self) -> bool:
         """Whether the values have not entered, and wait."""
         return self.severity == Severity.QUARANTINE

@@ -66,7 +66,7 @@ class TestJobPage:
 
         for answer in (page, part):
             assert f'hx-get="{url("progress", running)}"' in answer.text
-            assert 'value="25"' in answer.text
+            assert 'aria-valuenow="25"' in answer.text
         assert "<html" not in part.text
 
     def test_stops_asking_and_says_so_once_it_has_ended(self, manager_client, make_job, now):
