@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateRange
@@ -23,6 +24,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from accounts.models import CustomerAccount, User
 from billing.models import Bill, Tariff, TariffVersion
 from billing.services.tariffs import load_singapore_tariff
+from energy_portal.embedded.home import Home
+from energy_portal.embedded.services import running
+from energy_portal.embedded.valkey import Valkey
 from energy_portal.shared.clock import YearMonth, floor_half_hour, local_month, zone
 from tests.factories import TariffVersionFactory, UserFactory, singapore_bill
 from tests.households import home_of, report
@@ -58,7 +62,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(django_db_setup) -> Iterator[str]:
+def cache(tmp_path_factory) -> Iterator[str]:
+    """A Valkey of the run's own: what the server counts, remembers and sends to workers, of which there are none."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    with running(Valkey(home)):
+        yield home.endpoints.redis_url
+
+
+@pytest.fixture(scope="session")
+def site(django_db_setup, cache) -> Iterator[str]:
     """Run the server as in production, on a port of its own, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -68,6 +80,8 @@ def site(django_db_setup) -> Iterator[str]:
         "DJANGO_SETTINGS_MODULE": "energy_portal.settings.development",
         "DATABASE_URL": database_url(),
         "DATABASE_POOL_SIZE": "4",
+        "REDIS_URL": cache,
+        "UPLOAD_DIR": str(settings.UPLOAD_DIR),
         "LOG_LEVEL": "WARNING",
     }
     with subprocess.Popen([*server, "energy_portal.asgi:application"], env=environment) as process:
@@ -99,6 +113,12 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("The server did not come up.")
 
 
+def with_password(user: User) -> User:
+    """Give somebody a password that the server knows: the suite's fast hash is none that a real one takes."""
+    User.objects.filter(pk=user.pk).update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1))
+    return user
+
+
 @pytest.fixture
 def household(transactional_db) -> Household:
     now = timezone.now()
@@ -106,9 +126,7 @@ def household(transactional_db) -> Household:
     default = Tariff.objects.get(is_default=True)
     last = TariffVersion.objects.filter(tariff=default).order_by("effective").last()
     TariffVersionFactory(tariff=default, name="now", effective=DateRange(last.effective.upper, None))
-    user = UserFactory(name="Mei Ling Tan")
-    # The suite's fast hash is none that a real server takes.
-    User.objects.filter(pk=user.pk).update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1))
+    user = with_password(UserFactory(name="Mei Ling Tan"))
     account, register = home_of(user, number="A-1001", owner_name="Mei Ling Tan", address="1 Lorong Ampas")
     before = YearMonth.of(now, zone(account.zone)).previous()
     start = local_month(before.previous(), zone(account.zone)).start
@@ -130,12 +148,12 @@ class Visitor:
         self.page.goto(self.site + path)
         self.page.wait_for_load_state("networkidle")
 
-    def log_in(self, user: User) -> None:
+    def log_in(self, user: User, begins_at: str = "**/home") -> None:
         self.open("/login")
         self.page.get_by_label("E-mail address").fill(user.email)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url("**/home")
+        self.page.wait_for_url(begins_at)
 
     def expect_sound(self) -> None:
         """Nothing serious for axe, nothing wider than the screen, nothing on the console."""
