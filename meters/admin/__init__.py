@@ -3,10 +3,11 @@
 from meters.admin.archive import ArchivedMonthAdmin
 from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
 from meters.admin.events import DomainEventAdmin, EventDeliveryAdmin
+from meters.admin.exceptions import ReadingExceptionAdmin
 from meters.admin.history import SupersededReadingAdmin
 from meters.admin.jobs import JobAdmin
 from meters.admin.meters import MeterAdmin, RegisterAdmin
-from meters.admin.queues import ReadingExceptionAdmin, RegistrationRequestAdmin
+from meters.admin.queues import RegistrationRequestAdmin
 from meters.admin.service_points import ServicePointAdmin
 
 __all__ = [

@@ -187,3 +187,18 @@ class OptionalNoteForm(forms.Form):
     note = forms.CharField(
         label="Why", max_length=1000, required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
     )
+
+
+class ExchangedForm(forms.Form):
+    """That a value waits because another meter hangs there since."""
+
+    new_serial = forms.CharField(
+        label="Serial of the new meter",
+        max_length=64,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        help_text="It is made like the old one where nobody registered it.",
+    )
+    at = _instant_field()
+    last_read = _read_field("The old meter showed", required=True)
+    first_read = _read_field("The new meter showed", required=True)
+    note = forms.CharField(label="Why", max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))

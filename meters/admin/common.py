@@ -32,6 +32,15 @@ class VisibleRows(ModelAdmin):  # type: ignore[type-arg]
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined, no-any-return]
 
 
+class DecidedOnly:
+    """Rows that only services write, with acts that a manager may do on them."""
+
+    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the person may decide."""
+        model = self.model._meta  # type: ignore[attr-defined]
+        return bool(request.user.has_perm(f"{model.app_label}.change_{model.model_name}"))
+
+
 class RelatedInline(ReadOnlyInline):
     """Rows that only services write, each with what it names."""
 

@@ -1,11 +1,8 @@
-"""What waits for a manager: values that did not simply enter, and registrations that somebody asked for."""
+"""What waits for a manager besides exceptions: registrations that somebody asked for."""
 
 from collections.abc import Callable
-from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -15,149 +12,20 @@ from unfold.decorators import action, display
 from accounts.admin.common import actor_of
 from energy_portal.shared.admin import AppendOnlyAdmin
 from energy_portal.shared.errors import DomainError
-from meters.admin.acts import NoteForm, OptionalNoteForm
-from meters.admin.common import (
-    Question,
-    VisibleRows,
-    ask_then,
-    change_url,
-    dial_text,
-    instant_column,
-    list_url,
-)
-from meters.models import ReadingException, RegistrationRequest
+from meters.admin.acts import OptionalNoteForm
+from meters.admin.common import DecidedOnly, Question, ask_then, change_url, instant_column
+from meters.models import RegistrationRequest
 from meters.services import registration
-from meters.services.exceptions import close_exception
 
-_EXCEPTION_COLOURS = {
-    ReadingException.Status.OPEN: "warning",
-    ReadingException.Status.ACCEPTED: "success",
-    ReadingException.Status.REJECTED: "info",
-}
 _REQUEST_COLOURS = {
     RegistrationRequest.Status.OPEN: "warning",
     RegistrationRequest.Status.CONFIRMED: "success",
     RegistrationRequest.Status.DECLINED: "info",
 }
-_KEEP = "What stands is right: reject the offered value"
-_SETTLE = "It is so: nothing more to do"
-
-
-class _DecidedOnly:
-    """Rows that only services write, with acts that a manager may do on them."""
-
-    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether the person may decide."""
-        model = self.model._meta  # type: ignore[attr-defined]
-        return bool(request.user.has_perm(f"{model.app_label}.change_{model.model_name}"))
-
-
-@admin.register(ReadingException)
-class ReadingExceptionAdmin(_DecidedOnly, VisibleRows, AppendOnlyAdmin):
-    """The queue of values that did not simply enter."""
-
-    list_display = (
-        "opened",
-        "code",
-        "register",
-        "mark",
-        "offered",
-        "standing",
-        "source",
-        "shown_status",
-    )
-    list_filter = ("status", "code", "source")
-    list_select_related = ("register__meter", "source")
-    list_display_links = ("opened", "code")
-    search_fields = (
-        "register__meter__serial",
-        "register__meter__installations__service_point__premises__address",
-        "register__meter__installations__service_point__bindings__account__number",
-    )
-    search_help_text = "Meter serial, address or account number"
-    fieldsets = (
-        (None, {"fields": (("register", "time"), ("code", "source"), ("offered_value", "standing_value"))}),
-        ("Decision", {"fields": (("status", "closed_by"), ("opened_at", "closed_at"), "note")}),
-    )
-    opened = instant_column("opened_at", "Opened")
-    mark = instant_column("time", "Reading of")
-    actions = ("keep_all", "settle_all")
-    actions_detail = ("keep", "settle")
-
-    @display(description="Offered", ordering="offered_value")
-    def offered(self, exception: ReadingException) -> str:
-        return dial_text(exception.offered_value, exception.register)
-
-    @display(description="Standing", ordering="standing_value")
-    def standing(self, exception: ReadingException) -> str:
-        return dial_text(exception.standing_value, exception.register)
-
-    @display(description="Status", ordering="status", label=_EXCEPTION_COLOURS)
-    def shown_status(self, exception: ReadingException) -> tuple[str, str]:
-        return exception.status, exception.get_status_display()
-
-    @admin.action(description=_KEEP, permissions=["decide"])
-    def keep_all(self, request: HttpRequest, exceptions: QuerySet[ReadingException]) -> HttpResponse:
-        """Reject the offered values of the selected exceptions."""
-        return self._close(request, exceptions, ReadingException.Status.REJECTED, _KEEP, "keep_all")
-
-    @admin.action(description=_SETTLE, permissions=["decide"])
-    def settle_all(self, request: HttpRequest, exceptions: QuerySet[ReadingException]) -> HttpResponse:
-        """Take note of the selected exceptions."""
-        return self._close(request, exceptions, ReadingException.Status.ACCEPTED, _SETTLE, "settle_all")
-
-    @action(description="Reject the offered value", url_path="keep", permissions=["decide"], icon="block")
-    def keep(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Reject the offered value."""
-        one = self.get_queryset(request).filter(pk=object_id)
-        return self._close(request, one, ReadingException.Status.REJECTED, _KEEP)
-
-    @action(description="It is so", url_path="settle", permissions=["decide"], icon="check")
-    def settle(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Take note of it."""
-        one = self.get_queryset(request).filter(pk=object_id)
-        return self._close(request, one, ReadingException.Status.ACCEPTED, _SETTLE)
-
-    def _close(
-        self,
-        request: HttpRequest,
-        exceptions: QuerySet[Any],
-        status: ReadingException.Status,
-        title: str,
-        bulk_action: str = "",
-    ) -> HttpResponse:
-        chosen = list(exceptions.values_list("pk", flat=True))
-        several = f"{len(chosen)} exception{'' if len(chosen) == 1 else 's'}"
-        returned = (("action", bulk_action), *((ACTION_CHECKBOX_NAME, str(key)) for key in chosen))
-        asked = not bulk_action or "note" in request.POST
-        return ask_then(
-            self,
-            request,
-            Question(
-                title=title,
-                intro=f"{several} will be closed. No reading moves by it.",
-                submit="Close",
-                back=list_url(ReadingException),
-                hidden=returned if bulk_action else (),
-            ),
-            form=NoteForm(request.POST if asked and request.method == "POST" else None),
-            act=lambda form: self._close_each(request, chosen, status, form.cleaned_data["note"]),
-        )
-
-    def _close_each(self, request: HttpRequest, chosen: list[UUID], status: ReadingException.Status, note: str) -> str:
-        closed = 0
-        for key in chosen:
-            try:
-                close_exception(exception_id=key, status=status, note=note, actor=actor_of(request), now=timezone.now())
-            except DomainError as error:
-                self.message_user(request, error.detail, messages.WARNING)
-            else:
-                closed += 1
-        return f"{closed} closed."
 
 
 @admin.register(RegistrationRequest)
-class RegistrationRequestAdmin(_DecidedOnly, AppendOnlyAdmin):
+class RegistrationRequestAdmin(DecidedOnly, AppendOnlyAdmin):
     """Registrations that somebody without the right to bind meters asked for."""
 
     list_display = ("asked", "account_number", "owner_name", "email", "meters", "shown_status")

@@ -103,7 +103,7 @@ class Correction(models.Model):
     """Somebody's change of what stands at an instant of a register, and what it touched.
 
     ``new_value`` is None where the reading was withdrawn. ``touched`` lists the local days and months whose energy
-    changed: ``{"days": [{"from", "to", "before_kwh", "after_kwh"}], "months": [...]}``.
+    changed, in ``unit``: ``{"unit", "days": [{"from", "to", "before", "after"}], "months": [...]}``.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

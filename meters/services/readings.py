@@ -17,15 +17,19 @@ from django.db import transaction
 from accounts.actors import Actor
 from energy_portal.shared.errors import Invalid
 from meters import store
+from meters.consumption import ESTIMATES
 from meters.models import ReadingException
+from meters.rules import AT_THE_DOOR_WHEN_BLOCKING
 from meters.series.errors import MissingPartition, RowsVanished
 from meters.series.partitions import ensure_partitions
+from meters.services.flagging import blocking_findings
 from meters.services.judging import Judge, Outcome, Verdict
 from meters.services.late_values import part_late
 from meters.services.openings import exceptions_of
 from meters.services.recording import Changes, Entry, record
 from meters.services.screening import (
     Candidate,
+    Catch,
     OfferedReading,
     Rejection,
     Screened,
@@ -131,11 +135,29 @@ def _judge(screened: Screened, states: Mapping[int, store.State]) -> dict[int, J
     standing = standing_around(
         {register_id: [row.time for row in rows] for register_id, rows in groups.items()}, states
     )
+    findings = _findings(screened)
     judges: dict[int, Judge] = {}
     for register_id, rows in groups.items():
         judge = judges[register_id] = Judge(screened.targets[register_id], standing[register_id], screened.rules)
-        judge.judge(rows, {})
+        judge.judge(rows, findings)
     return judges
+
+
+def _findings(screened: Screened) -> dict[int, tuple[Catch, ...]]:
+    """Return, by place, what the rules that look at profiles hold back; where managers set none to, nothing is asked.
+
+    An estimate is judged by what stands, not by what is usual: it was made from that.
+    """
+    rules = screened.rules
+    if not rules.book.blocks(AT_THE_DOOR_WHEN_BLOCKING):
+        return {}
+    candidates = [row for row in screened.candidates if row.quality not in ESTIMATES]
+    found = blocking_findings(candidates=candidates, book=rules.book)
+    return {
+        each.place: (Catch(each.code, each.severity, each.detail),)
+        for each in found
+        if each.code not in rules.overrides
+    }
 
 
 def _open_exceptions(verdicts: Iterable[Verdict], actor: Actor, now: datetime) -> None:

@@ -301,7 +301,7 @@ class TestMeterPage:
 
 class TestExceptionQueue:
     def test_closes_the_selected_with_a_reason(self, manager_client, conflict):
-        form = {"action": "keep_all", "_selected_action": [conflict.pk]}
+        form = {"action": "reject_all", "_selected_action": [conflict.pk]}
         asked = manager_client.post(list_url(ReadingException), form)
 
         answer = manager_client.post(list_url(ReadingException), {**form, "note": "The first is right."})
@@ -313,16 +313,16 @@ class TestExceptionQueue:
         assert (conflict.status, conflict.note) == ("rejected", "The first is right.")
 
     def test_wants_a_reason(self, manager_client, conflict):
-        answer = manager_client.post(act_url(conflict, "settle"), {"note": ""})
+        answer = manager_client.post(act_url(conflict, "accept"), {"note": ""})
 
         assert answer.status_code == 200
         conflict.refresh_from_db()
         assert conflict.status == "open"
 
     def test_tells_when_somebody_was_faster(self, manager_client, conflict):
-        manager_client.post(act_url(conflict, "settle"), {"note": "So it is."})
+        manager_client.post(act_url(conflict, "accept"), {"note": "So it is."})
 
-        answer = manager_client.post(act_url(conflict, "keep"), {"note": "No."}, follow=True)
+        answer = manager_client.post(act_url(conflict, "reject"), {"note": "No."}, follow=True)
 
         assert "It was accepted before." in answer.text
         conflict.refresh_from_db()
@@ -331,9 +331,43 @@ class TestExceptionQueue:
     def test_moves_no_reading(self, manager_client, conflict, register):
         before = list(RegisterReading.objects.order_by("time").values_list("time", "value"))
 
-        manager_client.post(act_url(conflict, "keep"), {"note": "No."})
+        manager_client.post(act_url(conflict, "reject"), {"note": "No."})
 
         assert list(RegisterReading.objects.order_by("time").values_list("time", "value")) == before
+
+    def test_offers_what_fits_as_long_as_it_is_open(self, manager_client, conflict):
+        page = page_url(conflict)
+        shown = manager_client.get(page).text
+        manager_client.post(act_url(conflict, "reject"), {"note": "No."})
+        closed = manager_client.get(page).text
+
+        assert [act_url(conflict, act) in shown for act in ("accept", "reject", "estimate", "rollover")] == [
+            True,
+            True,
+            True,
+            False,
+        ]
+        assert act_url(conflict, "accept") not in closed
+
+    def test_takes_an_exchange_by_its_form(self, manager_client, register, now):
+        *later, last = RegisterReading.objects.filter(register=register).order_by("-time")[:2]
+        for each in later:
+            each.delete()
+        waiting = ReadingException.objects.create(
+            register=register,
+            time=last.time + timedelta(minutes=30),
+            code="regression",
+            severity="reject",
+            offered_value=Decimal("12.1"),
+            opened_at=now,
+        )
+        at = last.time + timedelta(minutes=17)
+        form = {"new_serial": "NEW-1", "at": local(at), "last_read": last.value, "first_read": "12", "note": "Seen."}
+
+        answer = manager_client.post(act_url(waiting, "exchange"), form)
+
+        assert answer.status_code == 302, answer.text
+        assert RegisterReading.objects.get(register__meter__serial="NEW-1").value == Decimal("12.1")
 
 
 class TestRegistrationRequests:
