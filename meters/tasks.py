@@ -6,20 +6,32 @@ from celery import shared_task
 from django.utils import timezone
 
 from meters.models import Job
-from meters.services import deliveries, estimating, gaps, jobs, uploads
+from meters.services import deliveries, estimating, flagging, gaps, jobs, uploads
 from meters.services.archive_runs import run_archive, run_restore
 from meters.services.bindings_import import run_bindings_import
 from meters.services.exports import run_export
 from meters.services.file_imports import run_import
 from meters.services.jobs import Runner
 from meters.services.partitions import make_partitions_ahead
+from meters.services.rehearsals import run_rehearsal
 from meters.services.rollups import roll_up_pending
+
+# A run ends before the next ones pile up behind it, however much there is to do.
+_ROUNDS = 100
 
 
 @shared_task
 def make_partitions() -> list[str]:
     """Make the partitions that the coming months need; daily, months before they are needed."""
     return make_partitions_ahead(now=timezone.now())
+
+
+@shared_task
+def settle() -> None:
+    """Work off what writes of readings left to be done; harmless when several workers do so at once."""
+    for _ in range(_ROUNDS):
+        if not flagging.flag_pending(now=timezone.now()):
+            return
 
 
 @shared_task
@@ -50,6 +62,7 @@ _RUNNERS: dict[str, Runner] = {
     Job.Kind.ARCHIVE: run_archive,
     Job.Kind.RESTORE_ARCHIVE: run_restore,
     Job.Kind.IMPORT_BINDINGS: run_bindings_import,
+    Job.Kind.REHEARSAL: run_rehearsal,
     Job.Kind.EXPORT_READINGS: run_export,
 }
 

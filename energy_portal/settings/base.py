@@ -159,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "settle-readings": {
+        "task": "meters.tasks.settle",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

@@ -19,10 +19,11 @@ from meters.services.screening import Candidate
 
 FLAGGED = ("high", "low", "spike", "stuck", "zero_use", "inactive_use", "sum_check", "clock_drift")
 _ONLY_IMPORTS = frozenset({"zero_use", "inactive_use"})
+_ONLY_INTERVALS = frozenset({"negative", "over_capacity"})
 _ONCE_A_RUN = frozenset({"high", "low"})
 _WORK_AT_ONCE = 64
 # Registers x half-hours that are held in memory at once: some 50 bytes each.
-_MOST_CELLS = 500_000
+MOST_CELLS = 500_000
 _HALF_HOUR = timedelta(seconds=HALF_HOUR_SECONDS)
 _HALF_HOURS_A_WEEK = 336
 _SENTENCES = {
@@ -132,6 +133,8 @@ def findings_of(
         wanted = cells & asked
     if rule.code in _ONLY_IMPORTS:
         wanted[[register.direction != Register.Direction.IMPORT for register in group.registers]] = False
+    if rule.code in _ONLY_INTERVALS:
+        wanted[[register.kind != Register.Kind.INTERVAL for register in group.registers]] = False
     for row, column in np.argwhere(wanted):
         yield _found(group, rule, caught, int(row), int(column))
 
@@ -188,7 +191,7 @@ def _chunks(
     for register_id, (low, high) in sorted(windows.items(), key=lambda item: (item[1], item[0])):
         lows, highs = [low, *(w[0] for w in chunk.values())], [high, *(w[1] for w in chunk.values())]
         width = (max(highs) - min(lows)) // _HALF_HOUR + past
-        if chunk and (len(chunk) + 1) * width > _MOST_CELLS:
+        if chunk and (len(chunk) + 1) * width > MOST_CELLS:
             yield chunk
             chunk = {}
         chunk[register_id] = low, high
