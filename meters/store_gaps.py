@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
+from energy_portal.shared.clock import HALF_HOUR
 from meters.consumption import ESTIMATES
 from meters.store import Window
 
@@ -39,6 +41,63 @@ _NEIGHBOURHOOD = """
     ) AS reading
     ORDER BY 1, 2
 """
+# A pair of true neighbours lies within one asked window's stretch, so that what lies between two windows is none.
+_HOLES = """
+    WITH asked AS (
+        SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
+            WITH ORDINALITY AS asked (register_id, low, high, number)
+    ), stretch AS (
+        SELECT number, register_id, greatest((
+            SELECT time FROM meters_registerreading
+            WHERE register_id = asked.register_id AND time < asked.low AND time >= %(lowest)s::timestamptz
+              AND quality <> ALL (%(estimates)s)
+            ORDER BY time DESC LIMIT 1
+        ), (
+            SELECT at FROM meters_chainevent
+            WHERE register_id = asked.register_id AND at < asked.low AND value IS NOT NULL ORDER BY at DESC LIMIT 1
+        )) AS before, low, high, least((
+            SELECT time FROM meters_registerreading
+            WHERE register_id = asked.register_id AND time > asked.high AND time <= %(highest)s::timestamptz
+              AND quality <> ALL (%(estimates)s)
+            ORDER BY time LIMIT 1
+        ), (
+            SELECT at FROM meters_chainevent
+            WHERE register_id = asked.register_id AND at > asked.high AND value IS NOT NULL ORDER BY at LIMIT 1
+        )) AS after
+        FROM asked
+    ), known AS (
+        SELECT stretch.number, stretch.register_id, reading.time FROM stretch CROSS JOIN LATERAL (
+            SELECT time FROM meters_registerreading
+            WHERE register_id = stretch.register_id
+              AND time BETWEEN coalesce(stretch.before, stretch.low) AND coalesce(stretch.after, stretch.high)
+              AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
+              AND quality <> ALL (%(estimates)s)
+            ORDER BY time
+        ) AS reading
+        UNION
+        SELECT stretch.number, stretch.register_id, event.at FROM stretch JOIN meters_chainevent AS event
+            ON event.register_id = stretch.register_id AND event.value IS NOT NULL
+           AND event.at BETWEEN coalesce(stretch.before, stretch.low) AND coalesce(stretch.after, stretch.high)
+    )
+    SELECT DISTINCT register_id, time, next FROM (
+        SELECT register_id, time, lead(time) OVER (PARTITION BY number ORDER BY time) AS next FROM known
+    ) AS pair
+    WHERE next - time > %(half_hour)s
+    ORDER BY 1, 2
+"""
+
+
+def holes_in(windows: Sequence[Window]) -> list[Window]:
+    """Return where more than half an hour lies between true neighbours, reads of chain events included, near windows.
+
+    From each window on to the nearest true neighbour on either side. Served by the partitions' keys: a descent a
+    window for either neighbour, and what lies inside, of which only the holes leave the database.
+    """
+    if not windows:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLES, _parameters(windows) | {"half_hour": HALF_HOUR})
+        return [Window(register_id, start, end) for register_id, start, end in cursor.fetchall()]
 
 
 def readings_to_neighbours(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:
@@ -50,18 +109,19 @@ def readings_to_neighbours(windows: Sequence[Window]) -> list[tuple[int, datetim
     if not windows:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(
-            _NEIGHBOURHOOD,
-            {
-                "registers": _array(window.register_id for window in windows),
-                "lows": _array(window.low for window in windows),
-                "highs": _array(window.high for window in windows),
-                "lowest": min(window.low for window in windows) - REACH,
-                "highest": max(window.high for window in windows) + REACH,
-                "estimates": sorted(ESTIMATES),
-            },
-        )
+        cursor.execute(_NEIGHBOURHOOD, _parameters(windows))
         return list(cursor.fetchall())
+
+
+def _parameters(windows: Sequence[Window]) -> dict[str, Any]:
+    return {
+        "registers": _array(window.register_id for window in windows),
+        "lows": _array(window.low for window in windows),
+        "highs": _array(window.high for window in windows),
+        "lowest": min(window.low for window in windows) - REACH,
+        "highest": max(window.high for window in windows) + REACH,
+        "estimates": sorted(ESTIMATES),
+    }
 
 
 def _array(values: Iterable[object]) -> str:

@@ -31,7 +31,7 @@ from meters.selectors.rules import RuleBook, rule_book
 from meters.services.entering import Estimate, enter_estimates
 from meters.services.gaps import SHORTEST, is_silent, note_gaps
 from meters.services.screening import earliest_accepted
-from meters.store_gaps import REACH
+from meters.store_gaps import REACH, holes_in
 
 ROUNDS_A_CALL = 200
 _WORK_A_ROUND = 5
@@ -152,7 +152,7 @@ def _work_off(book: RuleBook, now: datetime) -> tuple[bool, int]:
     windows = joined(
         store.Window(register_id, each.low, each.high) for each in work for register_id in each.register_ids
     )
-    entered = _settle(windows, book, now, tails=False)
+    entered = _settle(holes_in(windows), book, now, tails=False)
     ReadingWork.objects.filter(pk__in=[each.pk for each in work]).delete()
     return bool(work), entered
 
@@ -166,8 +166,11 @@ def _estimate_tails(silent: Sequence[Silent], book: RuleBook, now: datetime) -> 
 def _settle(windows: Sequence[store.Window], book: RuleBook, now: datetime, *, tails: bool) -> int:
     """Note the gaps that meet windows, and estimate those that lack estimates; ``tails``: also those without an end.
 
-    First they are looked for without a lock, since most writes leave none.
+    First they are looked for without a lock, since few windows hold one.
     """
+    if not windows:
+        return 0
+    windows = joined(windows)
     horizon = last_ended_day(now)
     gaps = _wanted(windows, horizon, tails=tails)
     if not gaps:
