@@ -137,7 +137,7 @@ def estimate_pending(*, now: datetime, rounds: int = ROUNDS_A_CALL) -> int:
     silent = [
         each
         for each in silent_registers(before=now - SHORTEST)
-        if each.newest < horizon(each.zone) and is_silent(each, book, now)
+        if each.newest < horizon(each.zone) and is_silent(each, book, now) and now - each.since <= REACH
     ]
     for start in range(0, len(silent), _SILENT_A_TRANSACTION):
         entered += _estimate_tails(silent[start : start + _SILENT_A_TRANSACTION], book, now)
