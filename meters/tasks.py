@@ -29,9 +29,10 @@ def make_partitions() -> list[str]:
 @shared_task
 def settle() -> None:
     """Work off what writes of readings left to be done; harmless when several workers do so at once."""
-    for _ in range(_ROUNDS):
-        if not flagging.flag_pending(now=timezone.now()):
-            return
+    for step in (flagging.flag_pending, roll_up_pending):
+        for _ in range(_ROUNDS):
+            if not step(now=timezone.now()):
+                break
 
 
 @shared_task
@@ -40,15 +41,6 @@ def watch_gaps() -> None:
     now = timezone.now()
     gaps.open_gaps(now=now)
     estimating.estimate_pending(now=now)
-
-
-@shared_task
-def sum_days() -> int:
-    """Sum the days anew that readings touched, until nothing waits; where another worker is at it, do nothing."""
-    done = 0
-    while taken := roll_up_pending(now=timezone.now()):
-        done += taken
-    return done
 
 
 @shared_task

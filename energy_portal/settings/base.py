@@ -149,11 +149,6 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.watch_gaps",
         "schedule": crontab(minute="10,40"),
     },
-    "sum-days": {
-        "task": "meters.tasks.sum_days",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
     "events": {
         "task": "meters.tasks.deliver_events",
         "schedule": 60.0,

@@ -9,6 +9,7 @@ from meters.api.fields import SERIES_SCHEMA, InstantField, NumberField, number, 
 from meters.models import Register
 from meters.models.places import Commodity
 from meters.selectors.consumption import Consumption, Granularity, PeriodName
+from meters.selectors.portfolio import MOST_MEMBERS
 
 Field = serializers.Field[Any, Any, Any, Any]
 
@@ -54,6 +55,52 @@ class ConsumptionQuery(SeriesQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("meter_id" in attrs) == ("account_id" in attrs):
             raise serializers.ValidationError("Name either meter_id or account_id.", code="account_or_meter")
+        return attrs
+
+
+class PortfolioQuery(PeriodQuery):
+    """Several meters or several accounts, otherwise all places of a commodity, and a period."""
+
+    meter_id = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        required=False,
+        default=list,
+        max_length=MOST_MEMBERS,
+        help_text="Repeated.",
+    )
+    account_id = serializers.ListField(
+        child=serializers.CharField(max_length=40),
+        required=False,
+        default=list,
+        max_length=MOST_MEMBERS,
+        help_text="Repeated.",
+    )
+    commodity = serializers.ChoiceField(
+        choices=Commodity.choices,
+        required=False,
+        default=Commodity.ELECTRIC,
+        help_text="Of accounts and of places; a meter counts only one.",
+    )
+    service_class = serializers.CharField(
+        required=False, max_length=40, help_text="Of all places, where neither meters nor accounts are named."
+    )
+    granularity = serializers.ChoiceField(
+        choices=[each for each in Granularity if each is not Granularity.HALF_HOUR],
+        required=False,
+        default=Granularity.DAY,
+    )
+    direction = serializers.ChoiceField(
+        choices=Register.Direction.choices,
+        required=False,
+        default=Register.Direction.IMPORT,
+        help_text="What came in, or what went out.",
+    )
+    as_of = InstantField(required=False, help_text="When it was known: now unless told; not in the future.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        named = [name for name in ("meter_id", "account_id", "service_class") if attrs.get(name)]
+        if len(named) > 1:
+            raise serializers.ValidationError(f"Name only one of {', '.join(named)}.", code="one_kind")
         return attrs
 
 
@@ -113,3 +160,9 @@ class ConsumptionOut(serializers.Serializer[Any]):
     def get_series(self, consumption: Consumption) -> list[dict[str, Any]]:
         """Return the series on the zone's clock."""
         return series_of(consumption.series, self.context["zone"], consumption.unit)
+
+
+class PortfolioOut(ConsumptionOut):
+    """What several used together, and each of them."""
+
+    members = ConsumptionOut(many=True, required=False, help_text="Of meters or accounts that were named.")

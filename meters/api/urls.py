@@ -10,6 +10,7 @@ from meters.api.exports import MeterExportView, ReadingsExportView
 from meters.api.imports import ReadingsImportView
 from meters.api.jobs import JobDetailView, JobListView, JobResultView
 from meters.api.meters import MeterDetailView, MeterEventsView, MeterExceptionsView, MeterListView
+from meters.api.portfolio import PortfolioView
 from meters.api.readings import MeterReadingsView, ReceiveMeterReadingView
 from meters.api.registration import RegisterAccountView
 
@@ -28,6 +29,7 @@ urlpatterns = [
     path("api/v1/meters/<str:serial>/events", MeterEventsView.as_view(), name="api_meter_events"),
     path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
     path("api/v1/accounts/bindings/import", BindingsImportView.as_view(), name="api_bindings_import"),
+    path("api/v1/consumption", PortfolioView.as_view(), name="api_consumption"),
     path("api/v1/readings/export", ReadingsExportView.as_view(), name="api_readings_export"),
     path("api/v1/readings/import", ReadingsImportView.as_view(), name="api_readings_import"),
     path("api/v1/jobs", JobListView.as_view(), name="api_jobs"),

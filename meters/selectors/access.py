@@ -1,5 +1,6 @@
 """Which meters somebody may ask about, and of which time."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from uuid import UUID
 
@@ -67,6 +68,18 @@ def account_for(*, number: str, user: User | None) -> CustomerAccount:
     return account
 
 
+def accounts_for(*, numbers: Collection[str], user: User | None) -> list[CustomerAccount]:
+    """Return accounts that somebody may ask about, by number; see :func:`account_for`.
+
+    :raises NoSuchAccount: one is not there, or not theirs.
+    """
+    accounts = CustomerAccount.objects.all() if user is None else CustomerAccount.objects.visible_to(user)
+    found = list(accounts.filter(number__in=set(numbers)).order_by("number"))
+    if missing := sorted(set(numbers) - {account.number for account in found}):
+        raise NoSuchAccount(f"There is no account {missing[0]!r}.")
+    return found
+
+
 def periods_for(*, meter: Meter, user: User | None) -> list[Period] | None:
     """Return when a meter counted for accounts that somebody may see; None for whoever may see all of it."""
     if user is None or user.role != Role.CUSTOMER:
@@ -75,6 +88,22 @@ def periods_for(*, meter: Meter, user: User | None) -> list[Period] | None:
     pairs = bound.order_by().values_list("valid", "service_point__installations__valid").distinct()
     periods = (as_period(supplied).intersect(as_period(hung)) for supplied, hung in pairs)
     return sorted(period for period in periods if period is not None)
+
+
+def periods_of(*, meters: Collection[Meter], user: User | None) -> dict[UUID, list[Period]] | None:
+    """Return by meter what :func:`periods_for` tells of one. One query."""
+    if user is None or user.role != Role.CUSTOMER:
+        return None
+    bound = Binding.objects.visible_to(user).filter(service_point__installations__meter__in=meters)
+    rows = bound.order_by().values_list(
+        "service_point__installations__meter", "valid", "service_point__installations__valid"
+    )
+    found: dict[UUID, list[Period]] = defaultdict(list)
+    for meter_id, supplied, hung in rows.distinct():
+        period = as_period(supplied).intersect(as_period(hung))
+        if period is not None:
+            found[meter_id].append(period)
+    return found
 
 
 def jobs_for(*, actor: Actor) -> JobQuerySet:

@@ -14,7 +14,7 @@ from accounts.models import CustomerAccount
 from energy_portal.shared.clock import Period, local_day
 from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.errors import Invalid
-from meters.models import Binding, Meter
+from meters.models import Binding, Installation, Meter
 from meters.selectors.answers import Asked, Axis, Consumption, known_at, measure
 from meters.selectors.flows import ALWAYS, Direction, Unit, as_period, stays_at, stays_of, stays_of_class, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod
@@ -121,6 +121,12 @@ def class_consumption(*, commodity: str, service_class: str | None, wanted: Want
         Stretch(part, (stay,)) for stay in stays if (part := stay.period.intersect(axis.period)) and stay.registers
     ]
     return measure([Asked(axis, stretches, usual_unit(commodity), from_days=True)], as_of=wanted.as_of)[0]
+
+
+def zones_of(*, meters: Sequence[Meter]) -> list[str]:
+    """Return the zones of the places where meters hang or hung. One query."""
+    rows = Installation.objects.filter(meter__in=meters).order_by()
+    return list(rows.values_list("service_point__premises__zone", flat=True).distinct())
 
 
 def common_zone(names: Iterable[str]) -> ZoneInfo:
