@@ -1,7 +1,9 @@
 """Rows of register readings that lie in the archive, beside those that the database gives."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -101,7 +103,7 @@ def reader(
 def archived_around(windows: Sequence[Window], rows: Iterable[ReadRow]) -> list[ReadRow]:
     """Return the true (register, time, value, quality) that ``store.readings_around`` would find in the archive.
 
-    Those inside windows, and the nearest before and after each of which the database has none there. Estimates in the
+    Those inside windows, and the nearest before and after each unless the database has a nearer one. Estimates in the
     archive stand until their month is restored, so nobody need judge them. Within the transaction that read ``rows``.
     One short query where nothing is archived.
 
@@ -110,23 +112,110 @@ def archived_around(windows: Sequence[Window], rows: Iterable[ReadRow]) -> list[
     held = months() if windows else []
     if not held:
         return []
+    archive = reader(held, "value", "quality", only_true=True)
+    return list(dict.fromkeys((*archive.windows(_asked(windows)), *_neighbours(windows, rows, held))))
+
+
+def with_archived_neighbours(rows: Sequence[ReadRow], windows: Sequence[Window], *, reach: timedelta) -> list[ReadRow]:
+    """Add what the archive holds of windows, and on to the nearest true reading within reach, to what the database has.
+
+    In the order of register and time, each once.
+
+    :param rows: (register, time, value, quality) of a statement that ends with ``MONTHS``.
+    :raises ArchiveMoved: a file was moved since; run the statement again, as ``with_files`` does.
+    """
+    held = months_of(row for row in rows if row[0] is None)
+    if not held:
+        return list(rows)
+    live = [row for row in rows if row[0] is not None]
+    true = _true_times([*live, *_neighbours(windows, live, held)])
+    stretches = [_stretch(window, true.get(window.register_id, []), reach) for window in windows]
+    found = {(row[0], row[1]): row for row in reader(held, "value", "quality").windows(stretches)}
+    found |= {
+        (row[0], row[1]): row
+        for row in live
+        if any(each.owner == row[0] and each.low <= row[1] <= each.high for each in stretches)
+    }
+    return [found[key] for key in sorted(found)]
+
+
+def _neighbours(windows: Sequence[Window], rows: Iterable[ReadRow], held: Sequence[Month]) -> Iterator[ReadRow]:
+    """Yield the nearest true archived readings beside windows, where a month lies nearer than what the database has."""
+    true = _true_times(rows)
+    before, after = [], []
+    for window in windows:
+        times = true.get(window.register_id, [])
+        low, high = _nearest(window, times)
+        if any(month.low < window.low and (low is None or month.high > low) for month in held):
+            before.append((window.register_id, window.low))
+        if any(month.high > window.high and (high is None or month.low < high) for month in held):
+            after.append((window.register_id, window.high))
+    archive = reader(held, "value", "quality", only_true=True)
+    yield from archive.nearest(before, before=True)
+    yield from archive.nearest(after, before=False)
+
+
+def _true_times(rows: Iterable[ReadRow]) -> dict[int, list[datetime]]:
+    """Return, by register, the sorted instants of readings that are no estimates."""
     true: dict[int, list[datetime]] = {}
     for register_id, time, _, quality in rows:
         if quality not in ESTIMATES:
             true.setdefault(register_id, []).append(time)
-    before = [(each.register_id, each.low) for each in windows if not _any(true, each, lambda t, w: t < w.low)]
-    after = [(each.register_id, each.high) for each in windows if not _any(true, each, lambda t, w: t > w.high)]
-    archive = reader(held, "value", "quality", only_true=True)
-    found = (
-        *archive.windows(_asked(windows)),
-        *archive.nearest(before, before=True),
-        *archive.nearest(after, before=False),
+    return {register_id: sorted(times) for register_id, times in true.items()}
+
+
+def _nearest(window: Window, times: Sequence[datetime]) -> tuple[datetime | None, datetime | None]:
+    """Return the nearest of sorted instants before and after a window."""
+    before, after = bisect_left(times, window.low), bisect_right(times, window.high)
+    return times[before - 1] if before else None, times[after] if after < len(times) else None
+
+
+def _stretch(window: Window, times: Sequence[datetime], reach: timedelta) -> Asked:
+    """Widen a window to the nearest of sorted instants within reach."""
+    low, high = _nearest(window, times)
+    return Asked(
+        window.register_id,
+        low if low is not None and low >= window.low - reach else window.low,
+        high if high is not None and high <= window.high + reach else window.high,
     )
-    return list(dict.fromkeys(found))
 
 
-def _any(true: dict[int, list[datetime]], window: Window, fits: Callable[[datetime, Window], bool]) -> bool:
-    return any(fits(time, window) for time in true.get(window.register_id, ()))
+def newest_archived(register_ids: Iterable[int]) -> list[tuple[int, datetime, Decimal]]:
+    """Return (register, time, value) of the newest true readings in the archive; in a transaction that read the series.
+
+    :raises ArchiveDamaged: a file is missing or cannot be read.
+    """
+    wanted = set(register_ids)
+    held = months() if wanted else []
+    if not held:
+        return []
+    ends = [(register_id, held[-1].high) for register_id in sorted(wanted)]
+    newest = reader(held, "value", only_true=True).nearest(ends, before=True)
+    return [(register_id, time, value) for register_id, time, value in newest]
+
+
+def archived_readings(
+    register_ids: Collection[int], ranges: Iterable[tuple[datetime, datetime]], *columns: str
+) -> Iterator[ReadRow]:
+    """Yield (register, time, *columns) of registers from the archive; in a transaction that read the series.
+
+    :param ranges: pairs of instants, both included.
+    :raises ArchiveDamaged: a file is missing or cannot be read.
+    """
+    spans = list(ranges)
+    held = [each for each in months() if any(low < each.high and high >= each.low for low, high in spans)]
+    if held:
+        asked = [Asked(register_id, low, high) for register_id in register_ids for low, high in spans]
+        yield from reader(held, *columns).windows(asked)
+
+
+def count_archived(days: Sequence[tuple[datetime, datetime]]) -> list[int]:
+    """Count the archived readings that end in each ``(start, end]``; in a transaction that read the series.
+
+    :raises ArchiveDamaged: a file is missing or cannot be read.
+    """
+    archive = reader(months())
+    return [archive.count(low, high) for low, high in days]
 
 
 def with_archived(

@@ -1,8 +1,10 @@
 """The hand-written SQL that looks for what is missing between true readings."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from django.db import connection
@@ -10,6 +12,7 @@ from django.db import connection
 from energy_portal.shared.clock import HALF_HOUR
 from meters.consumption import ESTIMATES
 from meters.store import Window
+from meters.store_archive import MONTHS, months, with_archived_neighbours, with_files
 
 REACH = timedelta(days=92)
 
@@ -39,8 +42,9 @@ _NEIGHBOURHOOD = """
           AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
         ORDER BY time
     ) AS reading
+    UNION ALL :months:
     ORDER BY 1, 2
-"""
+""".replace(":months:", MONTHS)
 # A pair of true neighbours lies within one asked window's stretch, so that what lies between two windows is none.
 _HOLES = """
     WITH asked AS (
@@ -91,13 +95,37 @@ def holes_in(windows: Sequence[Window]) -> list[Window]:
     """Return where more than half an hour lies between true neighbours, reads of chain events included, near windows.
 
     From each window on to the nearest true neighbour on either side. Served by the partitions' keys: a descent a
-    window for either neighbour, and what lies inside, of which only the holes leave the database.
+    window for either neighbour, and what lies inside, of which only the holes leave the database. Where months are
+    archived between live ones, what they hold of the holes is read.
+
+    :raises ArchiveDamaged: a file of the archive is missing or cannot be read.
     """
     if not windows:
         return []
     with connection.cursor() as cursor:
         cursor.execute(_HOLES, _parameters(windows) | {"half_hour": HALF_HOUR})
-        return [Window(register_id, start, end) for register_id, start, end in cursor.fetchall()]
+        holes = [Window(register_id, start, end) for register_id, start, end in cursor.fetchall()]
+    held = months() if holes else []
+    known = {hole for hole in holes if any(hole.low < each.high and each.low < hole.high for each in held)}
+    return sorted({*holes} - known | _parted(known), key=lambda hole: (hole.register_id, hole.low))
+
+
+def _parted(holes: Collection[Window]) -> set[Window]:
+    """Part holes at the true readings inside them, and keep what is longer than half an hour."""
+    times: dict[int, list[datetime]] = defaultdict(list)
+    for register_id, time, _, quality in readings_to_neighbours(sorted(holes, key=lambda hole: hole.register_id)):
+        if quality not in ESTIMATES:
+            times[register_id].append(time)
+    edges = (
+        (hole, [hole.low, *(at for at in times[hole.register_id] if hole.low < at < hole.high), hole.high])
+        for hole in holes
+    )
+    return {
+        Window(hole.register_id, low, high)
+        for hole, instants in edges
+        for low, high in pairwise(instants)
+        if high - low > HALF_HOUR
+    }
 
 
 def readings_to_neighbours(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:
@@ -105,12 +133,18 @@ def readings_to_neighbours(windows: Sequence[Window]) -> list[tuple[int, datetim
 
     A neighbour further away than 92 days is none. In the order of register and time, each once. Served by the
     partitions' keys: three descents a window, in the partitions that lie within reach.
+
+    :raises ArchiveDamaged: a file of the archive is missing or cannot be read.
     """
     if not windows:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_NEIGHBOURHOOD, _parameters(windows))
-        return list(cursor.fetchall())
+
+    def read() -> list[tuple[int, datetime, Decimal, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute(_NEIGHBOURHOOD, _parameters(windows))
+            return with_archived_neighbours(cursor.fetchall(), windows, reach=REACH)
+
+    return with_files(read)
 
 
 def _parameters(windows: Sequence[Window]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Registers' half-hours as arrays, with what the rules compare them with. Five queries, however many registers."""
+"""Registers' half-hours as arrays, with what the rules compare them with. Six queries, however many registers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +16,7 @@ from energy_portal.shared.clock import zone
 from meters.consumption import ESTIMATES
 from meters.detectors import HALF_HOUR_SECONDS, Bools, Floats, Profiles, local_marks
 from meters.models import Binding, ChainEvent, Installation, Register, RegisterReading, ServicePoint
+from meters.store_archive import archived_readings
 
 _MICRO = 1_000_000
 _HALF_HOURS_A_DAY = 48
@@ -184,9 +185,7 @@ class _Loaded:
         return factors
 
     def _read(self) -> None:
-        rows = RegisterReading.objects.filter(self._asked_times(), register_id__in=self._rows).order_by()
-        fields = ("register_id", "time", "value", "quality", "received_at")
-        for register_id, time, value, quality, received_at in rows.values_list(*fields).iterator(20_000):
+        for register_id, time, value, quality, received_at in self._standing():
             if time.minute % 30 or time.second or time.microsecond:
                 continue  # a read of the field: no half-hour ends there
             row, column = self._lay(register_id, _mark(time), value)
@@ -195,17 +194,27 @@ class _Loaded:
             else:
                 self._ahead[row, column] = (time - received_at).total_seconds()
 
-    def _asked_times(self) -> Q:
+    def _standing(self) -> Iterator[tuple[int, datetime, Decimal, int, datetime]]:
+        """Yield what stands in the database, and in the archive; the caller's transaction keeps either as it is."""
+        ranges, times = self._asked_times(), Q()
+        for each in ranges:
+            times |= Q(time__range=each)
+        fields = ("register_id", "time", "value", "quality", "received_at")
+        rows = RegisterReading.objects.filter(times, register_id__in=self._rows).order_by()
+        yield from rows.values_list(*fields).iterator(20_000)
+        yield from archived_readings(self._rows, ranges, *fields[2:])
+
+    def _asked_times(self) -> list[tuple[datetime, datetime]]:
         look = self._look
         recent = look.low - (look.before + 1) * _HALF_HOUR
         span = look.high - look.low
         if look.weeks == 0 or span > timedelta(days=5):
             earliest = min(recent, self._instant(0)) if look.weeks else recent
-            return Q(time__range=(earliest, look.high))
-        times = Q(time__range=(recent, look.high))
+            return [(earliest, look.high)]
+        times = [(recent, look.high)]
         for weeks in range(1, look.weeks + 1):
             back, around = timedelta(weeks=weeks), _AROUND_A_WEEK * _HALF_HOUR
-            times |= Q(time__range=(look.low - back - around, look.high - back + around))
+            times.append((look.low - back - around, look.high - back + around))
         return times
 
     def _lay(self, register_id: int, mark: int, value: Decimal) -> tuple[int, int]:

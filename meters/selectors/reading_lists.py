@@ -65,13 +65,6 @@ class ReadingList:
             return []
         return store_archive.with_files(lambda: part._read(limit, newest_first=not backwards))
 
-    def ascending(self, *, at_once: int) -> Iterator[RegisterReading]:
-        """Yield all readings, the earliest first, some at a time."""
-        beyond = None
-        while rows := self.page(limit=at_once, backwards=True, beyond=beyond):
-            yield from rows
-            beyond = (rows[-1].time,)
-
     def _cut(self, others: Sequence[tuple[datetime, datetime]]) -> "ReadingList":
         spans = ((max(low, start), min(high, last)) for low, high in self.spans for start, last in others)
         return ReadingList(self.register, tuple((low, high) for low, high in spans if low <= high))

@@ -121,6 +121,23 @@ class Archive:
             if not wanted:
                 return
 
+    def count(self, low: datetime, high: datetime) -> int:
+        """Count the rows after one instant up to another; a scan of the times, where a file reaches into it.
+
+        :raises ArchiveMoved: as :meth:`windows`.
+        :raises ArchiveDamaged: as :meth:`windows`.
+        """
+        files = [file for file in self.files if file.low <= high and file.high > low]
+        if not files:
+            return 0
+        statement = (
+            f"SELECT count(*) FROM read_parquet(?) AS held WHERE {self._time} > make_timestamptz(?) "  # noqa: S608
+            f"AND {self._time} <= make_timestamptz(?) {self._there()}"
+        )
+        parameters = [[str(file.path) for file in files], _micros(low), _micros(high)]
+        ((found,),) = _fetched(statement, parameters, [file.path for file in files])
+        return int(found)
+
     def _holding(self, owners: Collection[int], file: ArchivedFile) -> frozenset[int]:
         held = _owners_of(file.path, DUCKDB.quote(self.spec.owner.name))
         return frozenset(np.asarray(sorted(set(owners)))[np.isin(sorted(set(owners)), held)].tolist())

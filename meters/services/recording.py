@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from meters import store
+from meters import store, store_archive
 from meters.consumption import ESTIMATES
 from meters.models import DomainEvent, ReadingWork, SupersededReading
 from meters.series import writer
@@ -89,7 +89,9 @@ def _note_states(changes: Changes, left: Mapping[Key, tuple[Decimal, int]], stat
             newest[register_id] = time, value
     store.advance_states((register_id, *reading) for register_id, reading in newest.items())
     # A true reading that left may have been the newest.
-    store.refresh_states(register_id for (register_id, _), (_, quality) in left.items() if quality not in ESTIMATES)
+    bereft = {register_id for (register_id, _), (_, quality) in left.items() if quality not in ESTIMATES}
+    store.refresh_states(bereft)
+    store.advance_states(store_archive.newest_archived(bereft))
     for register_id in {*earliest, *(register_id for register_id, _ in left)}:
         bounds = [time for time in (earliest.get(register_id), states[register_id].estimated_from) if time is not None]
         if bounds:

@@ -40,3 +40,11 @@ def store_reading(register, time, value, *, quality=17, received_at=None) -> Reg
     return RegisterReading.objects.create(
         register=register, time=time, value=Decimal(value), quality=quality, received_at=received_at or time
     )
+
+
+def every_reading(readings, *, at_once=500):
+    """Yield all of a list of readings, the earliest first, page by page."""
+    beyond = None
+    while page := readings.page(limit=at_once, backwards=True, beyond=beyond):
+        yield from page
+        beyond = (page[-1].time,)

@@ -15,6 +15,7 @@ from meters.services.entering import Change, Estimate, enter_estimates, replace_
 from meters.services.readings import OfferedReading, receive_readings
 from meters.store import REGISTER_READINGS
 from tests.factories import DataSourceFactory, supplied_register
+from tests.meters.helpers import every_reading
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +54,7 @@ def run():
 
 
 def shown(register):
-    return {each.time: each.value for each in ReadingList(register).ascending(at_once=1000)}
+    return {each.time: each.value for each in every_reading(ReadingList(register))}
 
 
 def waiting():
@@ -144,7 +145,7 @@ class TestTheNextRun:
         run()
 
         assert late == datetime(2025, 1, 21, 2, 30, tzinfo=UTC)
-        reading = next(each for each in ReadingList(register).ascending(at_once=1000) if each.time == late)
+        reading = next(each for each in every_reading(ReadingList(register)) if each.time == late)
         assert (reading.value, reading.source, reading.raw_stamp) == (15, source, "2025-01-21T10:00:00")
 
     def test_archives_the_month_anew_although_it_is_within_the_retention(self, register):

@@ -3,19 +3,24 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import Period
 from meters.formats.writing import ExportFormat
-from meters.models import RegisterReading, SupersededReading
+from meters.models import RegisterReading, RegisterState, SupersededReading
 from meters.selectors.consumption import Granularity, meter_consumption
 from meters.selectors.desk import newest_readings
 from meters.selectors.exports import export
+from meters.selectors.intake import readings_received
+from meters.selectors.profiles import Look, profile_groups
 from meters.selectors.reading_lists import ReadingList
 from meters.series.partitions import ensure_partitions
 from meters.services.archive_runs import archive_and_prepare
-from meters.store import REGISTER_READINGS
+from meters.services.entering import Change, replace_readings
+from meters.store import REGISTER_READINGS, Window
+from meters.store_gaps import readings_to_neighbours
 from tests.factories import (
     AccountAccessFactory,
     AdminFactory,
@@ -27,7 +32,7 @@ from tests.factories import (
     UserFactory,
     since,
 )
-from tests.meters.helpers import client_of
+from tests.meters.helpers import client_of, every_reading
 
 pytestmark = pytest.mark.django_db
 
@@ -129,21 +134,21 @@ class TestConsumption:
 
 class TestReadingList:
     def test_yields_the_same_readings(self, register, archived):
-        before = fields(ReadingList(register).ascending(at_once=400))
+        before = fields(every_reading(ReadingList(register), at_once=400))
 
         archived()
 
-        assert fields(ReadingList(register).ascending(at_once=400)) == before
+        assert fields(every_reading(ReadingList(register), at_once=400)) == before
         assert len(before) == MARKS + 1
 
     def test_keeps_to_its_spans(self, register, archived):
         days = [Period(START + timedelta(days=day), START + timedelta(days=day + 1)) for day in (3, 20)]
         wanted = ReadingList(register).within(days).during(START + timedelta(days=3, hours=12))
-        before = fields(wanted.ascending(at_once=10))
+        before = fields(every_reading(wanted, at_once=10))
 
         archived()
 
-        assert fields(wanted.ascending(at_once=10)) == before
+        assert fields(every_reading(wanted, at_once=10)) == before
         assert len(before) == 25 + 49
 
     def test_of_no_period_is_empty(self, register):
@@ -221,3 +226,55 @@ class TestExport:
         archived()
 
         assert exported() == before
+
+
+class TestNeighbours:
+    @pytest.mark.parametrize("reach_in", [timedelta(days=1), timedelta(days=20)])
+    def test_of_a_window_are_found_in_the_archive(self, reach_in, register, archived):
+        """Look between two readings that are far apart, in the archived month or on its edge."""
+        low = START + reach_in
+        RegisterReading.objects.filter(time__gt=low, time__lt=low + timedelta(days=9)).delete()
+        RegisterReading.objects.filter(time=low - timedelta(minutes=30)).update(quality=9)
+        window = Window(register.pk, low + timedelta(hours=5), low + timedelta(hours=6))
+        before = readings_to_neighbours([window])
+
+        archived()
+
+        assert readings_to_neighbours([window]) == before
+        assert [row[1] for row in before] == [low, low + timedelta(days=9)]
+
+
+class TestIntake:
+    def test_counts_what_is_archived(self, register, archived):
+        then = START + timedelta(days=14, hours=3)
+        before = readings_received(now=then)
+
+        archived()
+
+        assert readings_received(now=then) == before
+        assert before[0].received == 48
+
+
+class TestProfiles:
+    def test_hold_what_is_archived(self, register, archived):
+        look = Look(START + timedelta(days=11), START + timedelta(days=13), before=48)
+        (before,) = profile_groups([register.pk], look)
+
+        archived()
+
+        (after,) = profile_groups([register.pk], look)
+        assert np.array_equal(after.profiles.energy, before.profiles.energy, equal_nan=True)
+        assert np.nansum(before.profiles.energy) == 0.25 * (before.profiles.energy.size - 1)
+
+
+class TestStates:
+    def test_fall_back_on_the_archive_when_newer_readings_are_withdrawn(self, register):
+        archive()
+        newest = RegisterReading.objects.order_by("time").values_list("time", "quality")
+        RegisterState.objects.create(register=register, last_time=WHOLE.end, last_value=360)
+        withdrawn = [Change(register.pk, time, None, quality) for time, quality in newest]
+
+        replace_readings(changes=withdrawn, reason="withdrawn", actor=PORTAL, now=NOW)
+
+        state = RegisterState.objects.get()
+        assert (state.last_time, state.last_value) == (datetime(2025, 1, 31, 23, 30, tzinfo=UTC), Decimal("143.75"))

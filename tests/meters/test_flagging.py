@@ -190,7 +190,7 @@ class TestFlagPending:
             flag_pending(now=NOW)
 
         assert len(many) <= len(few) + 1
-        assert len(few) <= 12
+        assert len(few) <= 13
 
 
 class TestBlockingFindings:
