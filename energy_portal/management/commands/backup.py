@@ -1,4 +1,4 @@
-"""Back up the database and the uploaded files into a folder."""
+"""Back up the database, the archive and the uploaded files into a folder."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from energy_portal.management.safekeeping.steps import Steps
 class Command(SafekeepingCommand):
     """Take a backup; the portal may run meanwhile."""
 
-    help = "Back up the database and the uploaded files into a folder that is new or empty; the portal may run."
+    help = "Back up database, archive and uploaded files into a folder that is new or empty; the portal may run."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Let a person decide about the signing key."""

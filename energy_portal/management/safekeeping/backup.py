@@ -9,6 +9,12 @@ from django.conf import settings
 from psycopg import IsolationLevel
 
 from energy_portal.management.safekeeping import store
+from energy_portal.management.safekeeping.archived import (
+    ArchivedMonth,
+    archive_held_still,
+    archived_months,
+    require_archive,
+)
 from energy_portal.management.safekeeping.errors import SafekeepingFailed
 from energy_portal.management.safekeeping.folders import copy_file, copy_folder, kept_folders, secret_key
 from energy_portal.management.safekeeping.inventory import Inventory, take_inventory
@@ -24,6 +30,7 @@ SECRET = "secret-key"  # noqa: S105 - the name of a file
 @dataclass(frozen=True)
 class _Dumped:
     inventory: Inventory
+    archived: list[ArchivedMonth]
     server_version: str
 
 
@@ -50,11 +57,13 @@ def take_backup(folder: Path, *, with_secret: bool, now: datetime, steps: Steps)
 
 def _write(folder: Path, *, with_secret: bool, now: datetime, steps: Steps) -> Manifest:
     server = Server.configured()
-    dumped = _dump(server, folder / DATABASE, steps)
-    files = {f"{DATABASE}/{path.name}": checksum(path) for path in sorted((folder / DATABASE).iterdir())}
-    for name, source in kept_folders().items():
-        with steps.step(f"Copying {name}") as done:
-            files |= _below(name, copy_folder(source, folder / name, on_file=done))
+    with archive_held_still(server):
+        dumped = _dump(server, folder / DATABASE, steps)
+        files = {f"{DATABASE}/{path.name}": checksum(path) for path in sorted((folder / DATABASE).iterdir())}
+        for name, source in kept_folders().items():
+            with steps.step(f"Copying {name}") as done:
+                files |= _below(name, copy_folder(source, folder / name, on_file=done))
+    require_archive(dumped.archived, files)
     if with_secret:
         files[SECRET] = copy_file(secret_key(), folder / SECRET)
     manifest = Manifest(
@@ -77,6 +86,7 @@ def _dump(server: Server, target: Path, steps: Steps) -> _Dumped:
         (snapshot,) = connection.execute(store.EXPORT_SNAPSHOT).fetchone() or ("",)
         with steps.step("Counting rows"):
             inventory = _require_portal(connection)
+            archived = archived_months(connection)
         program = find_program("pg_dump", server_major=connection.info.server_version // 10_000)
         with steps.step("Dumping tables", total=len(inventory.rows)) as done:
             run_program(
@@ -85,7 +95,7 @@ def _dump(server: Server, target: Path, steps: Steps) -> _Dumped:
                 environment=server.environment(),
                 on_table=done,
             )  # fmt: skip
-        return _Dumped(inventory, connection.info.parameter_status("server_version") or "")
+        return _Dumped(inventory, archived, connection.info.parameter_status("server_version") or "")
 
 
 def _require_portal(connection: Connection) -> Inventory:

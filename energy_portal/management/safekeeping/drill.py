@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 from energy_portal.management.safekeeping import store
+from energy_portal.management.safekeeping.archived import (
+    ArchivedMonth,
+    NewestReading,
+    archived_months,
+    not_archived,
+    unreadable_months,
+)
 from energy_portal.management.safekeeping.inventory import Inventory, MonthTotals, month_totals, take_inventory
 from energy_portal.management.safekeeping.restore import checked_backup, restored_beside
 from energy_portal.management.safekeeping.server import Connection, Server
@@ -42,11 +49,13 @@ def drill(folder: Path, *, steps: Steps) -> list[Check]:
         server.connect() as live,
     ):
         found = take_inventory(restored)
+        archived = archived_months(restored)
         return [
             _check_files(len(manifest.files)),
             _rows(manifest.inventory, found),
             _partitions(manifest.inventory, found),
-            _newest_readings(manifest.inventory, found, restored),
+            _archived(archived, folder),
+            _newest_readings(manifest.inventory, found, _without_reading(restored, archived, folder)),
             _months("Bill totals by month", manifest.inventory.bills, found.bills),
             _months("… from the lines", manifest.inventory.bills, month_totals(restored, from_lines=True)),
             _bills_against_lines(found, restored),
@@ -78,13 +87,23 @@ def _flat(partitions: dict[str, dict[str, str]]) -> dict[str, str]:
     }
 
 
-def _newest_readings(expected: Inventory, found: Inventory, restored: Connection) -> Check:
+def _archived(months: list[ArchivedMonth], folder: Path) -> Check:
+    return Check("Archived months", len(months), tuple(unreadable_months(months, folder)[:_DIFFERENCES_TOLD]))
+
+
+def _without_reading(restored: Connection, months: list[ArchivedMonth], folder: Path) -> list[NewestReading]:
+    """Return the registers whose newest reading is neither in the database nor in the archive."""
+    lacking = [NewestReading(*row) for row in restored.execute(store.STATES_WITHOUT_READING)]
+    return not_archived(lacking, months, folder)
+
+
+def _newest_readings(expected: Inventory, found: Inventory, lacking: list[NewestReading]) -> Check:
     wrong = []
     if expected.newest_readings != found.newest_readings:
         wrong.append(f"{expected.newest_readings} in the backup, {found.newest_readings} restored")
     wrong += [
         f"register {register}: its newest reading, {value} at {time.isoformat()}, is not there"
-        for register, time, value in _some(restored, store.STATES_WITHOUT_READING)
+        for register, time, value in lacking[:_DIFFERENCES_TOLD]
     ]
     return Check("Newest readings", expected.newest_readings.registers, tuple(wrong))
 

@@ -11,13 +11,15 @@ from django.conf import settings
 
 from energy_portal.management.safekeeping.errors import SafekeepingFailed
 from energy_portal.management.safekeeping.manifest import KeptFile, sync_folder
+from meters.series.archive_files import UNFINISHED
 
+ARCHIVE = "archive"
 _CHUNK_BYTES = 1 << 20
 
 
 def kept_folders() -> dict[str, Path]:
     """Return the portal's folders of files by their name in a backup."""
-    return {"media": Path(settings.UPLOAD_DIR).resolve()}
+    return {"media": Path(settings.UPLOAD_DIR).resolve(), ARCHIVE: Path(settings.ARCHIVE_DIR).resolve()}
 
 
 def secret_key() -> Path:
@@ -33,7 +35,8 @@ def holds_files(folder: Path) -> bool:
 def copy_folder(source: Path, target: Path, *, on_file: Callable[[], None] = lambda: None) -> dict[str, KeptFile]:
     """Copy all files below a folder; return their sizes and checksums by their path below it.
 
-    A file that goes away meanwhile is left out. A missing source is an empty one.
+    A file that goes away meanwhile is left out, and one that the archive has not finished. A missing source is an
+    empty one.
 
     :raises SafekeepingFailed: it holds a link to a folder, whose files would be lost.
     """
@@ -45,7 +48,7 @@ def copy_folder(source: Path, target: Path, *, on_file: Callable[[], None] = lam
                 raise SafekeepingFailed(f"{Path(parent, name)} is a link to a folder: put the folder itself there.")
         below = Path(parent).relative_to(source)
         (target / below).mkdir(mode=0o700, exist_ok=True)
-        for name in sorted(files):
+        for name in sorted(name for name in files if not name.endswith(UNFINISHED)):
             with suppress(FileNotFoundError):
                 kept[(below / name).as_posix()] = copy_file(source / below / name, target / below / name)
             on_file()

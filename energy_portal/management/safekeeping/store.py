@@ -7,6 +7,7 @@ OTHER_SESSIONS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = %s AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
+HOLD_ARCHIVE = "SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))"
 TRAITS = """
     SELECT to_jsonb(found) FROM (
         SELECT *, pg_encoding_to_char(encoding) AS encoding_name FROM pg_database WHERE datname = %s
@@ -100,4 +101,7 @@ STATES_WITHOUT_READING = """
         WHERE event.register_id = state.register_id AND event.at = state.last_time
     )
     ORDER BY 1
+"""
+ARCHIVED_MONTHS = """
+    SELECT path, low, high, rows, digest, manifest ->> 'digest' FROM meters_archivedmonth ORDER BY path
 """
