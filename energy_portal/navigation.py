@@ -60,6 +60,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         "Data in and out",
         (
             _Entry("meters.Job", "upload_file", "Import readings", page="import_readings", permission="import"),
+            _Entry("meters.Job", "group_add", "Import mapping", page="import_bindings", permission="import"),
             _Entry("meters.Job", "pending_actions"),
             _Entry("meters.ArchivedMonth", "inventory_2"),
             _Entry("meters.DomainEvent", "campaign", "Events"),

@@ -1,5 +1,7 @@
 """Files that come in by hand: a form each, and the job that takes the file in."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,20 +15,45 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import action
 
+from accounts.actors import Actor
 from accounts.admin.common import actor_of
 from energy_portal.shared.downloads import pieces_of
 from energy_portal.shared.errors import DomainError
 from meters.admin.common import Question, ask_then, change_url, list_url
-from meters.admin.upload_forms import ReadingsForm
+from meters.admin.upload_forms import BindingsForm, ReadingsForm
 from meters.models import Job
+from meters.services.bindings_import import queue_bindings_import
 from meters.services.file_imports import ImportOptions, queue_import
 from meters.services.uploads import path_of
+
+
+def _readings(dry: Job, actor: Actor, now: datetime) -> Job:
+    return queue_import(
+        chunks=pieces_of(path_of(dry.upload)),
+        name=dry.upload_name,
+        options=ImportOptions(**{**dry.parameters, "dry_run": False}),
+        actor=actor,
+        now=now,
+    )
+
+
+def _bindings(dry: Job, actor: Actor, now: datetime) -> Job:
+    return queue_bindings_import(
+        chunks=pieces_of(path_of(dry.upload)), name=dry.upload_name, dry_run=False, actor=actor, now=now
+    )
+
+
+# How the file of a dry run is taken in, as it was told of then.
+_TAKEN_IN: dict[str, Callable[[Job, Actor, datetime], Job]] = {
+    Job.Kind.IMPORT_READINGS: _readings,
+    Job.Kind.IMPORT_BINDINGS: _bindings,
+}
 
 
 class ImportPages(ModelAdmin[Any]):
     """The pages of :class:`~meters.models.Job` where a file is handed over."""
 
-    actions_list: Any = ("import_readings",)
+    actions_list: Any = ("import_readings", "import_bindings")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.take_in_view)
@@ -65,11 +92,40 @@ class ImportPages(ModelAdmin[Any]):
             act=act,
         )
 
+    @action(description="Import mapping", url_path="import-bindings", permissions=["import"], icon="upload_file")
+    def import_bindings(self, request: HttpRequest) -> HttpResponse:
+        """Take a mapping of accounts to meters, and lead to its job."""
+
+        def act(form: BindingsForm) -> HttpResponse:
+            file: UploadedFile[Any] = form.cleaned_data["file"]
+            job = queue_bindings_import(
+                chunks=file.chunks(),
+                name=file.name or "",
+                dry_run=form.cleaned_data["dry_run"],
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+            return redirect(change_url(Job, job.pk))
+
+        return ask_then(
+            self,
+            request,
+            Question(
+                title="Import account-meter mapping",
+                intro="A CSV with the columns account and meter, and where they are known from, to, owner_name, "
+                "address, zone and email. Each line stands for itself; the same mapping again changes nothing.",
+                submit="Upload",
+                back=list_url(Job),
+            ),
+            form=BindingsForm(request.POST or None, request.FILES or None),
+            act=act,
+        )
+
     def take_in_url(self, request: HttpRequest, job: Job) -> str | None:
         """Return where the file of a dry run is taken in; None where that is not offered."""
         is_offered = (
             job.status == Job.Status.DONE
-            and job.kind == Job.Kind.IMPORT_READINGS
+            and job.kind in _TAKEN_IN
             and job.parameters.get("dry_run")
             and job.upload
             and path_of(job.upload).is_file()
@@ -85,13 +141,7 @@ class ImportPages(ModelAdmin[Any]):
         if self.take_in_url(request, dry) is None:
             raise PermissionDenied
         try:
-            job = queue_import(
-                chunks=pieces_of(path_of(dry.upload)),
-                name=dry.upload_name,
-                options=ImportOptions(**{**dry.parameters, "dry_run": False}),
-                actor=actor_of(request),
-                now=timezone.now(),
-            )
+            job = _TAKEN_IN[dry.kind](dry, actor_of(request), timezone.now())
         except DomainError as error:
             messages.error(request, error.detail)
             return redirect(change_url(Job, dry.pk))

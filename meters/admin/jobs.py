@@ -34,7 +34,12 @@ _ROWS_SHOWN = 200
 _PROBLEMS = "problems"
 # A report comes back from the database without its order; what is not named here follows.
 _ORDER = (
+    "dry_run",
     "line",
+    "lines",
+    "bound",
+    "unchanged",
+    "accounts_created",
     "what",
     "code",
     "count",

@@ -85,6 +85,13 @@ def dry_run_field() -> forms.BooleanField:
     )
 
 
+class BindingsForm(UploadForm):
+    """A mapping of accounts to meters."""
+
+    layout: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (("File", ("file", "dry_run")),)
+    dry_run = dry_run_field()
+
+
 class ReadingsForm(UploadForm):
     """A file of readings, and what it does not say itself."""
 

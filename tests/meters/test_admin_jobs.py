@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from meters.admin.jobs import progress_of, report_of
-from meters.models import Job, Meter, RegisterReading
+from meters.models import Binding, Job, Meter, RegisterReading
 from meters.services.uploads import keep_upload, path_of
 from meters.tasks import run_job
-from tests.factories import ManagerFactory, UserFactory, supplied_register
+from tests.factories import CustomerAccountFactory, ManagerFactory, MeterFactory, UserFactory, supplied_register
 
 pytestmark = pytest.mark.django_db
 
@@ -250,3 +250,24 @@ class TestImportReadings:
         run_job(job_id=str(Job.objects.get().pk))
 
         assert not Meter.objects.exists()
+
+
+class TestImportBindings:
+    def test_leads_from_a_dry_run_to_the_bindings(self, manager_client):
+        meter, account = MeterFactory(), CustomerAccountFactory()
+        mapping = f"account,meter,from\n{account.number},{meter.serial},2026-03-01\nA-NOPE,{meter.serial},2026-03-01\n"
+        file = SimpleUploadedFile("mapping.csv", mapping.encode())
+
+        answer = manager_client.post(reverse("admin:meters_job_import_bindings"), {"file": file, "dry_run": "on"})
+        dry = Job.objects.get()
+        run_job(job_id=str(dry.pk))
+
+        assert answer["Location"] == url("change", dry)
+        page = manager_client.get(url("change", dry))
+        assert ("Bound", 1) in page.context["report"].figures
+        assert [row[0] for row in page.context["report"].tables[-1].rows] == [3]
+        assert not Binding.objects.exists()
+
+        manager_client.post(url("take_in", dry))
+        run_job(job_id=str(Job.objects.exclude(pk=dry.pk).get().pk))
+        assert Binding.objects.get().account == account
