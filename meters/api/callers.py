@@ -30,6 +30,14 @@ class MayQueryOrSend(BasePermission):
         return rule().has_permission(request, view)
 
 
+class ReadsOrDecides(BasePermission):
+    """Ask for the right to query where a call reads, for a manager's or an admin's where it writes."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        rule = MayQuery if request.method in SAFE_METHODS else HasRole(Role.MANAGER, Role.ADMIN)
+        return rule().has_permission(request, view)
+
+
 def may_register(request: Request) -> bool:
     """Tell whether a registration takes effect at once: a manager's, an admin's, or by a key for accounts."""
     caller, person = calling_source(request), asking_person(request)

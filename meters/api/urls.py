@@ -6,6 +6,15 @@ from meters.api.archive import ArchiveAndPrepareView
 from meters.api.bindings import BindingsImportView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
 from meters.api.estimates import MeterEstimatesView
+from meters.api.corrections import MeterCorrectionsView
+from meters.api.exceptions import (
+    ExceptionAcceptView,
+    ExceptionDetailView,
+    ExceptionEstimateView,
+    ExceptionListView,
+    ExceptionReclassifyView,
+    ExceptionRejectView,
+)
 from meters.api.exports import MeterExportView, ReadingsExportView
 from meters.api.imports import ReadingsImportView
 from meters.api.jobs import JobDetailView, JobListView, JobResultView
@@ -13,6 +22,7 @@ from meters.api.meters import MeterDetailView, MeterEventsView, MeterExceptionsV
 from meters.api.portfolio import PortfolioView
 from meters.api.readings import MeterReadingsView, ReceiveMeterReadingView
 from meters.api.registration import RegisterAccountView
+from meters.api.rules import RehearsalDetailView, RuleDetailView, RuleListView, RuleRehearsalsView
 
 urlpatterns = [
     path("register_account", RegisterAccountView.as_view(), name="register_account"),
@@ -30,6 +40,25 @@ urlpatterns = [
     path("api/v1/meters/<str:serial>/exceptions", MeterExceptionsView.as_view(), name="api_meter_exceptions"),
     path("api/v1/accounts/bindings/import", BindingsImportView.as_view(), name="api_bindings_import"),
     path("api/v1/consumption", PortfolioView.as_view(), name="api_consumption"),
+    path("api/v1/meters/<str:serial>/corrections", MeterCorrectionsView.as_view(), name="api_meter_corrections"),
+    path("api/v1/exceptions", ExceptionListView.as_view(), name="api_exceptions"),
+    path("api/v1/exceptions/<uuid:exception_id>", ExceptionDetailView.as_view(), name="api_exception"),
+    path("api/v1/exceptions/<uuid:exception_id>/accept", ExceptionAcceptView.as_view(), name="api_exception_accept"),
+    path("api/v1/exceptions/<uuid:exception_id>/reject", ExceptionRejectView.as_view(), name="api_exception_reject"),
+    path(
+        "api/v1/exceptions/<uuid:exception_id>/estimate",
+        ExceptionEstimateView.as_view(),
+        name="api_exception_estimate",
+    ),
+    path(
+        "api/v1/exceptions/<uuid:exception_id>/reclassify",
+        ExceptionReclassifyView.as_view(),
+        name="api_exception_reclassify",
+    ),
+    path("api/v1/rules", RuleListView.as_view(), name="api_rules"),
+    path("api/v1/rules/<uuid:rule_id>", RuleDetailView.as_view(), name="api_rule"),
+    path("api/v1/rules/<uuid:rule_id>/rehearsals", RuleRehearsalsView.as_view(), name="api_rule_rehearsals"),
+    path("api/v1/rehearsals/<uuid:rehearsal_id>", RehearsalDetailView.as_view(), name="api_rehearsal"),
     path("api/v1/readings/export", ReadingsExportView.as_view(), name="api_readings_export"),
     path("api/v1/readings/import", ReadingsImportView.as_view(), name="api_readings_import"),
     path("api/v1/jobs", JobListView.as_view(), name="api_jobs"),

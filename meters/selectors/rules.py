@@ -2,11 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from meters.models import ValidationRule
+from django.db.models import QuerySet
+
+from energy_portal.shared.errors import NotFound
+from meters.models import Rehearsal, ValidationRule
 from meters.rules import BLOCKING, DEFAULTS, full_thresholds
 
 Scope = tuple[str, str]
+
+
+class NoSuchRule(NotFound):
+    """There is no such rule."""
+
+    code = "no_such_rule"
+
+
+class NoSuchRehearsal(NotFound):
+    """There is no such rehearsal."""
+
+    code = "no_such_rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +91,31 @@ def rule_book() -> RuleBook:
             rule = Rule(code, severity, full_thresholds(code, thresholds), enabled)
             rules.setdefault(code, {})[commodity, service_class] = rule
     return RuleBook(rules)
+
+
+def rule_of(rule_id: UUID) -> ValidationRule:
+    """Return a rule's row.
+
+    :raises NoSuchRule: there is none.
+    """
+    found: ValidationRule | None = ValidationRule.objects.filter(pk=rule_id).first()
+    if found is None:
+        raise NoSuchRule("There is no such rule.")
+    return found
+
+
+def changes_of(rule: ValidationRule) -> QuerySet[Any]:
+    """Return how a rule read before, newest first, each with who made it so."""
+    changes: QuerySet[Any] = rule.history.select_related("history_user").order_by("-history_date", "-history_id")
+    return changes
+
+
+def rehearsal_of(rehearsal_id: UUID) -> Rehearsal:
+    """Return a rehearsal.
+
+    :raises NoSuchRehearsal: there is none.
+    """
+    found: Rehearsal | None = Rehearsal.objects.select_related("job").filter(pk=rehearsal_id).first()
+    if found is None:
+        raise NoSuchRehearsal("There is no such rehearsal.")
+    return found
