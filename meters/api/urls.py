@@ -5,8 +5,8 @@ from django.urls import path
 from meters.api.archive import ArchiveAndPrepareView
 from meters.api.bindings import BindingsImportView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
-from meters.api.estimates import MeterEstimatesView
 from meters.api.corrections import MeterCorrectionsView
+from meters.api.estimates import MeterEstimatesView
 from meters.api.exceptions import (
     ExceptionAcceptView,
     ExceptionDetailView,
