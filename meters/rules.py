@@ -83,7 +83,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
             "More energy than the connection can have carried since the value before.",
             {"percent": Threshold(100, _PERCENT, "Of what the connection carries in that time.", least=1, most=10_000)},
         ),
-        "high": Default("flag", "Far above the same weekday and half-hour of past weeks.", _history(20)),
+        "high": Default("flag", "Far above the same weekday and half-hour of past weeks.", _history(25)),
         "low": Default(
             "flag",
             "Far below the same weekday and half-hour of past weeks.",
@@ -97,7 +97,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
                 "percent": Threshold(180, _PERCENT, "By how much more than the third highest.", least=1, most=100_000),
                 "hours": Threshold(24, "h", "The hours that end with it.", least=2, most=168),
                 "percent_of_capacity": Threshold(
-                    10, _PERCENT, "And at least so much of what the connection carries.", most=100
+                    25, _PERCENT, "And at least so much of what the connection carries.", most=100
                 ),
             },
         ),
