@@ -15,11 +15,12 @@ from accounts.services import audit
 from billing.models import Tariff, TariffVersion, Tax, TaxVersion
 from energy_portal.dashboard import CACHE_KEYS
 from energy_portal.management.demo import store
+from meters.models import ValidationRule
 
 SOURCE_NAME = "demo-head-end"
 DEMO_VERSION_SUFFIX = " (demo)"
 _LOADED = "demo.loaded"
-_KEPT: frozenset[type[Model]] = frozenset({Tariff, TariffVersion, Tax, TaxVersion})
+_KEPT: frozenset[type[Model]] = frozenset({Tariff, TariffVersion, Tax, TaxVersion, ValidationRule})
 
 
 class Stage(StrEnum):
@@ -45,7 +46,7 @@ def mark_loaded(*, source: DataSource, now: datetime, **figures: int) -> None:
 
 @transaction.atomic
 def wipe() -> None:
-    """Empty everything that a load fills, logins and audit included; published tariffs and taxes stay."""
+    """Empty everything that a load fills, logins and audit included; published tariffs and taxes, and rules, stay."""
     models: set[type[Model]] = {Session}
     for label in ("accounts", "meters", "billing"):
         models.update(apps.get_app_config(label).get_models(include_auto_created=True))
