@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from itertools import pairwise
-from typing import Literal, Protocol
+from itertools import accumulate, pairwise
+from typing import Literal, NamedTuple, Protocol
 
 HALF_HOUR = timedelta(minutes=30)
 LONGEST_LINEAR_GAP = timedelta(hours=2)
@@ -28,8 +28,7 @@ _BY_TRUST = {quality: rank for rank, quality in enumerate((19, 18, 17, 0, 14, 11
 _LEAST_TRUSTED = len(_BY_TRUST)
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """What a register showed at an instant, in its own unit, before its multiplier.
 
     A ``summed`` one is what intervals add up to from where the summing began.
@@ -96,6 +95,14 @@ def growth(earlier: Decimal, later: Decimal, modulus: Decimal) -> Decimal:
     return later - earlier if later >= earlier else later + modulus - earlier
 
 
+class Step(NamedTuple):
+    """A half-hour that was told by itself."""
+
+    amount: Decimal
+    quality: int
+    estimated: bool
+
+
 class Counted(Protocol):
     """Whatever tells the energy of a stretch of time."""
 
@@ -107,6 +114,9 @@ class Counted(Protocol):
 
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves."""
+
+    def half_hours(self) -> dict[datetime, Step]:
+        """Return the half-hours that were told by themselves, by their start."""
 
 
 class Curve:
@@ -129,17 +139,24 @@ class Curve:
         self.label = label
         self._times = [read.time for read in self.reads]
         self._places = {time: place for place, time in enumerate(self._times)}
-        self._heights = self._climb(modulus, multipliers)
+        self._steps = self._grown(modulus, multipliers)
+        self._heights = list(accumulate(self._steps, initial=_ZERO))
+        self._qualities = [read.quality for read in self.reads]
+        estimates = [quality in ESTIMATES for quality in self._qualities]
+        doubtful = [earlier or later for earlier, later in pairwise(estimates)]
+        estimated = (step if doubt else _ZERO for step, doubt in zip(self._steps, doubtful, strict=True))
+        self._estimated_heights = list(accumulate(estimated, initial=_ZERO))
 
-    def _climb(self, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]) -> list[Decimal]:
+    def _grown(self, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]) -> list[Decimal]:
+        steps = [growth(earlier.value, later.value, modulus) for earlier, later in pairwise(self.reads)]
         changes = [start for start, _ in multipliers]
-        height = _ZERO
-        heights = [height] if self.reads else []
-        for earlier, later in pairwise(self.reads):
-            factor = multipliers[max(bisect_right(changes, earlier.time) - 1, 0)][1]
-            height += growth(earlier.value, later.value, modulus) * factor
-            heights.append(height)
-        return heights
+        if len(changes) == 1:
+            factor = multipliers[0][1]
+            return steps if factor == 1 else [step * factor for step in steps]
+        return [
+            step * multipliers[max(bisect_right(changes, time) - 1, 0)][1]
+            for step, time in zip(steps, self._times, strict=False)
+        ]
 
     def at(self, instant: datetime, *, estimate: bool = True) -> Point | None:
         """Return the curve at an instant: read, or on the line between two reads at most two hours apart."""
@@ -186,6 +203,18 @@ class Curve:
         times = self._times[bisect_left(self._times, start) : bisect_right(self._times, end)]
         return sum(later - earlier == HALF_HOUR for earlier, later in pairwise(times))
 
+    def half_hours(self) -> dict[datetime, Step]:
+        """Return the half-hours with a read at both ends and none between, by their start."""
+        found: dict[datetime, Step] = {}
+        qualities = self._qualities
+        for place, (start, end) in enumerate(pairwise(self._times)):
+            if end - start == HALF_HOUR:
+                first, last, amount = qualities[place], qualities[place + 1], self._steps[place]
+                worst = first if first == last else max(first, last, key=_mistrust)
+                doubtful = first in ESTIMATES or last in ESTIMATES
+                found[start] = Step(amount, worst, (doubtful and amount > 0) or worst in ESTIMATES)
+        return found
+
     def _step(self, place: int) -> Energy:
         """Return the energy between a read and the next: what most half-hours are."""
         first, last = self.reads[place], self.reads[place + 1]
@@ -217,17 +246,13 @@ class Curve:
         )
 
     def _estimated(self, first: Point, last: Point) -> Decimal:
-        """Sum what lies between neighbours of which one is an estimate."""
-        inside = range(first.reads[-1] + (len(first.reads) == 1), last.reads[0] + (len(last.reads) == 2))
-        points = [first, *(self._point(index) for index in inside if first.time < self._times[index] < last.time), last]
-        return sum(
-            (
-                later.height - earlier.height
-                for earlier, later in pairwise(points)
-                if earlier.estimated or later.estimated
-            ),
-            _ZERO,
-        )
+        """Sum what lies between neighbours of which one is an estimate, or on a line."""
+        after, before = first.reads[-1], last.reads[0]
+        if after > before:
+            return last.height - first.height
+        # Both ends may lie on a line: up to the next read, or from the last one on.
+        on_lines = self._heights[after] - first.height + last.height - self._heights[before]
+        return self._estimated_heights[before] - self._estimated_heights[after] + on_lines
 
 
 @dataclass(frozen=True)
@@ -257,6 +282,16 @@ class Chain:
     def known_within(self, start: datetime, end: datetime) -> Energy:
         """Return the energy of what is known of ``[start, end)``."""
         return self._sum(start, end, _known_within)
+
+    def half_hours(self) -> dict[datetime, Step]:
+        """Return half-hours, by their start, that one register tells alone and by themselves; there may be others."""
+        return {
+            start: step
+            for hanging in self.hangings
+            if len(hanging.curves) == 1
+            for start, step in hanging.curves[0].half_hours().items()
+            if hanging.start <= start and start + HALF_HOUR <= hanging.end
+        }
 
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves, once a register."""

@@ -18,6 +18,7 @@ from meters.consumption import (
     Counted,
     Energy,
     Read,
+    Step,
     least_trusted,
     total,
 )
@@ -75,6 +76,14 @@ class IntervalCurve:
         """Count the half-hours of which ``[start, end)`` holds all."""
         first, last = bisect_left(self._starts, start), bisect_right(self._ends, end)
         return max(last - first, 0)
+
+    def half_hours(self) -> dict[datetime, Step]:
+        """Return the half-hours that are known and whole, by their start."""
+        return {
+            start: Step(amount, read.quality, read.quality in ESTIMATES)
+            for start, read, amount in zip(self._starts, self.reads, self._amounts, strict=True)
+            if read.time - start == HALF_HOUR
+        }
 
     def _span(self, start: datetime, end: datetime) -> tuple[int, int]:
         """Return the first and the last half-hour that share time with a stretch, out of order where none does."""
@@ -162,3 +171,7 @@ class Backed:
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that one of them was told by themselves."""
         return max(count.half_hours_known(start, end) for count in (*self.dials, *self.intervals))
+
+    def half_hours(self) -> dict[datetime, Step]:
+        """Return none: what dials and half-hours tell together is asked half-hour by half-hour."""
+        return {}

@@ -4,7 +4,7 @@ It lies in the database or in the archive; whoever asks here need not know.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,13 +22,16 @@ _WITHIN = """
         SELECT * FROM unnest(%(stay_registers)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
             AS asked (register_id, low, high)
     )
-    SELECT asked.register_id, reading.* FROM asked CROSS JOIN LATERAL (:rows: ORDER BY time) AS reading
-    UNION
-    SELECT asked.register_id, reading.* FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time LIMIT 1) AS reading
-    UNION
-    SELECT asked.register_id, reading.*
-    FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time DESC LIMIT 1) AS reading
-    UNION ALL :months:
+    SELECT register_id, date_part('epoch', time), value, quality FROM (
+        SELECT asked.register_id, reading.* FROM asked CROSS JOIN LATERAL (:rows: ORDER BY time) AS reading
+        UNION
+        SELECT asked.register_id, reading.*
+        FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time LIMIT 1) AS reading
+        UNION
+        SELECT asked.register_id, reading.*
+        FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time DESC LIMIT 1) AS reading
+        UNION ALL :months:
+    ) AS found
     ORDER BY 1, 2
 """
 _STANDING = """
@@ -79,10 +82,14 @@ def readings_within(
     if as_of is not None:
         statement, parameters["as_of"] = _WITHIN_AS_OF, as_of
 
+    at = datetime.fromtimestamp
+
     def read() -> list[tuple[int, datetime, Decimal, int]]:
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            return with_archived(cursor.fetchall(), windows, stays, as_of=as_of)
+            # Seconds become instants several times as fast as the driver reads an instant's text.
+            rows = [(owner, at(seconds, UTC), value, quality) for owner, seconds, value, quality in cursor.fetchall()]
+        return with_archived(rows, windows, stays, as_of=as_of)
 
     return with_files(read)
 

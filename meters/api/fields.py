@@ -1,6 +1,6 @@
 """How energies, instants and series look from outside."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -33,27 +33,27 @@ SERIES_SCHEMA = {
 }
 
 
+_ONE = Decimal(1)
+
+
 def number(value: Decimal | None) -> Decimal | None:
     """Return a number as JSON should show it: without needless zeros and without an exponent."""
     if value is None:
         return None
     short = value.normalize()
-    exponent = short.as_tuple().exponent
-    return short.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short
+    return short.quantize(_ONE) if "E+" in str(short) else short
 
 
-def series_of(intervals: Iterable[Interval], zone: ZoneInfo, unit: str = Register.Unit.KWH) -> list[dict[str, Any]]:
+def series_of(intervals: Sequence[Interval], zone: ZoneInfo, unit: str = Register.Unit.KWH) -> list[dict[str, Any]]:
     """Return a series as JSON, its instants on a zone's clock; what is not counted in kWh has a value besides."""
-    has_value = unit != Register.Unit.KWH
-    return [
-        {
-            "from": interval.start.astimezone(zone).isoformat(),
-            "kwh": number(interval.energy_kwh),
-            "quality": interval.quality,
-            **({"value": number(interval.quantity)} if has_value else {}),
-        }
-        for interval in intervals
+    series: list[dict[str, Any]] = [
+        {"from": start.astimezone(zone).isoformat(), "kwh": number(energy_kwh), "quality": quality}
+        for start, _, energy_kwh, quality, *_ in intervals
     ]
+    if unit != Register.Unit.KWH:
+        for item, interval in zip(series, intervals, strict=True):
+            item["value"] = number(interval.quantity)
+    return series
 
 
 @extend_schema_field({"type": "number"})

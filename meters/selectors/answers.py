@@ -1,13 +1,14 @@
 """What an answer about consumption holds, and how it comes from curves."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from energy_portal.shared.clock import Period
+from energy_portal.shared.clock import HALF_HOUR, Period
 from energy_portal.shared.units import round_half_up
 from meters.consumption import ESTIMATES, UNKNOWN, Chain, Energy, total
 from meters.selectors.flows import Unit, in_one_unit
@@ -19,8 +20,7 @@ _ZERO = Decimal(0)
 _KWH_PLACES = 6
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """One stretch of a series; what is not known of it is None.
 
     ``energy_kwh`` is also None where what was counted has no energy, as water; ``quantity`` is in the answer's unit.
@@ -179,13 +179,24 @@ def _consumption(measured: _Measured) -> Consumption:
         complete=whole.complete,
         estimated_share=whole.estimated_share,
         as_of=axis.known_at,
-        series=tuple(
-            _interval(place, piece, measured, running=axis.runs and piece.end == axis.period.end)
-            for place, piece in enumerate(axis.pieces)
-        ),
+        series=tuple(_series(measured)),
         unit=unit,
         quantity=whole.amount,
     )
+
+
+def _series(measured: _Measured) -> Iterator[Interval]:
+    """Yield the series; most half-hours of one meter are simply the steps from read to read."""
+    axis, parts = measured.axis, measured.parts
+    alone = parts[0] if axis.is_half_hourly and measured.unit == Unit.KWH and len(parts) == 1 else None
+    steps = alone.chain.half_hours() if alone else {}
+    for place, piece in enumerate(axis.pieces):
+        start, end = piece.start, piece.end
+        step = steps.get(start)
+        if alone and step and end - start == HALF_HOUR and alone.period.start <= start and end <= alone.period.end:
+            yield Interval(start, end, step.amount, step.quality, step.estimated, step.amount)
+        else:
+            yield _interval(place, piece, measured, running=axis.runs and end == axis.period.end)
 
 
 def _kwh(unit: str, whole: Energy, amounts: Sequence[Amount]) -> Decimal | None:

@@ -165,13 +165,17 @@ def _interval_curve(
 def _curve(stay: Stay, register: CountedRegister, reads: Sequence[Read], events: Sequence[ChainEvent]) -> Curve:
     """Draw a register's curve during a stay; of one instant a chain event's value goes before telemetry."""
     start, end = stay.period.start, stay.period.end
-    at = {read.time: read for read in reads if start <= read.time <= end}
+    known = [read for read in reads if start <= read.time <= end]
+    noted = {}
     for event in events:
         closing = event.kind == ChainEvent.Kind.REMOVED
         if event.value is not None and (start < event.at <= end if closing else start <= event.at < end):
-            at[event.at] = Read(event.at, event.value, int(Quality.VALIDATED), _ROLES.get(event.kind, "boundary"))
+            noted[event.at] = Read(event.at, event.value, int(Quality.VALIDATED), _ROLES.get(event.kind, "boundary"))
+    if noted:
+        at = {read.time: read for read in known} | noted
+        known = [at[time] for time in sorted(at)]
     return Curve(
-        [at[time] for time in sorted(at)],
+        known,
         modulus=register.modulus,
         multipliers=_multipliers(register, events),
         label=(stay.serial, register.code),

@@ -138,4 +138,4 @@ def _half_hours(period: Period, zone: ZoneInfo) -> list[Period]:
     while mark < period.end:
         edges.append(mark)
         mark += HALF_HOUR
-    return [Period(start, end) for start, end in pairwise([*edges, period.end])]
+    return [Period.of_utc(start, end) for start, end in pairwise([*edges, period.end])]
