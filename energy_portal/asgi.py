@@ -1,5 +1,6 @@
 """What the server runs: pages and API by Django, websockets by Channels, the process's own start and end."""
 
+import gc
 import os
 import signal
 
@@ -18,6 +19,10 @@ from energy_portal.shared.asgi import BodyGuard, Lifespan, OriginCheck
 
 # A server that is killed leaves its workers holding the port, which a second start would silently share.
 signal_at_parent_death(signal.SIGTERM)
+
+# What is loaded by now stays: the collector, which stops every request while it looks, need not look at it again.
+gc.collect()
+gc.freeze()
 
 application = ProtocolTypeRouter(
     {

@@ -6,10 +6,13 @@ It lies in the database or in the archive; whoever asks here need not know.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
+from energy_portal.shared.clock import Period
+from meters.models import ReadingException
 from meters.store import Window
 from meters.store_archive import MONTHS, with_archived, with_files
 
@@ -50,8 +53,106 @@ _STOOD = """
         WHERE register_id = asked.register_id AND time BETWEEN asked.low AND asked.high
           AND received_at <= %(as_of)s::timestamptz AND superseded_at > %(as_of)s::timestamptz
 """
+# The exclusion constraints' indexes lead from a place or a meter to its stays; a class is a scan of its places.
+_STAYS = """
+    SELECT installation.id, installation.service_point_id, installation.meter_id, meter.serial, meter.type,
+           lower(installation.valid), upper(installation.valid), point.calorific_value_mj_m3, point.volume_correction,
+           register.id, register.code, register.digits, register.multiplier, register.kind, register.unit
+    FROM meters_installation AS installation
+    JOIN meters_servicepoint AS point ON point.id = installation.service_point_id
+    JOIN meters_meter AS meter ON meter.id = installation.meter_id
+    LEFT JOIN meters_register AS register ON register.meter_id = meter.id AND register.direction = %(direction)s
+    WHERE installation.valid && tstzrange(%(start)s, %(end)s, '[]') AND :whose:
+    ORDER BY installation.valid, installation.id, register.code
+"""
+_STAYS_OF_METERS = _STAYS.replace(":whose:", "installation.meter_id = ANY(%(ids)s::uuid[])")
+_STAYS_AT_PLACES = _STAYS.replace(":whose:", "installation.service_point_id = ANY(%(ids)s::uuid[])")
+_STAYS_OF_CLASS = _STAYS.replace(
+    ":whose:",
+    "point.commodity = %(commodity)s AND (%(of_class)s::text IS NULL OR point.service_class = %(of_class)s)",
+)
+_MARKS = """
+    SELECT register_id, at, kind, value, multiplier, recorded_at FROM meters_chainevent
+    WHERE register_id = ANY(%(registers)s::int4[]) AND (value IS NOT NULL OR multiplier IS NOT NULL)
+    UNION ALL
+    SELECT register_id, time, NULL, NULL, NULL, NULL FROM meters_readingexception
+    WHERE register_id = ANY(%(registers)s::int4[]) AND code = %(rollover)s
+      AND time BETWEEN %(low)s::timestamptz AND %(high)s::timestamptz
+    UNION ALL
+    SELECT register_id, estimated_from, NULL, NULL, NULL, NULL FROM meters_registerstate
+    WHERE register_id = ANY(%(registers)s::int4[]) AND estimated_from <= %(high)s::timestamptz
+    ORDER BY 2, 6
+"""
 _WITHIN_NOW = _WITHIN.replace(":rows:", _STANDING).replace(":months:", MONTHS)
 _WITHIN_AS_OF = _WITHIN.replace(":rows:", _STOOD).replace(":months:", MONTHS)
+
+
+class StayRow(NamedTuple):
+    """A stay of a meter at a place with one of its registers that count a flow, None where it has none."""
+
+    installation_id: UUID
+    service_point_id: UUID
+    meter_id: UUID
+    serial: str
+    type: str
+    start: datetime | None
+    end: datetime | None
+    calorific_value_mj_m3: Decimal | None
+    volume_correction: Decimal
+    register_id: int | None
+    code: str
+    digits: int
+    multiplier: Decimal
+    kind: str
+    unit: str
+
+
+class MarkRow(NamedTuple):
+    """What happened to a register at an instant: an event of its chain.
+
+    Without a kind it is a roll-over, or where its estimates begin.
+    """
+
+    register_id: int
+    at: datetime
+    kind: str | None
+    value: Decimal | None
+    multiplier: Decimal | None
+    recorded_at: datetime
+
+
+def stays_of_meters(meter_ids: Iterable[UUID], period: Period, direction: str) -> list[StayRow]:
+    """Return the stays of meters during a period, a row a register, in the order of time."""
+    return _stays(_STAYS_OF_METERS, period, direction, ids=_array(meter_ids))
+
+
+def stays_at_places(service_point_ids: Iterable[UUID], period: Period, direction: str) -> list[StayRow]:
+    """Return the stays of meters at service points during a period, a row a register, in the order of time."""
+    return _stays(_STAYS_AT_PLACES, period, direction, ids=_array(service_point_ids))
+
+
+def stays_in_class(commodity: str, service_class: str | None, period: Period, direction: str) -> list[StayRow]:
+    """Return the stays of meters at the places of a commodity, and of a class unless all, as the others do."""
+    return _stays(_STAYS_OF_CLASS, period, direction, commodity=commodity, of_class=service_class)
+
+
+def _stays(statement: str, period: Period, direction: str, **whose: Any) -> list[StayRow]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"start": period.start, "end": period.end, "direction": direction, **whose})
+        return [StayRow._make(row) for row in cursor.fetchall()]
+
+
+def marks_of(register_ids: Iterable[int], low: datetime, high: datetime) -> list[MarkRow]:
+    """Return what happened to registers, in the order of time.
+
+    That is all events of their chains, where dials turned over between two instants, and where estimates begin before
+    the second. Served by the indexes (register, at) and (register, time), and the states' key.
+    """
+    parameters: dict[str, Any] = {"registers": _array(register_ids), "low": low, "high": high}
+    parameters["rollover"] = ReadingException.ROLLOVER
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKS, parameters)
+        return [MarkRow._make(row) for row in cursor.fetchall()]
 
 
 def readings_within(

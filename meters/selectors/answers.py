@@ -127,7 +127,7 @@ def known_at(now: datetime, as_of: datetime | None) -> datetime:
 
 
 def measure(asked: Sequence[Asked], *, as_of: datetime | None = None) -> list[Consumption]:
-    """Answer several questions, in three queries, and one more for the days that were summed ahead an axis.
+    """Answer several questions, in two queries, and one more for the days that were summed ahead an axis.
 
     :param as_of: when it was known; now unless told. Days tell nothing of what was known once.
     """

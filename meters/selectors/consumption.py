@@ -87,7 +87,7 @@ def accounts_consumption(
     direction: str = Direction.IMPORT,
     commodity: str = Commodity.ELECTRIC,
 ) -> dict[CustomerAccount, Consumption]:
-    """Return what each of several accounts used, in six queries.
+    """Return what each of several accounts used, in four queries.
 
     :param as_of: when it was known; now unless told.
     :raises InvalidPeriod: more intervals than an answer may hold.

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,9 +15,10 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from energy_portal.shared.clock import Period
 from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.units import kwh_of_gas, kwh_of_gj
+from meters import store_reads
 from meters.models import Installation, Register
 from meters.models.places import Commodity
-from meters.querysets import OfServicePointQuerySet
+from meters.store_reads import StayRow
 
 ALWAYS = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 Direction = Register.Direction
@@ -88,24 +91,26 @@ def as_period(valid: DateTimeTZRange) -> Period:
 def stays_at(
     service_point_ids: Iterable[UUID], period: Period, *, direction: str = Direction.IMPORT
 ) -> dict[UUID, list[Stay]]:
-    """Return the stays of meters at service points during a period, in the order of time. Two queries."""
-    rows = Installation.objects.filter(service_point_id__in=set(service_point_ids))
-    return _grouped(rows, period, "service_point_id", direction)
+    """Return the stays of meters at service points during a period, in the order of time. One query."""
+    found: dict[UUID, list[Stay]] = defaultdict(list)
+    for stay in _read(store_reads.stays_at_places(service_point_ids, period, direction), direction):
+        found[stay.service_point_id].append(stay)
+    return found
 
 
 def stays_of(meter_ids: Iterable[UUID], period: Period, *, direction: str = Direction.IMPORT) -> dict[UUID, list[Stay]]:
-    """Return the stays of meters, wherever they hung during a period, in the order of time. Two queries."""
-    return _grouped(Installation.objects.filter(meter_id__in=set(meter_ids)), period, "meter_id", direction)
+    """Return the stays of meters, wherever they hung during a period, in the order of time. One query."""
+    found: dict[UUID, list[Stay]] = defaultdict(list)
+    for stay in _read(store_reads.stays_of_meters(meter_ids, period, direction), direction):
+        found[stay.meter_id].append(stay)
+    return found
 
 
 def stays_of_class(
     commodity: str, service_class: str | None, period: Period, *, direction: str = Direction.IMPORT
 ) -> list[Stay]:
-    """Return the stays of meters at all places of a commodity, and of a class unless all. Two queries."""
-    rows = Installation.objects.filter(service_point__commodity=commodity)
-    if service_class is not None:
-        rows = rows.filter(service_point__service_class=service_class)
-    return [stay for stays in _grouped(rows, period, "service_point_id", direction).values() for stay in stays]
+    """Return the stays of meters at all places of a commodity, and of a class unless all. One query."""
+    return _read(store_reads.stays_in_class(commodity, service_class, period, direction), direction)
 
 
 def stays_of_registers(register_ids: Iterable[int], period: Period) -> Iterator[RegisterStay]:
@@ -150,49 +155,31 @@ def _in_kwh(stay: Stay) -> Stay:
     )
 
 
-def _grouped(installations: OfServicePointQuerySet, period: Period, key: str, direction: str) -> dict[UUID, list[Stay]]:
-    rows = list(
-        installations.filter(valid__overlap=DateTimeTZRange(period.start, period.end, "[]"))
-        .order_by("valid")
-        .values_list(
-            "service_point_id",
-            "meter_id",
-            "meter__serial",
-            "valid",
-            "service_point__calorific_value_mj_m3",
-            "service_point__volume_correction",
-        )
-    )
-    counted = _counted_registers({row[1] for row in rows}, direction)
-    found: dict[UUID, list[Stay]] = defaultdict(list)
-    for service_point_id, meter_id, serial, valid, calorific, correction in rows:
-        stay = Stay(
-            service_point_id,
-            meter_id,
-            serial,
-            as_period(valid),
-            counted.get(meter_id, ()),
-            calorific and kwh_of_gas(_ONE, calorific_mj_m3=calorific, correction=correction),
-        )
-        found[getattr(stay, key)].append(stay)
-    return found
-
-
-def _counted_registers(meter_ids: set[UUID], direction: str) -> dict[UUID, tuple[CountedRegister, ...]]:
-    """Return the registers that count a flow, dials before intervals, of one unit a meter.
+def _read(rows: Iterable[StayRow], direction: str) -> list[Stay]:
+    """Return stays, each with the registers that count: dials before intervals, of one unit a meter.
 
     Of each kind the total where a meter has one, otherwise all that make it up.
     """
-    rows = Register.objects.filter(meter_id__in=meter_ids, direction=direction).order_by("kind", "code")
-    found: dict[UUID, list[CountedRegister]] = defaultdict(list)
-    types: dict[UUID, str] = {}
-    for meter_id, type_, *row in rows.values_list("meter_id", "meter__type", *_REGISTER):
-        types[meter_id] = type_
-        found[meter_id].append(_register(*row))
-    return {
-        meter_id: tuple(_counted(registers, _UNITS.get(types[meter_id], ()), _TOTALS[Direction(direction)]))
-        for meter_id, registers in found.items()
-    }
+    stays = []
+    for _, of_stay in groupby(rows, key=attrgetter("installation_id")):
+        own = list(of_stay)
+        row, registers = own[0], [_counting(each, each.register_id) for each in own if each.register_id]
+        calorific = row.calorific_value_mj_m3
+        stays.append(
+            Stay(
+                row.service_point_id,
+                row.meter_id,
+                row.serial,
+                Period(row.start or ALWAYS.start, row.end or ALWAYS.end),
+                tuple(_counted(registers, _UNITS.get(row.type, ()), _TOTALS[Direction(direction)])),
+                calorific and kwh_of_gas(_ONE, calorific_mj_m3=calorific, correction=row.volume_correction),
+            )
+        )
+    return stays
+
+
+def _counting(row: StayRow, register_id: int) -> CountedRegister:
+    return _register(register_id, row.code, row.digits, row.multiplier, row.kind, row.unit)
 
 
 def _register(register_id: int, code: str, digits: int, multiplier: Decimal, kind: str, unit: str) -> CountedRegister:

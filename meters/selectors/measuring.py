@@ -1,4 +1,4 @@
-"""From the stays of meters to their curves: the reads that a question needs. Three queries."""
+"""From the stays of meters to their curves: the reads that a question needs. Two queries."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q
-
 from energy_portal.shared.clock import HALF_HOUR, Period
-from meters import store
+from meters import store, store_reads
 from meters.consumption import LONGEST_LINEAR_GAP, Chain, Counted, Curve, Hanging, Read, Role
 from meters.intervals import Backed, IntervalCurve
-from meters.models import ChainEvent, Quality, ReadingException, RegisterState
+from meters.models import ChainEvent, Quality
 from meters.selectors.flows import ALWAYS, CountedRegister, Stay
 from meters.selectors.readings import readings_for
+from meters.store_reads import MarkRow
 
-_ROLES: dict[str, Role] = {ChainEvent.Kind.INSTALLED: "installed", ChainEvent.Kind.REMOVED: "removed"}
+_ROLES: dict[str | None, Role] = {ChainEvent.Kind.INSTALLED: "installed", ChainEvent.Kind.REMOVED: "removed"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Question:
 
 
 def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -> list[Chain]:
-    """Return the curves that answer questions, one chain each. Three queries.
+    """Return the curves that answer questions, one chain each. Two queries.
 
     Only the reads around the instants are fetched, and the first and the last of each stretch, unless a dial turned
     over in between or estimates stand: then all are, so that no turn and no estimate is missed.
@@ -45,7 +44,7 @@ def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -
     register_ids = {register.register_id for ask in questions for stay in ask.stays for register in stay.registers}
     if not register_ids:
         return [_chain(ask, {}, {}) for ask in questions]
-    in_full = register_ids if as_of is not None else _needed_in_full(register_ids, questions)
+    events, in_full = _marks_of(register_ids, questions, as_of)
     windows: list[store.Window] = []
     edges: list[store.Window] = []
     for ask in questions:
@@ -58,7 +57,6 @@ def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -
                 windows += _windows(ask, stay.period, register.register_id, fully=fully)
                 edges += _edges(ask, stay.period, register.register_id)
     reads = readings_for(windows, edges, as_of=as_of)
-    events = _events_of(register_ids, as_of)
     return [_chain(ask, reads, events) for ask in questions]
 
 
@@ -91,38 +89,35 @@ def _edges(ask: Question, stay: Period, register_id: int) -> list[store.Window]:
     return [store.Window(register_id, start, end) for start, end in cut if start < end]
 
 
-def _needed_in_full(register_ids: set[int], questions: Sequence[Question]) -> set[int]:
-    """Return the registers whose dial turned over near what is asked, or that hold estimates before its end."""
+def _marks_of(
+    register_ids: set[int], questions: Sequence[Question], as_of: datetime | None
+) -> tuple[dict[int, list[MarkRow]], set[int]]:
+    """Return the events of registers' chains, in the order of time, and which registers' reads are needed in full.
+
+    These are the dials that turned over near what is asked or hold estimates before its end, and all once it is asked
+    as of an instant: nobody noted what was estimated then.
+    """
     low = min(ask.instants[0] for ask in questions) - LONGEST_LINEAR_GAP
     high = max(ask.instants[-1] for ask in questions) + LONGEST_LINEAR_GAP
-    turned = ReadingException.objects.filter(
-        code=ReadingException.ROLLOVER, register_id__in=register_ids, time__range=(low, high)
-    )
-    estimated = RegisterState.objects.filter(register_id__in=register_ids, estimated_from__lte=high)
-    found = turned.order_by().values_list("register_id", flat=True)
-    return set(found.union(estimated.values_list("register_id", flat=True)))
-
-
-def _events_of(register_ids: set[int], as_of: datetime | None) -> dict[int, list[ChainEvent]]:
-    """Return the chain events that say something of registers' values or multipliers, in the order of time.
-
-    Of those recorded after ``as_of`` only a multiplier that held from the start is kept: the oldest was known always.
-    """
-    events: dict[int, list[ChainEvent]] = defaultdict(list)
-    wanted = Q(value__isnull=False) | Q(multiplier__isnull=False)
-    for event in ChainEvent.objects.filter(wanted, register_id__in=register_ids).order_by("at", "recorded_at"):
-        events[event.register_id].append(event)
+    events: dict[int, list[MarkRow]] = defaultdict(list)
+    in_full: set[int] = set()
+    for mark in store_reads.marks_of(register_ids, low, high):
+        if mark.kind is None:
+            in_full.add(mark.register_id)
+        else:
+            events[mark.register_id].append(mark)
     if as_of is None:
-        return events
-    return {register_id: _known_then(known, as_of) for register_id, known in events.items()}
+        return events, in_full
+    return {register_id: _known_then(known, as_of) for register_id, known in events.items()}, register_ids
 
 
-def _known_then(events: Sequence[ChainEvent], as_of: datetime) -> list[ChainEvent]:
+def _known_then(events: Sequence[MarkRow], as_of: datetime) -> list[MarkRow]:
+    """Leave out what was recorded later, but for a multiplier that held from the start: it was known always."""
     oldest = next((event for event in events if event.multiplier is not None), None)
     return [event for event in events if event.recorded_at <= as_of or (event is oldest and event.value is None)]
 
 
-def _chain(ask: Question, reads: Mapping[int, Sequence[Read]], events: Mapping[int, Sequence[ChainEvent]]) -> Chain:
+def _chain(ask: Question, reads: Mapping[int, Sequence[Read]], events: Mapping[int, Sequence[MarkRow]]) -> Chain:
     return Chain(
         [
             Hanging(
@@ -136,7 +131,7 @@ def _chain(ask: Question, reads: Mapping[int, Sequence[Read]], events: Mapping[i
 
 
 def _counts(
-    stay: Stay, reads: Mapping[int, Sequence[Read]], events: Mapping[int, Sequence[ChainEvent]]
+    stay: Stay, reads: Mapping[int, Sequence[Read]], events: Mapping[int, Sequence[MarkRow]]
 ) -> tuple[Counted, ...]:
     """Return what counts during a stay: dials, or else half-hours; where a meter has both, the dials before them."""
     dials: list[Counted] = []
@@ -151,7 +146,7 @@ def _counts(
 
 
 def _interval_curve(
-    stay: Stay, register: CountedRegister, reads: Sequence[Read], events: Sequence[ChainEvent]
+    stay: Stay, register: CountedRegister, reads: Sequence[Read], events: Sequence[MarkRow]
 ) -> IntervalCurve:
     """Draw an interval register's curve during a stay; a half-hour that ends after it is of another place."""
     return IntervalCurve(
@@ -162,7 +157,7 @@ def _interval_curve(
     )
 
 
-def _curve(stay: Stay, register: CountedRegister, reads: Sequence[Read], events: Sequence[ChainEvent]) -> Curve:
+def _curve(stay: Stay, register: CountedRegister, reads: Sequence[Read], events: Sequence[MarkRow]) -> Curve:
     """Draw a register's curve during a stay; of one instant a chain event's value goes before telemetry."""
     start, end = stay.period.start, stay.period.end
     known = [read for read in reads if start <= read.time <= end]
@@ -182,6 +177,6 @@ def _curve(stay: Stay, register: CountedRegister, reads: Sequence[Read], events:
     )
 
 
-def _multipliers(register: CountedRegister, events: Sequence[ChainEvent]) -> list[tuple[datetime, Decimal]]:
+def _multipliers(register: CountedRegister, events: Sequence[MarkRow]) -> list[tuple[datetime, Decimal]]:
     changes = [(event.at, event.multiplier) for event in events if event.multiplier is not None]
     return [(at, factor * register.scale) for at, factor in changes or [(ALWAYS.start, register.multiplier)]]

@@ -60,7 +60,7 @@ class Wanted:
 def meters_portfolio(
     *, meters: Sequence[Meter], wanted: Wanted, within: Mapping[UUID, Sequence[Period]] | None = None
 ) -> Portfolio:
-    """Return what meters counted, each wherever it hung, and together. Six queries.
+    """Return what meters counted, each wherever it hung, and together. Four queries.
 
     :param meters: one at least.
     :param within: keep to these periods of each meter, by its id; all unless told.
@@ -82,7 +82,7 @@ def meters_portfolio(
 
 
 def accounts_portfolio(*, accounts: Sequence[CustomerAccount], commodity: str, wanted: Wanted) -> Portfolio:
-    """Return what accounts used of a commodity where they were supplied, each and together. Seven queries.
+    """Return what accounts used of a commodity where they were supplied, each and together. Five queries.
 
     :param accounts: one at least.
     :raises InvalidPeriod: more intervals than an answer may hold.
@@ -107,7 +107,7 @@ def accounts_portfolio(*, accounts: Sequence[CustomerAccount], commodity: str, w
 
 
 def class_consumption(*, commodity: str, service_class: str | None, wanted: Wanted) -> Consumption:
-    """Return what all places of a commodity, and of a class unless all, used together. Six queries.
+    """Return what all places of a commodity, and of a class unless all, used together. Four queries.
 
     It ends with the last local day that has ended, so that days tell nearly all of it.
 

@@ -64,7 +64,7 @@ def metered_quantities(
     as_of: datetime | None = None,
     direction: str = Direction.IMPORT,
 ) -> dict[UUID, list[MeteredQuantity]]:
-    """Return the metered quantities of many accounts, in six queries; accounts without any are left out.
+    """Return the metered quantities of many accounts, in four queries; accounts without any are left out.
 
     A stretch that has not ended at ``now`` is not known. Of each account they are in the order of service point and
     time.

@@ -141,7 +141,7 @@ def _cleared(spans: dict[int, list[Period]], tasks: Iterable[_Task]) -> list[Win
 
 
 def _rows(tasks: Sequence[_Task]) -> Iterator[DayRow]:
-    """Yield the days of which anything is known. Three queries."""
+    """Yield the days of which anything is known. Two queries."""
     for task, chain in zip(tasks, chains_of([task.question for task in tasks]), strict=True):
         for day in task.days:
             row = _row(task.stay.register_id, chain, day)

@@ -97,7 +97,9 @@ class TestRollUpPending:
 
         roll_up()
 
-        assert set(ReadingWork.objects.values_list("purpose", flat=True)) == {"validation"}
+        left = set(ReadingWork.objects.values_list("purpose", flat=True))
+        assert "validation" in left
+        assert "rollup" not in left
 
     def test_keeps_what_is_known_of_a_day_that_is_not_whole(self):
         register = supplied_register()
@@ -212,7 +214,8 @@ class TestRollUpPending:
         register = supplied_register()
         offer(register, (at(0), 10), (at(1), 18))
 
-        assert tasks.sum_days() >= 1
+        tasks.settle()
+
         assert days_of(register) == [(at(0), at(1), 8)]
 
 

@@ -184,7 +184,7 @@ class TestAccountConsumption:
             counts.append(len(queries))
             assert {answer.energy_kwh for answer in answers.values()} == {3}
 
-        assert counts == [6, 6]
+        assert counts == [4, 4]
 
 
 @pytest.mark.django_db
@@ -252,7 +252,7 @@ class TestMeteredQuantities:
                 assert len(metered_quantities(requests=requests, now=NOW)) == len(requests)
             counts.append(len(queries))
 
-        assert counts == [6, 6]
+        assert counts == [4, 4]
 
     def test_of_nobody_are_none(self):
         assert metered_quantities(requests=[], now=NOW) == {}
