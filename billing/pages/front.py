@@ -12,6 +12,7 @@ DOCUMENTATION = "/docs"
 ENDPOINTS = (
     ("POST", "/register_account", "Register an account with its meters and family members."),
     ("POST", "/receive_meter_reading", "Hand in one reading, or a list."),
+    ("POST", "/archive_and_prepare", "Move closed months of readings into the archive."),
     ("GET", "/get_consumption", "Energy of a meter or an account in a period."),
     ("GET", "/get_last_month_bill", "Last month's energy and, once billed, its amount."),
     ("GET", "/health", "Whether the portal and what it leans on are well."),
