@@ -1,6 +1,6 @@
 """What lies in the archive instead of the database."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -55,6 +55,16 @@ def archived_months() -> ArchivedMonths:
 def held_months() -> ArchivedMonths:
     """Return the archived months, which no longer change until the caller's transaction ends. Two short queries."""
     return ArchivedMonths(months_held())
+
+
+def require_unarchived(times: Iterable[datetime]) -> None:
+    """Make sure that instants lie in the database, where they stay until the caller's transaction ends.
+
+    :raises InArchive: with the first month that does not.
+    """
+    archived = held_months()
+    if late := sorted(time for time in times if time in archived):
+        raise InArchive(f"{late[0]:%Y-%m} lies in the archive: restore it first.")
 
 
 def archived_values(

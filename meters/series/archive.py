@@ -3,6 +3,7 @@
 Files are sorted by owner and time, so a window costs the row groups that hold it: a few milliseconds a file.
 """
 
+import logging
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +13,8 @@ from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +23,11 @@ from meters.series.archive_files import open_engine
 from meters.series.columns import TimeKind
 from meters.series.errors import ArchiveDamaged, ArchiveMoved
 from meters.series.spec import SeriesSpec
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+logger = logging.getLogger(__name__)
 
 _MEMORY = "256MB"
 _THREADS = 2
@@ -251,16 +256,19 @@ def _owners_of(path: Path, owner: str) -> NDArray[np.int64]:
 
 @contextmanager
 def _reading(paths: Sequence[Path]) -> Iterator[None]:
+    import duckdb
+
     try:
         yield
     except duckdb.Error as error:
         if gone := [path.name for path in paths if not path.exists()]:
             raise ArchiveMoved(f"{', '.join(gone)} is not in the archive.") from error
-        raise ArchiveDamaged(f"The archive cannot be read: {error}") from error
+        logger.exception("The archive cannot be read")
+        raise ArchiveDamaged(f"{', '.join(path.name for path in paths)} cannot be read.") from error
 
 
 @lru_cache(maxsize=4)
-def _engine(process: int) -> duckdb.DuckDBPyConnection:
+def _engine(process: int) -> "DuckDBPyConnection":
     """Open the engine of a process: one that was inherited by a fork has lost its threads."""
     return open_engine(memory=_MEMORY, threads=_THREADS)
 

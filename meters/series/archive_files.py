@@ -11,9 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
@@ -22,6 +21,9 @@ from meters.series.archive_columns import DUCKDB, POSTGRESQL, Figures, duckdb_ty
 from meters.series.columns import TextKind
 from meters.series.errors import ArchiveDamaged
 from meters.series.spec import SeriesSpec
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 UNFINISHED = ".part"
 _MEMORY = "384MB"
@@ -163,11 +165,13 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def engine() -> Iterator[duckdb.DuckDBPyConnection]:
+def engine() -> Iterator["DuckDBPyConnection"]:
     """Have an engine of its own within a block, in UTC, with little memory, that loads nothing from elsewhere.
 
     :raises ArchiveDamaged: it cannot read or write what it was told to.
     """
+    import duckdb
+
     with open_engine(memory=_MEMORY, threads=_THREADS) as connection:
         try:
             yield connection
@@ -175,8 +179,10 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
             raise ArchiveDamaged(str(error)) from error
 
 
-def open_engine(*, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
+def open_engine(*, memory: str, threads: int) -> "DuckDBPyConnection":
     """Open an engine in memory."""
+    import duckdb
+
     return duckdb.connect(
         config={
             "memory_limit": memory,

@@ -13,13 +13,13 @@ from energy_portal.shared.clock import HALF_HOUR, Period, YearMonth, is_half_hou
 from energy_portal.shared.errors import Invalid
 from meters import store
 from meters.models import Correction, Quality, Register, RegisterReading, SupersededReading
-from meters.selectors.archive import archived_months
+from meters.selectors.archive import require_unarchived
 from meters.selectors.consumption import meter_consumption, meter_zone
 from meters.selectors.rules import rule_book
 from meters.services.entering import Change, replace_readings
 from meters.services.exceptions import reason_of
 from meters.services.openings import rollover
-from meters.services.screening import Rules, earliest_accepted, latest_accepted, targets_of
+from meters.services.screening import Rules, latest_accepted, targets_of
 from meters.services.standing import standing_around
 from meters.validation import History, Known, parse_value, plain
 
@@ -71,9 +71,6 @@ def correct_reading(
     why = reason_of(reason)
     if not is_half_hour_mark(time) or time > latest_accepted(now):
         raise CannotStand("A correction is of a half-hour that has ended: it names :00 or :30.")
-    stood = RegisterReading.objects.filter(register=register, time=time).first()
-    if stood is None and time < earliest_accepted(now):
-        raise CannotStand(f"Readings are taken back to {earliest_accepted(now).isoformat()}.")
     around = _lock(register, [time])
     if value is not None:
         value = _judged(register, Known(time, parse_value(value)), around, now)
@@ -107,11 +104,9 @@ def withdraw_readings(
 def _lock(register: Register, times: Sequence[datetime]) -> list[Known]:
     """Lock a register, and return what is true of it around some instants.
 
-    :raises CannotStand: one of them lies in the archive.
+    :raises InArchive: a month lies in the archive: it must be restored first.
     """
-    archived = archived_months()
-    if any(time in archived for time in times):
-        raise CannotStand("That month is in the archive: restore it first.")
+    require_unarchived(times)
     store.add_states([register.pk])
     states = store.lock_states([register.pk])
     return standing_around({register.pk: list(times)}, states)[register.pk].true

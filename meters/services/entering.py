@@ -14,7 +14,7 @@ from energy_portal.shared.clock import HALF_HOUR
 from meters import store
 from meters.consumption import ESTIMATES, QUALITY_LINEAR
 from meters.models import Correction, ReadingException, Register, SupersededReading
-from meters.selectors.archive import InArchive, held_months
+from meters.selectors.archive import held_months, require_unarchived
 from meters.selectors.rules import rule_book
 from meters.series.partitions import ensure_partitions
 from meters.services.judging import Estimates, Judge, Outcome, Standing, Stretch
@@ -80,9 +80,7 @@ def replace_readings(
     :raises InArchive: a month lies in the archive: it must be restored first.
     """
     asked = {(change.register_id, change.time): change for change in changes}
-    archived = held_months()
-    if late := sorted(change.time for change in changes if change.time in archived):
-        raise InArchive(f"{late[0]:%Y-%m} lies in the archive: restore it first.")
+    require_unarchived(change.time for change in changes)
     states, targets, standing = _known(asked, Rules(rule_book()), now)
     found = Changes()
     turns: list[ReadingException] = []

@@ -22,10 +22,10 @@ from meters.models import (
     Quality,
     ReadingException,
     Register,
-    RegisterReading,
     RuleCode,
     SupersededReading,
 )
+from meters.selectors.readings import readings_for
 from meters.services.chain import exchange_meter
 from meters.services.corrections import NothingToCorrect, correct_reading, withdraw_readings
 from meters.services.entering import Change, replace_readings
@@ -34,6 +34,8 @@ from meters.services.exceptions import close_all, is_waiting, lock_open, reason_
 from meters.services.found_meters import could_be_serial
 from meters.services.history import save_as
 from meters.services.readings import OfferedReading, receive_readings
+from meters.services.screening import latest_accepted
+from meters.store import Window
 
 # What a person may let pass who looked at a value; what makes no sense of it at all stays refused.
 OVERRIDABLE = frozenset(code.value for code in (RuleCode.OVER_CAPACITY, RuleCode.HIGH, RuleCode.LOW, RuleCode.SPIKE))
@@ -265,7 +267,8 @@ def _clear_after(register: Register, at: datetime, actor: Actor, now: datetime) 
 
     :raises NotARemedy: it sent readings after that.
     """
-    after = list(RegisterReading.objects.filter(register=register, time__gt=at).values_list("time", "quality"))
+    reads = readings_for([Window(register.pk, at, max(at, latest_accepted(now)))], ())
+    after = [(read.time, read.quality) for read in reads.get(register.pk, ()) if read.time > at]
     if any(quality not in ESTIMATES for _, quality in after):
         raise NotARemedy(f"Readings of the meter {register.meter} stand after {at.isoformat()}.")
     replace_readings(

@@ -11,6 +11,7 @@ from meters.selectors.archive import ARCHIVED, InArchive
 from meters.selectors.reading_lists import ReadingList
 from meters.series.partitions import list_partitions
 from meters.services.archive_runs import archive_and_prepare, plan_archive, restore_months
+from meters.services.corrections import correct_reading, withdraw_readings
 from meters.services.entering import Change, Estimate, enter_estimates, replace_readings
 from meters.services.readings import OfferedReading, receive_readings
 from meters.store import REGISTER_READINGS
@@ -199,3 +200,9 @@ class TestChanges:
 
         assert enter_estimates(estimates=estimates, actor=PORTAL, now=NOW) == 1
         assert START + HALF_HOUR not in shown(register)
+
+    def test_by_corrections_and_withdrawals_are_refused(self, register):
+        with pytest.raises(InArchive):
+            correct_reading(register=register, time=START, value=Decimal(1), reason="misread", actor=PORTAL, now=NOW)
+        with pytest.raises(InArchive):
+            withdraw_readings(register=register, times=[START], reason="misread", actor=PORTAL, now=NOW)
