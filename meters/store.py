@@ -14,25 +14,6 @@ from meters.series.spec import SeriesSpec
 
 REGISTER_READINGS = SeriesSpec.of(RegisterReading, owner="register")
 
-_REGISTERS = """
-    SELECT meter.serial, meter.status, register.id, register.code, register.kind, register.digits,
-           register.multiplier, premises.zone, point.greatest_rate_per_hour, upper(installation.valid),
-           state.register_id IS NULL, register.unit, coalesce(point.commodity, meter.type), point.service_class
-    FROM meters_meter AS meter
-    LEFT JOIN meters_register AS register ON register.meter_id = meter.id
-    LEFT JOIN meters_registerstate AS state ON state.register_id = register.id
-    LEFT JOIN meters_installation AS hanging ON hanging.meter_id = meter.id AND upper_inf(hanging.valid)
-    LEFT JOIN LATERAL (
-        SELECT id FROM meters_installation AS past
-        WHERE past.meter_id = meter.id AND hanging.id IS NULL
-        ORDER BY past.valid DESC
-        LIMIT 1
-    ) AS past ON true
-    LEFT JOIN meters_installation AS installation ON installation.id = coalesce(hanging.id, past.id)
-    LEFT JOIN meters_servicepoint AS point ON point.id = installation.service_point_id
-    LEFT JOIN accounts_premises AS premises ON premises.id = point.premises_id
-    WHERE meter.serial = ANY(%s::text[])
-"""
 _ADD_STATES = """
     INSERT INTO meters_registerstate (register_id)
     SELECT register_id FROM unnest(%s::int4[]) AS register_id ORDER BY register_id
@@ -160,41 +141,12 @@ class Window:
     high: datetime
 
 
-class RegisterRow(NamedTuple):
-    """A meter with one of its registers, and the place where it hangs or hung last; None where there is none."""
-
-    serial: str
-    status: str
-    register_id: int | None
-    code: str | None
-    kind: str | None
-    digits: int | None
-    multiplier: Decimal | None
-    zone: str | None
-    greatest_rate_per_hour: Decimal | None
-    removed_at: datetime | None
-    lacks_state: bool
-    unit: str | None
-    commodity: str
-    service_class: str | None
-
-
 class State(NamedTuple):
     """A register's newest true reading, and the instant of its earliest estimate; None where there is none."""
 
     last_time: datetime | None
     last_value: Decimal | None
     estimated_from: datetime | None
-
-
-def find_registers(serials: Iterable[str]) -> list[RegisterRow]:
-    """Return the registers of meters, a meter without one included, by serial.
-
-    Served by meter.serial's unique index and the foreign keys' indexes: some index descents a meter.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_REGISTERS, [_texts(serials)])
-        return [RegisterRow._make(row) for row in cursor.fetchall()]
 
 
 def add_states(register_ids: Iterable[int]) -> None:
@@ -318,12 +270,6 @@ def _by_day(statement: str, days: Sequence[tuple[datetime, datetime]], more: dic
 def _array(values: Iterable[object]) -> str:
     """Write numbers and instants as the text of an array, several times as fast as a list is adapted."""
     return "{" + ",".join(map(str, values)) + "}"
-
-
-def _texts(values: Iterable[str]) -> str:
-    """Write texts as the text of an array, quoted, in their order."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in sorted(values))
-    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 def _asked(windows: Sequence[Window]) -> dict[str, Any]:

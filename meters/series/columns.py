@@ -23,7 +23,6 @@ _NULL = struct.pack(">i", -1)
 _DIGITS_A_WORD = 4
 _INT64_DIGITS = 18
 
-Values = Collection[Any] | NDArray[Any]
 Bytes = NDArray[np.uint8]
 
 
@@ -47,6 +46,15 @@ class Vector:
         return ~self.missing & (standing.missing | np.asarray(self.data != standing.data, dtype=np.bool_))
 
 
+Values = Collection[Any] | NDArray[Any] | Vector
+"""What a column is read from; a Vector is read already."""
+
+
+def held(data: NDArray[Any]) -> Vector:
+    """Return values as the table holds them (see :class:`Vector`), none missing, for a column to take as they are."""
+    return Vector(data, np.zeros(data.shape, dtype=np.bool_))
+
+
 class Kind(ABC):
     """A type of column: how it is read, sent and given back."""
 
@@ -54,7 +62,7 @@ class Kind(ABC):
     oid: int
 
     @abstractmethod
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read values, None where missing.
 
         :raises ValueError: a value does not fit.
@@ -67,6 +75,10 @@ class Kind(ABC):
     @abstractmethod
     def fields(self, vector: Vector) -> list[bytes]:
         """Return each value in binary, with the length that precedes it."""
+
+    def cells(self, vector: Vector) -> Bytes | None:
+        """Return each value in binary with its length, shape (n, width); None where widths differ."""
+        return None
 
     def array(self, vector: Vector) -> bytes:
         """Return all values as one binary array."""
@@ -84,7 +96,8 @@ class _FixedWidth(Kind):
 
     def fields(self, vector: Vector) -> list[bytes]:
         """Return each value in binary, with the length that precedes it."""
-        cells, width = self._cells(vector.data)
+        body = self._cells(vector.data)
+        cells, width = body.tobytes(), body.shape[1]
         fields = [cells[at : at + width] for at in range(0, len(cells), width)]
         for position in np.flatnonzero(vector.missing).tolist():
             fields[position] = _NULL
@@ -94,15 +107,19 @@ class _FixedWidth(Kind):
         """Return all values as one binary array, without a step per value when none is missing."""
         if vector.missing.any():
             return super().array(vector)
-        return struct.pack(">iiIii", 1, 0, self.oid, vector.data.size, 1) + self._cells(vector.data)[0]
+        return struct.pack(">iiIii", 1, 0, self.oid, vector.data.size, 1) + self._cells(vector.data).tobytes()
 
-    def _cells(self, data: NDArray[Any]) -> tuple[bytes, int]:
+    def cells(self, vector: Vector) -> Bytes | None:
+        """Return each value in binary with its length, shape (n, width); None where one is missing."""
+        return None if vector.missing.any() else self._cells(vector.data)
+
+    def _cells(self, data: NDArray[Any]) -> Bytes:
         body = self._body(data)
         size, width = body.shape
         cells = np.empty((size, 4 + width), dtype=np.uint8)
         cells[:, :4] = np.frombuffer(struct.pack(">i", width), dtype=np.uint8)
         cells[:, 4:] = body
-        return cells.tobytes(), 4 + width
+        return cells
 
 
 class IntegerKind(_FixedWidth):
@@ -113,7 +130,7 @@ class IntegerKind(_FixedWidth):
         self._width = width
         self._limit = 2 ** (8 * width - 1)
 
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read whole numbers."""
         data = np.asarray(values)
         missing = np.zeros(data.shape, dtype=np.bool_)
@@ -141,7 +158,7 @@ class FloatKind(_FixedWidth):
         self.type_name, self.oid = {4: ("float4", 700), 8: ("float8", 701)}[width]
         self._width = width
 
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read numbers, rounded to the column's width."""
         try:
             data = np.asarray(values, dtype=np.float64)
@@ -167,7 +184,7 @@ class BooleanKind(_FixedWidth):
 
     type_name, oid = "bool", 16
 
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read booleans."""
         missing = np.array([value is None for value in values], dtype=np.bool_)
         data = np.asarray([False if value is None else value for value in values])
@@ -202,7 +219,7 @@ class NumericKind(_FixedWidth):
         self._place = Decimal(1).scaleb(-scale)
         self._context = Context(prec=precision, rounding=ROUND_HALF_UP)
 
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read decimals and whole numbers, rounded half away from zero as PostgreSQL does."""
         quantize, place, scale = self._context.quantize, self._place, self.scale
         values = values.tolist() if isinstance(values, np.ndarray) else values
@@ -237,7 +254,7 @@ class TimeKind(_FixedWidth):
 
     type_name, oid = "timestamptz", 1184
 
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read aware datetimes, or a datetime64 array in UTC."""
         if isinstance(values, np.ndarray) and values.dtype.kind == "M":
             missing = np.isnat(values)
@@ -267,7 +284,7 @@ class TextKind(Kind):
 
     type_name, oid = "text", 25
 
-    def read(self, values: Values) -> Vector:
+    def read(self, values: Collection[Any] | NDArray[Any]) -> Vector:
         """Read strings that PostgreSQL can hold."""
         missing = np.array([value is None for value in values], dtype=np.bool_)
         data = np.empty(len(values), dtype=object)

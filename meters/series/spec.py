@@ -49,7 +49,7 @@ class Column:
         :raises BadValue: a value does not fit, or is missing where the column allows none.
         """
         try:
-            vector = self.kind.read(values)
+            vector = values if isinstance(values, Vector) else self.kind.read(values)
         except ValueError as error:
             raise BadValue(self.name, str(error)) from error
         if not self.nullable and vector.missing.any():

@@ -19,16 +19,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 from numpy.typing import NDArray
 from psycopg import sql
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
 from meters.series.batch import Batch, Columns
 from meters.series.columns import Vector
 from meters.series.errors import MissingPartition, RowsVanished
 from meters.series.partitions import forget_partitions
 from meters.series.spec import Column, SeriesSpec
-
-Cursor = psycopg.Cursor[tuple[Any, ...]]
+from meters.series.wire import Cursor, binary_cursor, packed
 
 _COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
@@ -119,16 +116,26 @@ def copy_in(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper | N
         copy.write(_COPY_START)
         for start in range(0, batch.size, _COPY_ROWS):
             part = np.arange(start, min(start + _COPY_ROWS, batch.size))
-            fields = [column.kind.fields(batch.vectors[column.name].take(part)) for column in batch.columns]
-            copy.write(b"".join(chain.from_iterable(zip(repeat(start_of_row, part.size), *fields, strict=True))))
+            vectors = [batch.vectors[column.name].take(part) for column in batch.columns]
+            copy.write(_rows(batch.columns, vectors, start_of_row))
         copy.write(_COPY_END)
     return batch.size
+
+
+def _rows(columns: tuple[Column, ...], vectors: list[Vector], start_of_row: bytes) -> bytes:
+    """Return rows as COPY takes them, without a step a row where all columns are of fixed width and none is missing."""
+    cells = [column.kind.cells(vector) for column, vector in zip(columns, vectors, strict=True)]
+    if all(cell is not None for cell in cells):
+        starts = np.broadcast_to(np.frombuffer(start_of_row, dtype=np.uint8), (vectors[0].data.size, len(start_of_row)))
+        return np.hstack([starts, *(cell for cell in cells if cell is not None)]).tobytes()
+    fields = [column.kind.fields(vector) for column, vector in zip(columns, vectors, strict=True)]
+    return b"".join(chain.from_iterable(zip(repeat(start_of_row, vectors[0].data.size), *fields, strict=True)))
 
 
 def _insert(cursor: Cursor, batch: Batch, standing: dict[str, Vector]) -> NDArray[np.bool_]:
     """Add what is new, note what then stands in keys that joined, and tell which keys came back."""
     spec = batch.spec
-    arrays = [_Packed(column.kind.array(batch.proposed(column.name))) for column in batch.columns]
+    arrays = [packed(column.kind, batch.proposed(column.name)) for column in batch.columns]
     cursor.execute(_insert_statement(spec, batch.columns), arrays, binary=True)
     if cursor.rowcount == batch.groups and not spec.joins:
         return np.ones(batch.groups, dtype=np.bool_)
@@ -151,7 +158,7 @@ def _read(cursor: Cursor, batch: Batch, groups: NDArray[np.intp], standing: dict
     owners = batch.proposed(spec.owner.name).take(groups)
     times = batch.proposed(spec.time.name).take(groups)
     bounds = [spec.time.kind.restore(extreme) for extreme in (times.data.min(), times.data.max())]
-    arrays = [_Packed(spec.owner.kind.array(owners)), _Packed(spec.time.kind.array(times))]
+    arrays = [packed(spec.owner.kind, owners), packed(spec.time.kind, times)]
     cursor.execute(_read_statement(spec), [*arrays, *bounds], binary=True)
     rows = cursor.fetchall()
     if len(rows) < groups.size:
@@ -241,10 +248,7 @@ def _require_transaction(connection: BaseDatabaseWrapper) -> None:
 
 @contextmanager
 def _cursor(spec: SeriesSpec, connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
-    """Open a cursor that binds on the server: Django's own would send arrays as text."""
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.adapters.register_dumper(_Packed, _PackedDumper)
+    with binary_cursor(connection) as cursor:
         try:
             yield cursor
         except psycopg.errors.CheckViolation as error:
@@ -252,17 +256,3 @@ def _cursor(spec: SeriesSpec, connection: BaseDatabaseWrapper) -> Iterator[Curso
                 raise
             forget_partitions(spec)
             raise MissingPartition(str(error).split("\n")[0]) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """An array in PostgreSQL's binary format; its type is the statement's."""
-
-    data: bytes
-
-
-class _PackedDumper(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: _Packed) -> bytes:
-        return obj.data

@@ -20,7 +20,8 @@ from meters.series.partitions import ensure_partitions
 from meters.services.judging import Estimates, Judge, Outcome, Standing, Stretch
 from meters.services.openings import exceptions_of, rollover
 from meters.services.recording import Changes, Entry, record
-from meters.services.screening import Candidate, Rules, Target, earliest_accepted, latest_accepted, targets_of
+from meters.services.registry import Rules, Target, targets_of
+from meters.services.screening import Candidate, earliest_accepted, latest_accepted
 from meters.services.standing import standing_around
 from meters.validation import History, Rank
 

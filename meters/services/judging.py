@@ -11,7 +11,8 @@ from typing import NamedTuple
 from energy_portal.shared.clock import HALF_HOUR
 from meters.consumption import ESTIMATES
 from meters.models import Register, RuleCode, Severity, SupersededReading
-from meters.services.screening import Candidate, Catch, Rules, Target
+from meters.services.registry import Catch, Rules, Target
+from meters.services.screening import Candidate
 from meters.validation import History, Known, Rank, Regression, plain
 
 _STOPS = frozenset({Severity.REJECT, Severity.QUARANTINE})

@@ -6,7 +6,8 @@ from meters.consumption import ESTIMATES
 from meters.models import Severity
 from meters.selectors.archive import ARCHIVED, ArchivedMonths, archived_months, archived_values
 from meters.services.judging import Outcome, Verdict
-from meters.services.screening import Candidate, Catch
+from meters.services.registry import Catch
+from meters.services.screening import Candidate
 from meters.store_archive import with_files
 from meters.validation import plain
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from accounts.models import DataSource
 from meters.models import ReadingException, RuleCode, Severity
 from meters.services.judging import Outcome, Verdict
-from meters.services.screening import Catch
+from meters.services.registry import Catch
 
 _KEPT = frozenset({RuleCode.REGRESSION.value, RuleCode.ROLLOVER.value})
 _TURNED = "The dial turned over."

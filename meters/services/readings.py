@@ -7,39 +7,45 @@ neighbours, whichever processes send what, in whichever order and however often.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
 
+import numpy as np
 from django.conf import settings
 from django.db import transaction
 
 from accounts.actors import Actor
 from energy_portal.shared.errors import Invalid
-from meters import store
+from meters import store, store_door
 from meters.consumption import ESTIMATES
 from meters.models import ReadingException
 from meters.rules import AT_THE_DOOR_WHEN_BLOCKING
+from meters.selectors.archive import archived_months
+from meters.series.columns import EPOCH
 from meters.series.errors import MissingPartition, RowsVanished
 from meters.series.partitions import ensure_partitions
 from meters.services.flagging import blocking_findings
 from meters.services.judging import Judge, Outcome, Verdict
 from meters.services.late_values import part_late
+from meters.services.offers import Offer, OfferedReading, Rejection
 from meters.services.openings import exceptions_of
 from meters.services.recording import Changes, Entry, record
-from meters.services.screening import (
-    Candidate,
-    Catch,
-    OfferedReading,
-    Rejection,
-    Screened,
-    earliest_accepted,
-    screen,
-)
+from meters.services.registry import Catch, Rules
+from meters.services.screening import Candidate, Screened, earliest_accepted, screen
+from meters.services.sifting import Columns
 from meters.services.standing import standing_around
 from meters.validation import plain
 
-__all__ = ["BatchTooLarge", "OfferedReading", "ReadingReport", "Rejection", "receive_readings"]
+__all__ = [
+    "BatchTooLarge",
+    "Offer",
+    "OfferedReading",
+    "ReadingReport",
+    "Rejection",
+    "receive_columns",
+    "receive_readings",
+]
 
 _TRIES = 3
 _ZERO = Decimal(0)
@@ -50,6 +56,14 @@ class BatchTooLarge(Invalid):
 
     code = "batch_too_large"
     status = 413
+
+
+class _LacksStatesError(Exception):
+    """Registers that never had a reading have no state to lock yet."""
+
+    def __init__(self, register_ids: list[int]) -> None:
+        super().__init__(register_ids)
+        self.register_ids = register_ids
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,16 @@ class ReadingReport:
 def receive_readings(
     *, readings: Sequence[OfferedReading], actor: Actor, now: datetime, overrides: frozenset[str] = frozenset()
 ) -> ReadingReport:
+    """Store what is good of a batch in one transaction, and say what became of each row; see :func:`receive_columns`.
+
+    :raises BatchTooLarge: more rows than a batch may hold.
+    """
+    return receive_columns(offer=Offer.of(readings), actor=actor, now=now, overrides=overrides)
+
+
+def receive_columns(
+    *, offer: Offer, actor: Actor, now: datetime, overrides: frozenset[str] = frozenset()
+) -> ReadingReport:
     """Store what is good of a batch in one transaction, and say what became of each row.
 
     A repeat is a duplicate and changes nothing; another value for an instant that has one is a conflict: the first
@@ -80,20 +104,19 @@ def receive_readings(
     :param overrides: rules that a person decided to let pass.
     :raises BatchTooLarge: more rows than a batch may hold.
     """
-    if len(readings) > settings.READING_BATCH_LIMIT:
+    if len(offer) > settings.READING_BATCH_LIMIT:
         raise BatchTooLarge(f"A batch holds at most {settings.READING_BATCH_LIMIT} readings.")
-    screened = screen(readings, actor=actor, now=now, overrides=overrides)
-    if not screened.candidates:
+    screened = screen(offer, actor=actor, now=now, overrides=overrides)
+    if not screened.columns.size and not screened.candidates:
         return _report(screened.rejected, [])
-    if lacking := [target.register_id for target in screened.targets.values() if target.lacks_state]:
-        with transaction.atomic():
-            store.add_states(lacking)
     for remaining in reversed(range(_TRIES)):
-        entering, late = part_late(screened.candidates)
-        parted = replace(screened, candidates=entering)
+        parted, late = _kept_back(screened)
         _make_room(parted, now)
         try:
             return _write(parted, late, actor, now)
+        except _LacksStatesError as lacking:
+            with transaction.atomic():
+                store.add_states(lacking.register_ids)
         except (MissingPartition, RowsVanished):
             # The archive took a partition away between the look and the write: look again.
             if not remaining:
@@ -101,61 +124,118 @@ def receive_readings(
     raise AssertionError("unreachable")
 
 
+def _kept_back(screened: Screened) -> tuple[Screened, list[Verdict]]:
+    """Part what cannot enter because its month lies in the archive, and judge it."""
+    archived = archived_months()
+    columns, candidates = screened.columns, list(screened.candidates)
+    if archived and columns.size:
+        times, inverse = np.unique(columns.times, return_inverse=True)
+        lies = np.array([_instant(time) in archived for time in times.tolist()], dtype=np.bool_)[inverse]
+        candidates += screened.as_candidates(columns.take(lies))
+        columns = columns.take(~lies)
+    if not archived or not candidates:
+        return screened, []
+    entering, late = part_late(candidates)
+    return replace(screened, columns=columns, candidates=entering), late
+
+
+def _instant(time: int) -> datetime:
+    return EPOCH + timedelta(microseconds=time)
+
+
 def _make_room(screened: Screened, now: datetime) -> None:
-    ensure_partitions(
-        store.REGISTER_READINGS,
-        {candidate.time for candidate in screened.candidates},
-        floor=earliest_accepted(now),
-        ceiling=max(target.latest for target in screened.targets.values()),
-    )
+    times = [candidate.time for candidate in screened.candidates]
+    times += [_instant(time) for time in np.unique(screened.columns.times).tolist()]
+    if times:
+        ensure_partitions(
+            store.REGISTER_READINGS,
+            set(times),
+            floor=earliest_accepted(now),
+            ceiling=max(times),
+        )
 
 
 @transaction.atomic
 def _write(screened: Screened, late: Sequence[Verdict], actor: Actor, now: datetime) -> ReadingReport:
-    states = store.lock_states(screened.targets)
-    judges = _judge(screened, states)
+    register_ids = np.unique(
+        np.append(screened.columns.register_ids, [candidate.register_id for candidate in screened.candidates])
+    ).astype(np.int64)
+    states = store_door.lock_states(register_ids)
+    if states.register_ids.size < register_ids.size:
+        raise _LacksStatesError(np.setdiff1d(register_ids, states.register_ids).tolist())
+    usual, others = _part(screened, states)
+    candidates = [*screened.candidates, *screened.as_candidates(others)]
+    their_states = states.of({candidate.register_id for candidate in candidates})
+    judges = _judge(candidates, screened, their_states)
     verdicts = [*late, *(verdict for judge in judges.values() for verdict in judge.verdicts)]
     _open_exceptions(verdicts, actor, now)
     source_id = actor.source.pk if actor.source else None
-    changes = Changes([_entry(each.candidate, source_id) for each in verdicts if each.outcome is Outcome.STORED])
+    changes = Changes(
+        [_entry(each.candidate, source_id) for each in verdicts if each.outcome is Outcome.STORED],
+        usual=usual,
+        source_id=source_id,
+    )
     for register_id, judge in judges.items():
         changes.drop(register_id, judge.estimates)
-    record(changes, states=states, now=now)
-    return _report(screened.rejected, verdicts, estimates_replaced=len(changes.gone))
+    record(changes, states=their_states, now=now)
+    return _report(screened.rejected, verdicts, stored=usual.size, estimates_replaced=len(changes.gone))
+
+
+def _part(screened: Screened, states: store_door.States) -> tuple[Columns, Columns]:
+    """Part the rows of registers that only go on, each row newer than the one before and a dial's never less.
+
+    Nothing stands where these rows come, no estimate is touched and no rule has anything to say, so that they need no
+    look at their neighbours one by one: what :class:`Judge` would make of them is certain. Sorted by register and time.
+    """
+    rows = screened.columns.take(np.lexsort((screened.columns.times, screened.columns.register_ids)))
+    if screened.rules.book.blocks(AT_THE_DOOR_WHEN_BLOCKING):
+        return rows.take(np.zeros(0, dtype=np.int64)), rows
+    starts = rows.starts()
+    mine = np.searchsorted(states.register_ids, rows.register_ids[starts])
+    times, values = np.roll(rows.times, 1), np.roll(rows.values, 1)
+    times[starts], values[starts] = states.last_times[mine], states.last_values[mine]
+    goes_on = (rows.times > times) & ((rows.values >= values) | ~rows.dials)
+    goes_on &= ~np.isin(rows.qualities, list(ESTIMATES))
+    others = [candidate.register_id for candidate in screened.candidates]
+    whole = np.logical_and.reduceat(goes_on, starts) if starts.size else np.zeros(0, dtype=np.bool_)
+    whole &= (states.estimated_from[mine] == store_door.UNKNOWN_TIME) & ~np.isin(rows.register_ids[starts], others)
+    usual = np.repeat(whole, np.diff(np.append(starts, rows.size)))
+    return rows.take(usual), rows.take(~usual)
 
 
 def _entry(row: Candidate, source_id: int | None) -> Entry:
     return Entry(row.register_id, row.time, row.value, row.quality, source_id, row.raw_stamp)
 
 
-def _judge(screened: Screened, states: Mapping[int, store.State]) -> dict[int, Judge]:
+def _judge(candidates: Iterable[Candidate], screened: Screened, states: Mapping[int, store.State]) -> dict[int, Judge]:
     groups: dict[int, list[Candidate]] = {}
-    for row in sorted(screened.candidates, key=attrgetter("register_id", "time", "place")):
+    for row in sorted(candidates, key=attrgetter("register_id", "time", "place")):
         groups.setdefault(row.register_id, []).append(row)
+    if not groups:
+        return {}
     standing = standing_around(
         {register_id: [row.time for row in rows] for register_id, rows in groups.items()}, states
     )
-    findings = _findings(screened)
+    findings = _findings(candidates, screened.rules)
+    targets = screened.targets(groups)
     judges: dict[int, Judge] = {}
     for register_id, rows in groups.items():
-        judge = judges[register_id] = Judge(screened.targets[register_id], standing[register_id], screened.rules)
+        judge = judges[register_id] = Judge(targets[register_id], standing[register_id], screened.rules)
         judge.judge(rows, findings)
     return judges
 
 
-def _findings(screened: Screened) -> dict[int, tuple[Catch, ...]]:
-    """Return, by place, what the rules that look at profiles hold back; where managers set none to, nothing is asked.
+def _findings(candidates: Sequence[Candidate], rules: Rules) -> dict[int, tuple[Catch, ...]]:
+    """Return, by place, what the rules that look at profiles hold back.
 
     An estimate is judged by what stands, not by what is usual: it was made from that.
     """
-    rules = screened.rules
     if not rules.book.blocks(AT_THE_DOOR_WHEN_BLOCKING):
         return {}
-    candidates = [row for row in screened.candidates if row.quality not in ESTIMATES]
-    found = blocking_findings(candidates=candidates, book=rules.book)
+    true = [row for row in candidates if row.quality not in ESTIMATES]
     return {
         each.place: (Catch(each.code, each.severity, each.detail),)
-        for each in found
+        for each in blocking_findings(candidates=true, book=rules.book)
         if each.code not in rules.overrides
     }
 
@@ -168,7 +248,7 @@ def _open_exceptions(verdicts: Iterable[Verdict], actor: Actor, now: datetime) -
 
 
 def _report(
-    rejected: Iterable[Rejection], verdicts: Sequence[Verdict], *, estimates_replaced: int = 0
+    rejected: Iterable[Rejection], verdicts: Sequence[Verdict], *, stored: int = 0, estimates_replaced: int = 0
 ) -> ReadingReport:
     by_outcome: dict[Outcome, list[Verdict]] = {outcome: [] for outcome in Outcome}
     for verdict in verdicts:
@@ -186,7 +266,7 @@ def _report(
         for each in by_outcome[Outcome.CONFLICT]
     ]
     return ReadingReport(
-        stored=len(by_outcome[Outcome.STORED]),
+        stored=stored + len(by_outcome[Outcome.STORED]),
         duplicates=len(by_outcome[Outcome.DUPLICATE]),
         quarantined=_sorted(waiting),
         conflicts=_sorted(conflicts),

@@ -1,23 +1,27 @@
 """Writing down what was decided of registers whose states are locked: one place for all who write readings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
 from django.db import connection
 
-from meters import store, store_archive
+from meters import store, store_archive, store_door
 from meters.consumption import ESTIMATES
-from meters.models import DomainEvent, ReadingWork, SupersededReading
+from meters.models import DomainEvent, SupersededReading
 from meters.series import writer
+from meters.series.columns import EPOCH, Values, held
 from meters.services import outbox
 from meters.services.judging import Estimates, Stretch
-from meters.services.worklog import AFTER_A_WRITE, log_work
+from meters.services.sifting import Columns
+from meters.services.worklog import log_work
 
 Key = tuple[int, datetime]
+_DAY_MICROS = 86_400 * 10**6
 
 
 class Entry(NamedTuple):
@@ -35,6 +39,8 @@ class Entry(NamedTuple):
 class Changes:
     """What is to be written.
 
+    :ivar usual: readings that are all newer than their registers' newest, in the order of register and time, and the
+        source that they come from.
     :ivar entries: readings for instants that hold none, once those of ``gone`` have left.
     :ivar gone: readings that leave, by (register, time), and why.
     :ivar stretches: where known energy moves by it.
@@ -43,6 +49,8 @@ class Changes:
     entries: list[Entry] = field(default_factory=list)
     gone: dict[Key, SupersededReading.Reason] = field(default_factory=dict)
     stretches: list[Stretch] = field(default_factory=list)
+    usual: Columns | None = None
+    source_id: int | None = None
 
     def drop(self, register_id: int, estimates: Estimates) -> None:
         """Let a register's estimates go that have to."""
@@ -59,7 +67,7 @@ def record(
 ) -> dict[Key, tuple[Decimal, int]]:
     """Write changes in the caller's transaction, with all that follows from them; publishing is its last act.
 
-    :param states: of all registers that change, locked.
+    :param states: of all registers that change but for the usual ones, locked.
     :returns: what left, by its key: value and quality.
     :raises MissingPartition: a time's month has no partition.
     """
@@ -67,10 +75,38 @@ def record(
     result = writer.write(store.REGISTER_READINGS, _columns(changes.entries, now), connection)
     if any(outcome is not writer.Outcome.STORED for outcome in result.outcomes):
         raise AssertionError("A reading stands that nobody knew of, although its register's state is locked.")
+    if changes.usual is not None and changes.usual.size:
+        _append(changes.usual, changes.source_id, now)
     _note_states(changes, left, states)
     _log(changes, now)
     _publish(changes.stretches, left, now)
     return left
+
+
+def _append(rows: Columns, source_id: int | None, now: datetime) -> None:
+    """Add what is newer than all that stands, with what follows from it."""
+    columns: dict[str, Values] = {
+        "register_id": held(rows.register_ids),
+        "time": held(rows.times),
+        "value": held(rows.values),
+        "quality": held(rows.qualities),
+        "received_at": held(np.full(rows.size, store_door.micros(now))),
+    }
+    if source_id is not None:
+        columns["source_id"] = held(np.full(rows.size, source_id))
+    if any(stamp is not None for stamp in rows.stamps):
+        columns["raw_stamp"] = rows.stamps
+    writer.copy_in(store.REGISTER_READINGS, columns, connection)
+    starts = rows.starts()
+    ends = np.append(starts[1:], rows.size) - 1
+    store_door.advance_states(rows.register_ids[ends], rows.times[ends], rows.values[ends])
+    lows, highs = rows.times[starts], rows.times[ends]
+    days = np.stack([lows, highs]) // _DAY_MICROS
+    _, spans = np.unique(days, axis=1, return_inverse=True)
+    for span in range(int(spans.max()) + 1):
+        mine = spans == span
+        low, high = (EPOCH + timedelta(microseconds=int(end)) for end in (lows[mine].min(), highs[mine].max()))
+        log_work(register_ids=rows.register_ids[starts[mine]], low=low, high=high, now=now)
 
 
 def _columns(entries: Sequence[Entry], now: datetime) -> dict[str, list[object]]:
@@ -101,14 +137,8 @@ def _note_states(changes: Changes, left: Mapping[Key, tuple[Decimal, int]], stat
 
 def _log(changes: Changes, now: datetime) -> None:
     """Log work by the days that it spans, so that one late reading does not make all others' work as long."""
-    keys = [(entry.register_id, entry.time) for entry in changes.entries]
-    _log_spans([*keys, *changes.gone], AFTER_A_WRITE, now)
-    _log_spans(changes.gone.keys() - set(keys), (ReadingWork.Purpose.ESTIMATION,), now)
-
-
-def _log_spans(keys: Iterable[Key], purposes: Sequence[ReadingWork.Purpose], now: datetime) -> None:
     spans: dict[int, tuple[datetime, datetime]] = {}
-    for register_id, time in keys:
+    for register_id, time in (*((entry.register_id, entry.time) for entry in changes.entries), *changes.gone):
         low, high = spans.get(register_id, (time, time))
         spans[register_id] = min(low, time), max(high, time)
     groups: dict[tuple[date, date], list[int]] = {}
@@ -116,7 +146,7 @@ def _log_spans(keys: Iterable[Key], purposes: Sequence[ReadingWork.Purpose], now
         groups.setdefault((low.date(), high.date()), []).append(register_id)
     for register_ids in groups.values():
         lows, highs = zip(*(spans[register_id] for register_id in register_ids), strict=True)
-        log_work(register_ids=register_ids, low=min(lows), high=max(highs), now=now, purposes=purposes)
+        log_work(register_ids=register_ids, low=min(lows), high=max(highs), now=now)
 
 
 def _publish(stretches: Sequence[Stretch], left: Mapping[Key, tuple[Decimal, int]], now: datetime) -> None:

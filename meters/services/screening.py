@@ -1,10 +1,9 @@
-"""From rows as somebody offers them to candidates of known registers: everything that needs no neighbour."""
+"""From rows as somebody offers them to registers, instants and values that are known: all that needs no neighbour."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,51 +12,14 @@ from django.conf import settings
 from accounts.actors import Actor
 from energy_portal.shared.clock import LabelConvention, zone
 from energy_portal.shared.errors import DomainError
-from meters import store
-from meters.models import Meter, Quality, Register, RuleCode, ServicePoint, Severity
-from meters.selectors.rules import RuleBook, rule_book
-from meters.validation import Dial, Refused, mark_of, parse_value, plain
-
-_SILENT = frozenset({Meter.Status.PENDING, Meter.Status.INACTIVE, Meter.Status.OUT_OF_SERVICE})
-_LONGEST_NAME = 64
-_QUALITIES = frozenset(Quality.values)
-_HALF_AN_HOUR = Decimal("0.5")
-_UNITS = {"kwh": Register.Unit.KWH, "m3": Register.Unit.M3, "m³": Register.Unit.M3, "gj": Register.Unit.GJ}
-DEFAULT_RATE_PER_HOUR: Decimal = ServicePoint._meta.get_field("greatest_rate_per_hour").default
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedReading:
-    """A reading as somebody offers it, not yet trusted in any part.
-
-    ``timestamp`` is ISO text or a datetime; naive means the source's zone or, without one, the premises'. ``quality``
-    is Green Button's, validated where none is given; ``unit``, where given, must be the register's.
-    """
-
-    meter_id: object
-    timestamp: object
-    value: object
-    register_code: object = "1.8.0"
-    quality: object = None
-    unit: object = None
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """Why one row, by its index in the batch, did not enter."""
-
-    index: int
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Catch:
-    """A rule that caught a row, and what becomes of the row by it."""
-
-    code: str
-    severity: str
-    detail: str
+from meters.models import Quality, Register, RuleCode, Severity
+from meters.selectors.rules import rule_book
+from meters.series.columns import EPOCH
+from meters.services.offers import Offer, OfferedReading, Rejection
+from meters.services.registry import LONGEST_NAME, SILENT, Catch, Registry, Rules, Target
+from meters.services.sifting import QUALITIES, UNITS, Columns, sift
+from meters.store_door import amount_of
+from meters.validation import Refused, mark_of, parse_value, plain
 
 
 class Candidate(NamedTuple):
@@ -75,60 +37,42 @@ class Candidate(NamedTuple):
     caught: tuple[Catch, ...] = ()
 
 
-class Target(NamedTuple):
-    """A register that rows were offered to, and the scope of the rules that judge it.
-
-    ``latest`` is the instant after which a reading lies in the future, ``greatest_interval`` what an interval register
-    may show at most; None where its meter hangs nowhere.
-    """
-
-    register_id: int
-    status: str
-    kind: str
-    unit: str
-    dial: Dial
-    zone: ZoneInfo
-    removed_at: datetime | None
-    lacks_state: bool
-    commodity: str
-    service_class: str
-    latest: datetime
-    greatest_interval: Decimal | None
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rules as managers set them, without those that a person decided to let pass this time."""
-
-    book: RuleBook
-    overrides: frozenset[str] = frozenset()
-
-    def catch(self, code: str, target: Target, detail: str) -> Catch | None:
-        """Return what becomes of a row that a rule caught; None where the rule is off or passed over."""
-        if code in self.overrides:
-            return None
-        rule = self.book.rule(code, commodity=target.commodity, service_class=target.service_class)
-        return Catch(code, rule.severity, detail) if rule.enabled else None
-
-    def threshold(self, code: str, name: str, *, commodity: str, service_class: str) -> Decimal:
-        """Return a number that tunes a rule in a scope."""
-        rule = self.book.rule(code, commodity=commodity, service_class=service_class)
-        return Decimal(str(rule.thresholds[name]))
-
-
 @dataclass(frozen=True)
 class Screened:
-    """What is left of a batch, and why the rest is not."""
+    """What is left of a batch, and why the rest is not.
 
+    :ivar columns: the usual rows.
+    :ivar candidates: rows with something to them.
+    """
+
+    columns: Columns
     candidates: tuple[Candidate, ...]
     rejected: tuple[Rejection, ...]
-    targets: dict[int, Target]
+    registry: Registry
     rules: Rules
 
+    def as_candidates(self, columns: Columns) -> list[Candidate]:
+        """Return usual rows for a look one by one."""
+        return [
+            Candidate(place, register_id, EPOCH + timedelta(microseconds=time), amount_of(value), quality, stamp)
+            for place, register_id, time, value, quality, stamp in zip(
+                columns.places.tolist(),
+                columns.register_ids.tolist(),
+                columns.times.tolist(),
+                columns.values.tolist(),
+                columns.qualities.tolist(),
+                columns.stamps,
+                strict=True,
+            )
+        ]
 
-def screen(
-    readings: Sequence[OfferedReading], *, actor: Actor, now: datetime, overrides: frozenset[str] = frozenset()
-) -> Screened:
+    def targets(self, register_ids: Iterable[int]) -> dict[int, Target]:
+        """Return registers that rows were offered to."""
+        numbers = {register_id: number for number, register_id in enumerate(self.registry.register_ids.tolist())}
+        return {register_id: self.registry.target(numbers[register_id]) for register_id in register_ids}
+
+
+def screen(offer: Offer, *, actor: Actor, now: datetime, overrides: frozenset[str] = frozenset()) -> Screened:
     """Find each row's register, instant and value, in two queries.
 
     Half-hourly telemetry is taken: a stamp must name a mark once its source's label convention is applied.
@@ -136,30 +80,18 @@ def screen(
     :param overrides: rules that catch nothing this time.
     """
     rules = Rules(rule_book(), overrides)
-    registry = _Registry((row.meter_id for row in readings if isinstance(row.meter_id, str)), rules, now)
-    screening = _Screening(rules, registry, _Clock(actor, now))
+    registry = Registry((serial for serial in offer.meter_ids if isinstance(serial, str)), rules, now)
+    clock = _Clock(actor, now)
+    columns, others = sift(offer, registry, clock)
+    screening = _Screening(rules, registry, clock)
     candidates: list[Candidate] = []
     rejected: list[Rejection] = []
-    for index, row in enumerate(readings):
+    for index in others:
         try:
-            candidates.append(screening.candidate(index, row))
+            candidates.append(screening.candidate(index, offer.row(index)))
         except DomainError as error:
             rejected.append(Rejection(index, error.code, error.detail))
-    used = {candidate.register_id for candidate in candidates}
-    return Screened(
-        candidates=tuple(candidates),
-        rejected=tuple(rejected),
-        targets={target.register_id: target for target in registry.targets() if target.register_id in used},
-        rules=rules,
-    )
-
-
-def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> dict[int, Target]:
-    """Return registers by their ids. Two queries."""
-    ids = set(register_ids)
-    serials = Register.objects.filter(pk__in=ids).order_by().values_list("meter__serial", flat=True)
-    targets = _Registry(serials, rules, now).targets()
-    return {target.register_id: target for target in targets if target.register_id in ids}
+    return Screened(columns, tuple(candidates), tuple(rejected), registry, rules)
 
 
 def earliest_accepted(now: datetime) -> datetime:
@@ -176,7 +108,7 @@ def latest_accepted(now: datetime) -> datetime:
 class _Screening:
     """Judges rows one by one."""
 
-    def __init__(self, rules: Rules, registry: "_Registry", clock: "_Clock") -> None:
+    def __init__(self, rules: Rules, registry: Registry, clock: "_Clock") -> None:
         self._rules = rules
         self._registry = registry
         self._clock = clock
@@ -201,7 +133,7 @@ class _Screening:
         return Candidate(index, target.register_id, time, value, quality, raw_stamp, tuple(caught))
 
     def _status(self, target: Target) -> list[Catch]:
-        if target.status not in _SILENT:
+        if target.status not in SILENT:
             return []
         return self._caught(RuleCode.INACTIVE_METER, target, f"The meter is {target.status}.")
 
@@ -210,10 +142,10 @@ class _Screening:
             return []
         if not isinstance(unit, str):
             raise Refused("The unit is not a text.", code="malformed")
-        if _UNITS.get(unit.casefold()) == target.unit:
+        if UNITS.get(unit.casefold()) == target.unit:
             return []
         return self._caught(
-            RuleCode.WRONG_UNIT, target, f"The register counts {target.unit}, not {unit[:_LONGEST_NAME]}."
+            RuleCode.WRONG_UNIT, target, f"The register counts {target.unit}, not {unit[:LONGEST_NAME]}."
         )
 
     def _size(self, value: Decimal, target: Target) -> list[Catch]:
@@ -241,75 +173,9 @@ class _Screening:
 def _quality(quality: object) -> int:
     if quality is None:
         return int(Quality.VALIDATED)
-    if isinstance(quality, int) and not isinstance(quality, bool) and quality in _QUALITIES:
+    if isinstance(quality, int) and not isinstance(quality, bool) and quality in QUALITIES:
         return int(quality)
     raise Refused("The quality is none of Green Button's.", code="unknown_quality")
-
-
-class _Registry:
-    """The registers of the meters that a batch names."""
-
-    def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
-        self._statuses: dict[str, str] = {}
-        self._targets: dict[tuple[str, str], Target] = {}
-        for row in store.find_registers({serial for serial in serials if self._could_be(serial)}):
-            self._statuses[row.serial] = row.status
-            if row.register_id is not None:
-                self._targets[row.serial, row.code or ""] = _target(row, rules, now)
-
-    @staticmethod
-    def _could_be(serial: str) -> bool:
-        # PostgreSQL holds no NUL, and a lone surrogate cannot be sent to it.
-        return 0 < len(serial) <= _LONGEST_NAME and serial.isprintable()
-
-    def targets(self) -> Iterable[Target]:
-        return self._targets.values()
-
-    def find(self, serial: object, code: object) -> Target:
-        """Return the register that a row names.
-
-        :raises Refused: there is none.
-        """
-        if not isinstance(serial, str) or not isinstance(code, str):
-            raise Refused("The meter and the register are named by text.", code="malformed")
-        target = self._targets.get((serial, code))
-        if target is not None:
-            return target
-        status = self._statuses.get(serial)
-        if status is None:
-            raise Refused(f"No meter has the serial {serial[:_LONGEST_NAME]!r}.", code="unknown_meter")
-        if status in _SILENT:
-            raise Refused(f"The meter {serial} is {status}.", code=RuleCode.INACTIVE_METER.value)
-        raise Refused(f"The meter {serial} has no register {code[:_LONGEST_NAME]!r}.", code="unknown_register")
-
-
-def _target(row: store.RegisterRow, rules: Rules, now: datetime) -> Target:
-    if row.register_id is None or row.digits is None or row.multiplier is None:
-        raise ValueError(f"{row.serial} has no register.")
-    scope = {"commodity": row.commodity, "service_class": row.service_class or ""}
-    minutes = rules.threshold(RuleCode.IN_FUTURE.value, "minutes", **scope)
-    greatest = None
-    if row.greatest_rate_per_hour is not None:
-        percent = rules.threshold(RuleCode.OVER_CAPACITY.value, "percent", **scope)
-        greatest = row.greatest_rate_per_hour * _HALF_AN_HOUR * percent / 100 / row.multiplier
-    return Target(
-        register_id=row.register_id,
-        status=row.status,
-        kind=row.kind or Register.Kind.CUMULATIVE,
-        unit=row.unit or Register.Unit.KWH,
-        dial=_dial(row.digits, row.multiplier, row.greatest_rate_per_hour or DEFAULT_RATE_PER_HOUR),
-        zone=zone(row.zone or settings.SITE_ZONE),
-        removed_at=row.removed_at,
-        lacks_state=row.lacks_state,
-        latest=now + timedelta(minutes=float(minutes)),
-        greatest_interval=greatest,
-        **scope,
-    )
-
-
-@lru_cache(maxsize=256)
-def _dial(digits: int, multiplier: Decimal, greatest_rate_per_hour: Decimal) -> Dial:
-    return Dial(Decimal(10) ** digits, multiplier, greatest_rate_per_hour)
 
 
 class _Clock:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import numpy as np
+
+from meters import store_door
 from meters.models import ReadingWork
 
 AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION, ReadingWork.Purpose.ESTIMATION)
@@ -17,8 +20,6 @@ def log_work(
     purposes: Sequence[ReadingWork.Purpose] = AFTER_A_WRITE,
 ) -> None:
     """Note that readings of registers were written between two instants, both included, once a purpose."""
-    ids = sorted(set(register_ids))
-    if ids:
-        ReadingWork.objects.bulk_create(
-            ReadingWork(purpose=purpose, register_ids=ids, low=low, high=high, logged_at=now) for purpose in purposes
-        )
+    ids = np.unique(np.fromiter(register_ids, dtype=np.int64))
+    if ids.size:
+        store_door.log_work(purposes, ids, low=low, high=high, now=now)

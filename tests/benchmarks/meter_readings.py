@@ -20,9 +20,9 @@ _WIPE += " meters_registerreading CASCADE"
 _SEED = """
 INSERT INTO accounts_premises (id, address, location_id, zone, created_at, updated_at)
     VALUES ('00000000-0000-4000-8000-000000000000', 'x', '', 'Asia/Singapore', now(), now());
-INSERT INTO meters_servicepoint (id, code, premises_id, commodity, service_class, greatest_rate_per_hour, status,
+INSERT INTO meters_servicepoint (id, code, premises_id, commodity, service_class, greatest_rate_per_hour, volume_correction, status,
         created_at, updated_at)
-    SELECT gen_random_uuid(), 'SP-' || n, '00000000-0000-4000-8000-000000000000', 'electric', 'residential', 13.8,
+    SELECT gen_random_uuid(), 'SP-' || n, '00000000-0000-4000-8000-000000000000', 'electric', 'residential', 13.8, 1,
         'active', now(), now()
     FROM generate_series(1, %(meters)s) AS n;
 INSERT INTO meters_meter (id, serial, type, status, priority, address, location_id, owner, estimated_time, metadata,

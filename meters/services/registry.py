@@ -1,0 +1,198 @@
+"""The registers that a batch names, and what is to be known of each to judge its readings."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from django.conf import settings
+
+from energy_portal.shared.clock import zone
+from meters import store_door
+from meters.models import Meter, Register, RuleCode, ServicePoint
+from meters.selectors.rules import RuleBook
+from meters.store_door import SEPARATOR, Int64s, micros
+from meters.validation import VALUE_DECIMALS, VALUE_DIGITS, Dial, Refused
+
+SILENT = frozenset({Meter.Status.PENDING, Meter.Status.INACTIVE, Meter.Status.OUT_OF_SERVICE})
+LONGEST_NAME = 64
+DEFAULT_RATE_PER_HOUR: Decimal = ServicePoint._meta.get_field("greatest_rate_per_hour").default
+_HALF_AN_HOUR = Decimal("0.5")
+_MILLION = 10**VALUE_DECIMALS
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """A rule that caught a row, and what becomes of the row by it."""
+
+    code: str
+    severity: str
+    detail: str
+
+
+class Target(NamedTuple):
+    """A register that rows were offered to, and the scope of the rules that judge it.
+
+    ``latest`` is the instant after which a reading lies in the future, ``greatest_interval`` what an interval register
+    may show at most; None where its meter hangs nowhere.
+    """
+
+    register_id: int
+    status: str
+    kind: str
+    unit: str
+    dial: Dial
+    zone: ZoneInfo
+    removed_at: datetime | None
+    commodity: str
+    service_class: str
+    latest: datetime
+    greatest_interval: Decimal | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules as managers set them, without those that a person decided to let pass this time."""
+
+    book: RuleBook
+    overrides: frozenset[str] = frozenset()
+
+    def catch(self, code: str, target: Target, detail: str) -> Catch | None:
+        """Return what becomes of a row that a rule caught; None where the rule is off or passed over."""
+        if code in self.overrides:
+            return None
+        rule = self.book.rule(code, commodity=target.commodity, service_class=target.service_class)
+        return Catch(code, rule.severity, detail) if rule.enabled else None
+
+    def threshold(self, code: str, name: str, *, commodity: str, service_class: str) -> Decimal:
+        """Return a number that tunes a rule in a scope."""
+        rule = self.book.rule(code, commodity=commodity, service_class=service_class)
+        return Decimal(str(rule.thresholds[name]))
+
+
+class Registry:
+    """The registers of the meters that a batch names, numbered; many share their traits, which are read once.
+
+    :ivar numbers: by serial and code.
+    :ivar register_ids: n ids, 0 for a meter without registers.
+    :ivar groups: n numbers of the traits that a register has.
+    """
+
+    def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
+        rows = store_door.find_registers({serial for serial in serials if _could_be(serial)})
+        names, codes, ids, traits = zip(*rows, strict=True) if rows else ((), (), (), ())
+        self.numbers = dict(zip(zip(names, codes, strict=True), range(len(rows)), strict=True))
+        self.register_ids: Int64s = np.array(ids, dtype=np.int64)
+        numbers = {each: number for number, each in enumerate(dict.fromkeys(traits))}
+        self.groups: Int64s = np.fromiter(map(numbers.__getitem__, traits), dtype=np.int64, count=len(rows))
+        self._traits = [_target(each.split(SEPARATOR), rules, now) for each in numbers]
+
+    def target(self, number: int) -> Target:
+        """Return a register by its number."""
+        traits: Target = self._traits[int(self.groups[number])]
+        return traits._replace(register_id=int(self.register_ids[number]))
+
+    def find(self, serial: object, code: object) -> Target:
+        """Return the register that a row names.
+
+        :raises Refused: there is none.
+        """
+        if not isinstance(serial, str) or not isinstance(code, str):
+            raise Refused("The meter and the register are named by text.", code="malformed")
+        number = self.numbers.get((serial, code))
+        if number is not None:
+            return self.target(number)
+        status = self._statuses.get(serial)
+        if status is None:
+            raise Refused(f"No meter has the serial {serial[:LONGEST_NAME]!r}.", code=RuleCode.UNKNOWN_METER.value)
+        if status in SILENT:
+            raise Refused(f"The meter {serial} is {status}.", code=RuleCode.INACTIVE_METER.value)
+        raise Refused(f"The meter {serial} has no register {code[:LONGEST_NAME]!r}.", code="unknown_register")
+
+    @cached_property
+    def zones(self) -> list[ZoneInfo]:
+        """The zones of the traits, each once."""
+        return list(dict.fromkeys(each.zone for each in self._traits))
+
+    def zone_numbers(self) -> Int64s:
+        """Return, for each kind of traits, the number of its zone."""
+        return np.array([self.zones.index(each.zone) for each in self._traits], dtype=np.int64)
+
+    def units(self) -> list[str]:
+        """Return, for each kind of traits, its unit."""
+        return [each.unit for each in self._traits]
+
+    def are_usual(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Tell, for each kind of traits, whether its readings are welcome whenever they were taken."""
+        return np.array(
+            [each.status not in SILENT and each.removed_at is None for each in self._traits], dtype=np.bool_
+        )
+
+    def are_dials(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Tell, for each kind of traits, whether it is a dial's."""
+        return np.array([each.kind == Register.Kind.CUMULATIVE for each in self._traits], dtype=np.bool_)
+
+    def latest(self) -> Int64s:
+        """Return, for each kind of traits, the instant after which a reading lies in the future."""
+        return np.array([micros(each.latest) for each in self._traits], dtype=np.int64)
+
+    def most(self) -> Int64s:
+        """Return, for each kind of traits, the greatest value that no rule catches, in millionths."""
+        return np.array([_most(each) for each in self._traits], dtype=np.int64)
+
+    @cached_property
+    def _statuses(self) -> dict[str, str]:
+        return {serial: self._traits[self.groups[number]].status for (serial, _), number in self.numbers.items()}
+
+
+def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> dict[int, Target]:
+    """Return registers by their ids. Two queries."""
+    ids = set(register_ids)
+    serials = Register.objects.filter(pk__in=ids).order_by().values_list("meter__serial", flat=True)
+    registry = Registry(serials, rules, now)
+    found = (registry.target(number) for number in registry.numbers.values())
+    return {target.register_id: target for target in found if target.register_id in ids}
+
+
+def _could_be(serial: str) -> bool:
+    # PostgreSQL holds no NUL, and a lone surrogate cannot be sent to it.
+    return 0 < len(serial) <= LONGEST_NAME and serial.isprintable()
+
+
+def _most(target: Target) -> int:
+    if target.kind == Register.Kind.CUMULATIVE:
+        return int(target.dial.modulus * _MILLION) - 1
+    greatest = target.greatest_interval
+    return int(10**VALUE_DIGITS - 1 if greatest is None else min(greatest * _MILLION, 10**VALUE_DIGITS - 1))
+
+
+def _target(traits: list[str], rules: Rules, now: datetime) -> Target:
+    status, kind, unit, digits, multiplier, zone_name, rate, removed_at, commodity, service_class = traits
+    scope = {"commodity": commodity, "service_class": service_class}
+    minutes = rules.threshold(RuleCode.IN_FUTURE.value, "minutes", **scope)
+    factor = Decimal(multiplier or 1)
+    greatest = None
+    if rate:
+        percent = rules.threshold(RuleCode.OVER_CAPACITY.value, "percent", **scope)
+        greatest = Decimal(rate) * _HALF_AN_HOUR * percent / 100 / factor
+    return Target(
+        register_id=0,
+        status=status,
+        kind=kind,
+        unit=unit,
+        dial=_dial(int(digits or 1), factor, Decimal(rate) if rate else DEFAULT_RATE_PER_HOUR),
+        zone=zone(zone_name or settings.SITE_ZONE),
+        removed_at=datetime.fromisoformat(removed_at) if removed_at else None,
+        latest=now + timedelta(minutes=float(minutes)),
+        greatest_interval=greatest,
+        **scope,
+    )
+
+
+@lru_cache(maxsize=256)
+def _dial(digits: int, multiplier: Decimal, greatest_rate_per_hour: Decimal) -> Dial:
+    return Dial(Decimal(10) ** digits, multiplier, greatest_rate_per_hour)

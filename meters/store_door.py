@@ -1,0 +1,145 @@
+"""The statements of the door for register readings, whole columns at a time. Every write is sorted by its key."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from meters.series.columns import EPOCH, held
+from meters.series.wire import binary_cursor, packed
+from meters.store import REGISTER_READINGS, State
+
+Int64s = NDArray[np.int64]
+
+UNKNOWN_TIME = np.iinfo(np.int64).min
+"""Before every instant: stands where no reading is known."""
+
+# What is between two traits; no serial, unit, zone or class holds it.
+SEPARATOR = "\x1f"
+_REGISTERS = """
+    SELECT meter.serial, register.code, coalesce(register.id, 0), concat(
+        meter.status, %(between)s, register.kind, %(between)s, register.unit, %(between)s, register.digits, %(between)s,
+        register.multiplier, %(between)s, premises.zone, %(between)s, point.greatest_rate_per_hour, %(between)s,
+        past.removed_at, %(between)s, coalesce(point.commodity, meter.type), %(between)s, point.service_class)
+    FROM meters_meter AS meter
+    LEFT JOIN meters_register AS register ON register.meter_id = meter.id
+    LEFT JOIN meters_installation AS hanging ON hanging.meter_id = meter.id AND upper_inf(hanging.valid)
+    LEFT JOIN LATERAL (
+        SELECT service_point_id, upper(valid) AS removed_at FROM meters_installation AS past
+        WHERE past.meter_id = meter.id AND hanging.id IS NULL
+        ORDER BY past.valid DESC LIMIT 1
+    ) AS past ON true
+    LEFT JOIN meters_servicepoint AS point ON point.id = coalesce(hanging.service_point_id, past.service_point_id)
+    LEFT JOIN accounts_premises AS premises ON premises.id = point.premises_id
+    WHERE meter.serial = ANY(%(serials)s::text[])
+"""
+_LOCK_STATES = """
+    WITH locked AS MATERIALIZED (
+        SELECT register_id, last_time, last_value, estimated_from FROM meters_registerstate
+        WHERE register_id = ANY(%b::int4[]) ORDER BY register_id FOR UPDATE
+    )
+    SELECT coalesce(array_agg(register_id), '{}'), coalesce(array_agg(coalesce(last_time, '-infinity')), '{}'),
+           coalesce(array_agg((coalesce(last_value, -1) * 1000000)::int8), '{}'),
+           coalesce(array_agg(coalesce(estimated_from, '-infinity')), '{}')
+    FROM locked
+"""
+_ADVANCE_STATES = """
+    UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
+    FROM unnest(%b::int4[], %b::timestamptz[], %b::numeric[]) AS newer (register_id, time, value)
+    WHERE state.register_id = newer.register_id
+"""
+_LOG_WORK = """
+    INSERT INTO meters_readingwork (purpose, register_ids, low, high, logged_at)
+    SELECT purpose, %b::int4[], %b, %b, %b FROM unnest(%b::text[]) AS purpose
+"""
+
+
+@dataclass(frozen=True)
+class States:
+    """The locked states of n registers, in the order of their ids.
+
+    ``last_times`` and ``estimated_from`` are µs since 2000, ``UNKNOWN_TIME`` where there is none; ``last_values`` are
+    millionths, negative where there is none.
+    """
+
+    register_ids: Int64s
+    last_times: Int64s
+    last_values: Int64s
+    estimated_from: Int64s
+
+    def of(self, register_ids: Iterable[int]) -> dict[int, State]:
+        """Return the states of some registers one by one."""
+        found: dict[int, State] = {}
+        for register_id in register_ids:
+            place = int(np.searchsorted(self.register_ids, register_id))
+            last = instant(int(self.last_times[place]))
+            amount = None if last is None else amount_of(int(self.last_values[place]))
+            found[register_id] = State(last, amount, instant(int(self.estimated_from[place])))
+        return found
+
+
+def find_registers(serials: Iterable[str]) -> list[tuple[str, str | None, int, str]]:
+    """Return (serial, code, id, traits) of the registers of meters, a meter without one included with no code.
+
+    Traits are texts between SEPARATOR: status, kind, unit, digits, multiplier, zone, rate, when it was removed,
+    commodity, service class; empty where unknown. Served by meter.serial's unique index and the foreign keys' indexes.
+    """
+    quoted = ",".join('"' + serial.replace("\\", "\\\\").replace('"', '\\"') + '"' for serial in sorted(serials))
+    with connection.cursor() as cursor:
+        cursor.execute(_REGISTERS, {"between": SEPARATOR, "serials": "{" + quoted + "}"})
+        return list(cursor.fetchall())
+
+
+def lock_states(register_ids: Int64s) -> States:
+    """Lock the state rows of registers in the order of their ids; those that have none are left out.
+
+    Whoever writes a register's readings holds this lock, so that what is read under it is all there is.
+    """
+    ids = packed(REGISTER_READINGS.owner.kind, held(np.unique(register_ids)))
+    with binary_cursor(connection) as cursor:
+        cursor.execute(_LOCK_STATES, [ids], binary=True)
+        row = cursor.fetchone()
+    if row is None:
+        raise AssertionError("An aggregate has one row.")
+    return States(*row)
+
+
+def advance_states(register_ids: Int64s, times: Int64s, values: Int64s) -> None:
+    """Note the newest true reading of registers, sorted by id, in their state rows, which the caller has locked.
+
+    One descent of the key a register; the rows stay where they are on their pages (heap-only updates).
+    """
+    spec = REGISTER_READINGS
+    columns = (
+        packed(spec.owner.kind, held(register_ids)),
+        packed(spec.time.kind, held(times)),
+        packed(spec.columns["value"].kind, held(values)),
+    )
+    with binary_cursor(connection) as cursor:
+        cursor.execute(_ADVANCE_STATES, columns)
+
+
+def log_work(purposes: Sequence[str], register_ids: Int64s, *, low: datetime, high: datetime, now: datetime) -> None:
+    """Note, once a purpose, that readings of registers, sorted by id, were written between two instants."""
+    ids = packed(REGISTER_READINGS.owner.kind, held(register_ids))
+    with binary_cursor(connection) as cursor:
+        cursor.execute(_LOG_WORK, [ids, low, high, now, list(map(str, purposes))])
+
+
+def micros(instant: datetime) -> int:
+    """Return an instant as the series hold it: µs since 2000."""
+    return int(REGISTER_READINGS.time.kind.read([instant]).data[0])
+
+
+def instant(time: int) -> datetime | None:
+    """Return a time of the series, µs since 2000, as an instant in UTC; None for ``UNKNOWN_TIME``."""
+    return None if time == UNKNOWN_TIME else EPOCH + timedelta(microseconds=time)
+
+
+def amount_of(millionths: int) -> Decimal:
+    """Return a value of the series as a Decimal."""
+    return Decimal(millionths).scaleb(-6)
