@@ -19,7 +19,8 @@ from meters.selectors.rules import rule_book
 from meters.services.entering import Change, replace_readings
 from meters.services.exceptions import reason_of
 from meters.services.openings import rollover
-from meters.services.screening import Rules, latest_accepted, targets_of
+from meters.services.registry import Rules, targets_of
+from meters.services.screening import latest_accepted
 from meters.services.standing import standing_around
 from meters.validation import History, Known, parse_value, plain
 

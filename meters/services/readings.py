@@ -207,7 +207,7 @@ def _entry(row: Candidate, source_id: int | None) -> Entry:
     return Entry(row.register_id, row.time, row.value, row.quality, source_id, row.raw_stamp)
 
 
-def _judge(candidates: Iterable[Candidate], screened: Screened, states: Mapping[int, store.State]) -> dict[int, Judge]:
+def _judge(candidates: Sequence[Candidate], screened: Screened, states: Mapping[int, store.State]) -> dict[int, Judge]:
     groups: dict[int, list[Candidate]] = {}
     for row in sorted(candidates, key=attrgetter("register_id", "time", "place")):
         groups.setdefault(row.register_id, []).append(row)
