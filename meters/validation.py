@@ -1,5 +1,6 @@
 """What a register may show: the rules that need no database. Values are Decimal, in the register's own unit."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ _SHORTEST_STAMP = len("2025-01-01T00:00")
 _DATE_LENGTH = len("2025-01-01")
 _LONGEST_STAMP = 40
 _SECONDS_AN_HOUR = 3_600
+_PLAIN = rf"[0-9]{{1,{VALUE_DIGITS - VALUE_DECIMALS}}}(?:\.[0-9]{{1,{VALUE_DECIMALS}}})?"
+_ONE_PLAIN = re.compile(_PLAIN)
+_MANY_PLAIN = re.compile(rf"(?:{_PLAIN}\n)*+")
 _FEWEST_TOO_MANY = 10 ** (VALUE_DIGITS - VALUE_DECIMALS)
 
 
@@ -187,6 +191,17 @@ def parse_value(value: object) -> Decimal:
     if isinstance(value, (str, int, float, Decimal)):
         return parse_decimal(value, max_digits=VALUE_DIGITS, decimal_places=VALUE_DECIMALS)
     raise Refused("A number is needed.", code="not_a_number")
+
+
+def are_plain(texts: Sequence[str]) -> bool:
+    """Tell whether all texts are plain numbers: nine digits before the point and six after it at most."""
+    joined = "\n".join(texts) + "\n"
+    return joined.count("\n") == len(texts) and _MANY_PLAIN.fullmatch(joined) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text is a plain number, see :func:`are_plain`."""
+    return _ONE_PLAIN.fullmatch(text) is not None
 
 
 def parse_stamp(stamp: object) -> datetime:

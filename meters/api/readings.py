@@ -17,14 +17,16 @@ from meters.api.serializers import ReadingIn, ReadingReportOut, ReadingsIn, Read
 from meters.models import RegisterReading
 from meters.selectors.access import meter_for, periods_for
 from meters.selectors.reading_lists import ReadingList
-from meters.services.readings import OfferedReading, receive_readings
+from meters.services.offers import USUAL_CODE
+from meters.services.readings import Offer, receive_columns
 
 _DESCRIPTION = (
     'One reading, `{"readings": [...]}` or a bare list, stored when this answers. A stamp must name :00, :30 or '
     "23:59, which is the midnight that follows. Good rows are kept when others are bad; each of those is named by its "
     "index with a code: `malformed`, `not_a_number`, `too_many_digits`, `too_many_decimals`, `off_mark`, `in_future`, "
-    "`too_old`, `unknown_meter`, `inactive_meter`, `unknown_register`, `not_installed`, `negative`, "
-    "`exceeds_register`, `regression`. A repeat with the same value is a duplicate; with another value it is a "
+    "`too_old`, `unknown_meter`, `inactive_meter`, `unknown_register`, `unknown_quality`, `wrong_unit`, "
+    "`not_installed`, `negative`, `exceeds_register`, `regression`, `estimate_not_taken`. What is `quarantined` has "
+    "not entered: it waits for a decision. A repeat with the same value is a duplicate; with another value it is a "
     "conflict, and the first stands. When every row was rejected the answer is 422 with the same list as `errors`."
 )
 _RESPONSES = {
@@ -121,14 +123,31 @@ class MeterReadingsView(ListAPIView[RegisterReading]):
 
 
 def _receive(request: Request, serial: str | None = None) -> Response:
-    readings = [_offered(row, serial) for row in _rows(request.data)]
-    report = receive_readings(readings=readings, actor=actor_of(request), now=timezone.now())
-    if len(report.rejected) == len(readings):
+    offer = offer_of(request.data, serial)
+    report = receive_columns(offer=offer, actor=actor_of(request), now=timezone.now())
+    if len(report.rejected) == len(offer):
         raise AllRejected(
-            f"None of {len(readings)} readings entered." if len(readings) > 1 else report.rejected[0].detail,
+            f"None of {len(offer)} readings entered." if len(offer) > 1 else report.rejected[0].detail,
             errors=[ItemError(each.code, each.detail, index=each.index) for each in report.rejected],
         )
     return Response(ReadingReportOut(report).data, status=status.HTTP_201_CREATED)
+
+
+def offer_of(body: Any, serial: str | None = None) -> Offer:
+    """Return what a body offers, for the door to judge; what is no object in a list is a row without anything.
+
+    :param serial: the meter of all rows, whatever they say.
+    :raises MalformedBatch: it is neither a reading nor a list of them.
+    """
+    rows = [row if isinstance(row, dict) else {} for row in _rows(body)]
+    return Offer(
+        meter_ids=[row.get("meter_id") for row in rows] if serial is None else [serial] * len(rows),
+        timestamps=[row.get("timestamp") for row in rows],
+        values=[row.get("reading") for row in rows],
+        register_codes=[row.get("register", USUAL_CODE) for row in rows],
+        qualities=[row.get("quality") for row in rows],
+        units=[row.get("unit") for row in rows],
+    )
 
 
 def _rows(body: Any) -> list[Any]:
@@ -136,14 +155,3 @@ def _rows(body: Any) -> list[Any]:
     if not isinstance(rows, list) or not rows:
         raise MalformedBatch("A reading, a list of readings, or an object with the list readings is needed.")
     return rows
-
-
-def _offered(row: Any, serial: str | None) -> OfferedReading:
-    if not isinstance(row, dict):
-        return OfferedReading(meter_id=None, timestamp=None, value=None)
-    return OfferedReading(
-        meter_id=serial if serial is not None else row.get("meter_id"),
-        timestamp=row.get("timestamp"),
-        value=row.get("reading"),
-        register_code=row.get("register", "1.8.0"),
-    )

@@ -87,6 +87,8 @@ class ReadingIn(serializers.Serializer[Any]):
     timestamp = serializers.CharField(help_text="ISO 8601; naive means the source's or the premises' zone.")
     reading = serializers.FloatField(help_text="What the dial shows, at most 9 digits before and 6 after the point.")
     register = serializers.CharField(required=False, default="1.8.0", help_text="OBIS code.")
+    quality = serializers.IntegerField(required=False, help_text="Green Button's; 17 (validated) where none is given.")
+    unit = serializers.CharField(required=False, help_text="The register's own, where one is given.")
 
 
 class ReadingsIn(serializers.Serializer[Any]):

@@ -1,6 +1,7 @@
 """Tables of readings: in, by the names of their columns, and out."""
 
 import csv
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import BinaryIO
 from energy_portal.shared.clock import HALF_HOUR
 from energy_portal.shared.errors import DomainError
 from energy_portal.shared.tables import csv_lines, restore
+from meters.formats.csv_columns import dial_columns
 from meters.formats.layout import COLUMNS, Layout, Stamps
 from meters.formats.obis import register_code
 from meters.formats.records import (
@@ -26,9 +28,11 @@ from meters.formats.texts import text_of
 _KWH_NAMES = frozenset({"kwh", "energy_kwh", "consumption_kwh"})
 _DELIMITERS = ",;\t"
 ANY_LAYOUT = Layout()
+# Some megabytes; the door takes as many at once.
+_ROWS_AT_ONCE = 20_000
 
 
-def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT) -> Records:
+def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT, columns: bool = False) -> Records:
     """Yield the rows of a table whose first line names its columns.
 
     Rows with a start are intervals, of any length; in the others the time is a half-hour mark as ``stamps`` writes it,
@@ -36,12 +40,13 @@ def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT) -> 
     the first of two instants when it comes first in its series, and the second when it comes again.
 
     :param file: UTF-8, delimited by commas, semicolons or tabs.
+    :param columns: yield rows of dials many at a time where none of them needs a look of its own.
     """
     with text_of(file) as lines:
-        yield from _records(lines, stamps, layout)
+        yield from _records(lines, stamps, layout, by_columns=columns)
 
 
-def _records(lines: Iterator[str], stamps: Stamps, layout: Layout) -> Records:
+def _records(lines: Iterator[str], stamps: Stamps, layout: Layout, *, by_columns: bool) -> Records:
     first = next(lines, "")
     header = next(csv.reader([first], delimiter=_delimiter(first)), [])
     try:
@@ -52,29 +57,42 @@ def _records(lines: Iterator[str], stamps: Stamps, layout: Layout) -> Records:
     if not layout.unit and header[columns["value"][0]].strip().casefold() in _KWH_NAMES:
         layout = replace(layout, unit=KWH)
     table = _Table(stamps, layout)
-    rows = csv.reader(lines, delimiter=_delimiter(first))
-    for line, row in _numbered(rows):
-        if isinstance(row, FileFault):
-            yield row
-        elif any(cell.strip() for cell in row):
-            try:
-                yield table.reading(line, _Cells(row, columns))
-            except DomainError as error:
-                yield FileFault.of(line, error)
-
-
-def _numbered(rows: "Iterator[list[str]]") -> Iterator[tuple[int, list[str] | FileFault]]:
-    """Yield rows with their line; the header is line 1."""
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            line = rows.line_num + 1  # type: ignore[attr-defined]
-            yield line, FileFault(line, "malformed", f"The line is not CSV: {error}.")
+    for part in _parts(csv.reader(lines, delimiter=_delimiter(first))):
+        if isinstance(part, FileFault):
+            yield part
+            continue
+        numbers, rows = part
+        found = dial_columns(numbers, rows, columns=columns, stamps=stamps, layout=layout) if by_columns else None
+        if found is not None:
+            yield found
         else:
-            yield rows.line_num + 1, row  # type: ignore[attr-defined]
+            yield from table.readings(numbers, rows, columns)
+
+
+def _parts(rows: "Iterator[list[str]]") -> Iterator[tuple[list[int], list[list[str]]] | FileFault]:
+    """Yield rows with their lines, many at a time, and what is no row; the header is line 1."""
+    numbers: list[int] = []
+    found: list[list[str]] = []
+    while True:
+        ended: Exception | None = None
+        try:
+            for row in rows:
+                found.append(row)
+                numbers.append(rows.line_num + 1)  # type: ignore[attr-defined]
+                if len(found) == _ROWS_AT_ONCE:
+                    yield numbers, found
+                    numbers, found = [], []
+        except (DomainError, OSError, EOFError, zlib.error, csv.Error) as error:
+            ended = error
+        if found:
+            yield numbers, found
+            numbers, found = [], []
+        if not isinstance(ended, csv.Error):
+            break
+        line = rows.line_num + 1  # type: ignore[attr-defined]
+        yield FileFault(line, "malformed", f"The line is not CSV: {ended}.")
+    if ended is not None:
+        raise ended
 
 
 class _Cells:
@@ -98,6 +116,17 @@ class _Table:
         self._stamps = stamps
         self._layout = layout
         self._seen: set[tuple[str, str, str]] = set()
+
+    def readings(
+        self, lines: Sequence[int], rows: Sequence[Sequence[str]], columns: Mapping[str, tuple[int, ...]]
+    ) -> Iterator[FileReading | FileFault]:
+        """Yield what rows say, one by one; empty ones say nothing."""
+        for line, row in zip(lines, rows, strict=True):
+            if any(cell.strip() for cell in row):
+                try:
+                    yield self.reading(line, _Cells(row, columns))
+                except DomainError as error:
+                    yield FileFault.of(line, error)
 
     def reading(self, line: int, cells: _Cells) -> FileReading:
         """Return what a row says.

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from energy_portal.shared.clock import HALF_HOUR, floor_half_hour
 from meters.consumption import least_trusted
-from meters.formats.records import FileFault, FileReading, Records
+from meters.formats.records import DialColumns, FileFault, FileReading, Records
 
 _SLOT = timedelta(minutes=5)
 _SLOTS = HALF_HOUR // _SLOT
@@ -32,7 +32,7 @@ class _Open:
         return sum(self.parts)
 
 
-def half_hourly(records: Iterable[FileReading | FileFault], *, zone: ZoneInfo) -> Records:
+def half_hourly(records: Iterable[FileReading | FileFault | DialColumns], *, zone: ZoneInfo) -> Records:
     """Yield half-hours for the intervals among records, and everything else as it comes.
 
     Intervals of 5 to 25 minutes are added up to the half-hours of a zone's clock; the sum has the line of its first
@@ -43,7 +43,11 @@ def half_hourly(records: Iterable[FileReading | FileFault], *, zone: ZoneInfo) -
     """
     open_: dict[_Key, _Open] = {}
     for record in records:
-        if isinstance(record, FileFault) or record.start is None or record.end - record.start == HALF_HOUR:
+        if (
+            isinstance(record, (FileFault, DialColumns))
+            or record.start is None
+            or record.end - record.start == HALF_HOUR
+        ):
             yield record
             continue
         place = _place(record, record.start, zone)

@@ -82,18 +82,20 @@ def read(
     *,
     stamps: Stamps,
     layout: Layout = ANY_LAYOUT,
+    columns: bool = False,
 ) -> Records:
     """Yield a file's records, in its order; intervals that are shorter than a half-hour are summed into half-hours.
 
     :param stamps: how a table writes its times; the other formats say so themselves.
     :param layout: what a table holds; a Green Button file heeds its meter alone, a NEM file nothing of it.
+    :param columns: yield a table's rows of dials many at a time, see :func:`read_csv`.
     """
     if file_format is FileFormat.NEM12:
         records = read_nem(file)
     elif file_format is FileFormat.GREEN_BUTTON:
         records = read_green_button(file, default_serial=layout.serial)
     else:
-        records = read_csv(file, stamps=stamps, layout=layout)
+        records = read_csv(file, stamps=stamps, layout=layout, columns=columns)
     return half_hourly(_to_the_end(records), zone=stamps.zone)
 
 

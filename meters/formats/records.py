@@ -1,6 +1,6 @@
 """What a file of readings holds: rows that were understood, and rows that were not, each with its line."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -75,7 +75,44 @@ class FileFault:
         return cls(line, error.code, error.detail)
 
 
-Records = Generator[FileReading | FileFault]
+@dataclass(frozen=True, slots=True)
+class DialColumns:
+    """n rows of what dials showed, all understood, as columns of n; see :class:`FileReading`.
+
+    Values are plain numbers as written. A row that names no register has an empty code.
+    """
+
+    lines: Sequence[int]
+    serials: Sequence[str]
+    register_codes: Sequence[str]
+    times: Sequence[datetime]
+    values: Sequence[str]
+    units: Sequence[str]
+    qualities: Sequence[int | None]
+
+    @property
+    def line(self) -> int:
+        """The line of the last row."""
+        return self.lines[-1]
+
+    def row(self, place: int) -> FileReading:
+        """Return one row."""
+        return FileReading(
+            line=self.lines[place],
+            serial=self.serials[place],
+            register_code=self.register_codes[place],
+            end=self.times[place],
+            value=number(self.values[place]),
+            unit=self.units[place],
+            quality=self.qualities[place],
+        )
+
+    def take(self, places: Sequence[int]) -> "DialColumns":
+        """Return some of the rows."""
+        return DialColumns(*([getattr(self, name)[place] for place in places] for name in self.__slots__))
+
+
+Records = Generator[FileReading | FileFault | DialColumns]
 
 
 def in_portal_unit(value: Decimal, unit: str) -> tuple[Decimal, str]:

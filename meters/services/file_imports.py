@@ -118,7 +118,7 @@ def import_file(
     options.check(actor)
     with unpacked(file, name) as content:
         file_format = detect(content) if options.format == AUTO else FileFormat(options.format)
-        records = read(content, file_format, stamps=options.stamps(actor), layout=options.layout())
+        records = read(content, file_format, stamps=options.stamps(actor), layout=options.layout(), columns=True)
         with closing(records):
             return import_readings(
                 records=records,

@@ -1,21 +1,23 @@
 """Readings out of files: the good half goes through the one door, and each bad line is reported."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.actors import Actor
 from energy_portal.shared.clock import HALF_HOUR, LabelConvention
 from meters.formats.obis import ELECTRIC, USUAL_CODE, commodity_of
-from meters.formats.records import M3, FileFault, FileReading
+from meters.formats.records import M3, DialColumns, FileFault, FileReading
 from meters.selectors.registers import KnownMeter, known_meters
 from meters.services.found_meters import could_be_serial, make_found
-from meters.services.readings import OfferedReading, ReadingReport, receive_readings
+from meters.services.readings import Offer, OfferedReading, ReadingReport, receive_columns, receive_readings
+from meters.services.registry import registry_of
 
 BATCH_SIZE = 5_000
 MOST_PROBLEMS = 10_000
@@ -69,7 +71,7 @@ class ImportReport:
 
 def import_readings(
     *,
-    records: Iterable[FileReading | FileFault],
+    records: Iterable[FileReading | FileFault | DialColumns],
     actor: Actor,
     now: datetime,
     create_meters: bool = False,
@@ -91,6 +93,12 @@ def import_readings(
     for record in records:
         if isinstance(record, FileFault):
             run.refuse(record.line, record.code, record.detail)
+            continue
+        if isinstance(record, DialColumns):
+            run.take(batch)
+            batch.clear()
+            run.take_columns(record)
+            progress()
             continue
         batch.append(record)
         if len(batch) == BATCH_SIZE:
@@ -122,17 +130,50 @@ class _Run:
 
     def take(self, batch: Sequence[FileReading]) -> None:
         """Offer a batch to the door, in a transaction that is undone where nothing is to be kept."""
-        with transaction.atomic() if self.dry_run else nullcontext():
+        with self._kept():
             offered, report = self._offer(batch)
+        self._count([each.line for each in offered], report)
+
+    def take_columns(self, rows: DialColumns) -> None:
+        """Offer rows of dials to the door as columns, but for those of registers that are unknown, or are no dials."""
+        registry = registry_of(rows.serials, now=self.now)
+        codes = registry.only_codes()
+        named = [code or codes.get(serial, "") for serial, code in zip(rows.serials, rows.register_codes, strict=True)]
+        known = registry.holds_dials(zip(rows.serials, named, strict=True))
+        for places in _pieces([place for place, is_dial in enumerate(known) if not is_dial], BATCH_SIZE):
+            self.take([rows.row(place) for place in places])
+        lags = {time: time - _LABEL_LAG[_labels_of(self.actor)] for time in set(rows.times)}
+        for places in _pieces([place for place, is_dial in enumerate(known) if is_dial], settings.READING_BATCH_LIMIT):
+            piece = rows if len(places) == len(rows.lines) else rows.take(places)
+            offer = Offer(
+                meter_ids=piece.serials,
+                timestamps=[lags[time] for time in piece.times],
+                values=piece.values,
+                register_codes=named if piece is rows else [named[place] for place in places],
+                qualities=piece.qualities,
+                units=piece.units,
+            )
+            with self._kept():
+                report = receive_columns(offer=offer, actor=self.actor, now=self.now, registry=registry)
+            self._count(piece.lines, report)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Have a transaction that is undone where nothing is to be kept."""
+        with transaction.atomic() if self.dry_run else nullcontext():
+            yield
             if self.dry_run:
                 transaction.set_rollback(True)
+
+    def _count(self, lines: Sequence[int], report: ReadingReport) -> None:
+        """Add up what became of values, whose lines are given."""
         self.counts.update(stored=report.stored, duplicates=report.duplicates)
         for refused in report.rejected:
-            self.refuse(offered[refused.index].line, refused.code, refused.detail)
+            self.refuse(lines[refused.index], refused.code, refused.detail)
         for name, kept in (("conflicts", report.conflicts), ("quarantined", report.quarantined)):
             self.counts[name] += len(kept)
             for each in kept:
-                self._note(offered[each.index].line, each.code, each.detail)
+                self._note(lines[each.index], each.code, each.detail)
 
     def _offer(self, batch: Sequence[FileReading]) -> tuple[list[FileReading], ReadingReport]:
         serials = {each.serial for each in batch if could_be_serial(each.serial)}
@@ -185,6 +226,10 @@ class _Run:
             self.problems[line, code] = replace(first, count=first.count + 1)
         elif len(self.problems) < MOST_PROBLEMS:
             self.problems[line, code] = LineProblem(line, code, detail)
+
+
+def _pieces(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (places[start : start + size] for start in range(0, len(places), size))
 
 
 def _labels_of(actor: Actor) -> LabelConvention:

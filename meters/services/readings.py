@@ -31,7 +31,7 @@ from meters.services.late_values import part_late
 from meters.services.offers import Offer, OfferedReading, Rejection
 from meters.services.openings import exceptions_of
 from meters.services.recording import Changes, Entry, record
-from meters.services.registry import Catch, Rules
+from meters.services.registry import Catch, Registry, Rules, registry_of
 from meters.services.screening import Candidate, Screened, earliest_accepted, screen
 from meters.services.sifting import Columns
 from meters.services.standing import standing_around
@@ -92,7 +92,12 @@ def receive_readings(
 
 
 def receive_columns(
-    *, offer: Offer, actor: Actor, now: datetime, overrides: frozenset[str] = frozenset()
+    *,
+    offer: Offer,
+    actor: Actor,
+    now: datetime,
+    overrides: frozenset[str] = frozenset(),
+    registry: Registry | None = None,
 ) -> ReadingReport:
     """Store what is good of a batch in one transaction, and say what became of each row.
 
@@ -102,11 +107,15 @@ def receive_columns(
     time; a row that does not enter is nobody's neighbour. When this returns, what it counts as stored is on disk.
 
     :param overrides: rules that a person decided to let pass.
+    :param registry: where the caller has just looked its meters up, with the rules that are to count.
     :raises BatchTooLarge: more rows than a batch may hold.
     """
     if len(offer) > settings.READING_BATCH_LIMIT:
         raise BatchTooLarge(f"A batch holds at most {settings.READING_BATCH_LIMIT} readings.")
-    screened = screen(offer, actor=actor, now=now, overrides=overrides)
+    if registry is None:
+        serials = {serial for serial in offer.meter_ids if isinstance(serial, str)}
+        registry = registry_of(serials, now=now, overrides=overrides)
+    screened = screen(offer, actor=actor, now=now, registry=registry)
     if not screened.columns.size and not screened.candidates:
         return _report(screened.rejected, [])
     for remaining in reversed(range(_TRIES)):

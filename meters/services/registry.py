@@ -1,5 +1,6 @@
 """The registers that a batch names, and what is to be known of each to judge its readings."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from django.conf import settings
 from energy_portal.shared.clock import zone
 from meters import store_door
 from meters.models import Meter, Register, RuleCode, ServicePoint
-from meters.selectors.rules import RuleBook
+from meters.selectors.rules import RuleBook, rule_book
 from meters.store_door import SEPARATOR, Int64s, micros
 from meters.validation import VALUE_DECIMALS, VALUE_DIGITS, Dial, Refused
 
@@ -77,15 +78,19 @@ class Rules:
 class Registry:
     """The registers of the meters that a batch names, numbered; many share their traits, which are read once.
 
+    :ivar rules: what their readings are judged by.
     :ivar numbers: by serial and code.
     :ivar register_ids: n ids, 0 for a meter without registers.
     :ivar groups: n numbers of the traits that a register has.
     """
 
     def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
+        self.rules = rules
         rows = store_door.find_registers({serial for serial in serials if _could_be(serial)})
         names, codes, ids, traits = zip(*rows, strict=True) if rows else ((), (), (), ())
-        self.numbers = dict(zip(zip(names, codes, strict=True), range(len(rows)), strict=True))
+        self.numbers: dict[tuple[str, str | None], int] = dict(
+            zip(zip(names, codes, strict=True), range(len(rows)), strict=True)
+        )
         self.register_ids: Int64s = np.array(ids, dtype=np.int64)
         numbers = {each: number for number, each in enumerate(dict.fromkeys(traits))}
         self.groups: Int64s = np.fromiter(map(numbers.__getitem__, traits), dtype=np.int64, count=len(rows))
@@ -112,6 +117,22 @@ class Registry:
         if status in SILENT:
             raise Refused(f"The meter {serial} is {status}.", code=RuleCode.INACTIVE_METER.value)
         raise Refused(f"The meter {serial} has no register {code[:LONGEST_NAME]!r}.", code="unknown_register")
+
+    def only_codes(self) -> dict[str, str]:
+        """Return, by serial, the code of meters that have one register alone."""
+        codes = {serial: code for serial, code in self.numbers if code is not None}
+        if len(codes) == len(self.numbers):
+            return codes
+        counts = Counter(serial for serial, _ in self.numbers)
+        return {serial: code for serial, code in codes.items() if counts[serial] == 1}
+
+    def holds_dials(self, names: Iterable[tuple[str, str]]) -> list[bool]:
+        """Tell of each (serial, code) whether it is a dial that is known."""
+        if not self.groups.size:
+            return [False for _ in names]
+        dials = [*self.are_dials()[self.groups].tolist(), False]
+        find = self.numbers.get
+        return [dials[find(name, -1)] for name in names]
 
     @cached_property
     def zones(self) -> list[ZoneInfo]:
@@ -147,6 +168,11 @@ class Registry:
     @cached_property
     def _statuses(self) -> dict[str, str]:
         return {serial: self._traits[self.groups[number]].status for (serial, _), number in self.numbers.items()}
+
+
+def registry_of(serials: Iterable[str], *, now: datetime, overrides: frozenset[str] = frozenset()) -> Registry:
+    """Return the registers of meters, under the rules in force. Two queries."""
+    return Registry(set(serials), Rules(rule_book(), overrides), now)
 
 
 def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> dict[int, Target]:

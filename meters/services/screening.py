@@ -13,7 +13,6 @@ from accounts.actors import Actor
 from energy_portal.shared.clock import LabelConvention, zone
 from energy_portal.shared.errors import DomainError
 from meters.models import Quality, Register, RuleCode, Severity
-from meters.selectors.rules import rule_book
 from meters.series.columns import EPOCH
 from meters.services.offers import Offer, OfferedReading, Rejection
 from meters.services.registry import LONGEST_NAME, SILENT, Catch, Registry, Rules, Target
@@ -49,7 +48,6 @@ class Screened:
     candidates: tuple[Candidate, ...]
     rejected: tuple[Rejection, ...]
     registry: Registry
-    rules: Rules
 
     def as_candidates(self, columns: Columns) -> list[Candidate]:
         """Return usual rows for a look one by one."""
@@ -66,24 +64,27 @@ class Screened:
             )
         ]
 
+    @property
+    def rules(self) -> Rules:
+        """The rules that judge it."""
+        return self.registry.rules
+
     def targets(self, register_ids: Iterable[int]) -> dict[int, Target]:
         """Return registers that rows were offered to."""
         numbers = {register_id: number for number, register_id in enumerate(self.registry.register_ids.tolist())}
         return {register_id: self.registry.target(numbers[register_id]) for register_id in register_ids}
 
 
-def screen(offer: Offer, *, actor: Actor, now: datetime, overrides: frozenset[str] = frozenset()) -> Screened:
-    """Find each row's register, instant and value, in two queries.
+def screen(offer: Offer, *, actor: Actor, now: datetime, registry: Registry) -> Screened:
+    """Find each row's register, instant and value.
 
     Half-hourly telemetry is taken: a stamp must name a mark once its source's label convention is applied.
 
-    :param overrides: rules that catch nothing this time.
+    :param registry: the registers of all meters that it names.
     """
-    rules = Rules(rule_book(), overrides)
-    registry = Registry((serial for serial in offer.meter_ids if isinstance(serial, str)), rules, now)
     clock = _Clock(actor, now)
     columns, others = sift(offer, registry, clock)
-    screening = _Screening(rules, registry, clock)
+    screening = _Screening(registry.rules, registry, clock)
     candidates: list[Candidate] = []
     rejected: list[Rejection] = []
     for index in others:
@@ -91,7 +92,7 @@ def screen(offer: Offer, *, actor: Actor, now: datetime, overrides: frozenset[st
             candidates.append(screening.candidate(index, offer.row(index)))
         except DomainError as error:
             rejected.append(Rejection(index, error.code, error.detail))
-    return Screened(columns, tuple(candidates), tuple(rejected), registry, rules)
+    return Screened(columns, tuple(candidates), tuple(rejected), registry)
 
 
 def earliest_accepted(now: datetime) -> datetime:

@@ -3,11 +3,10 @@
 What is usual here, and what is not, is the same to whoever sends it: an unusual row is only looked at by itself.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,16 +17,12 @@ from meters.models import Quality, Register
 from meters.services.offers import USUAL_CODE, Offer
 from meters.services.registry import Registry
 from meters.store_door import UNKNOWN_TIME, Int64s, micros
-from meters.validation import VALUE_DECIMALS
+from meters.validation import VALUE_DECIMALS, are_plain, is_plain
 
 Bools = NDArray[np.bool_]
 
 UNITS = {"kwh": Register.Unit.KWH, "m3": Register.Unit.M3, "m³": Register.Unit.M3, "gj": Register.Unit.GJ}
 QUALITIES = frozenset(Quality.values)
-# Nine digits before the point and six after it: exact in a double, also as millionths.
-_PLAIN = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
-_ONE = re.compile(_PLAIN)
-_MANY = re.compile(rf"(?:{_PLAIN}\n)*+")
 _MILLION = 10**VALUE_DECIMALS
 _ABSENT = -1
 
@@ -113,7 +108,8 @@ def _numbers(offer: Offer, registry: Registry) -> Int64s:
     if codes is None:
         codes = [USUAL_CODE] * len(serials)
     if set(map(type, serials)) | set(map(type, codes)) == {str}:
-        found = [find(name, _ABSENT) for name in zip(serials, codes, strict=True)]
+        names = cast("Iterable[tuple[str, str]]", zip(serials, codes, strict=True))
+        found = [find(name, _ABSENT) for name in names]
     else:
         found = [
             find((serial, code), _ABSENT) if isinstance(serial, str) and isinstance(code, str) else _ABSENT
@@ -157,12 +153,12 @@ def _times(
 def _millionths(values: Sequence[object]) -> Int64s:
     """Return plain numbers exactly, in millionths; _ABSENT for whatever else."""
     texts: list[str] = list(map(str, values))
-    joined = "\n".join(texts) + "\n"
-    if joined.count("\n") == len(texts) and _MANY.fullmatch(joined):
+    if are_plain(texts):
+        # Fifteen digits are exact in a double, also as millionths.
         scaled: Int64s = np.rint(np.array(list(map(float, texts))) * _MILLION).astype(np.int64)
         return scaled
     found = np.full(len(texts), _ABSENT, dtype=np.int64)
-    plain = [place for place, text in enumerate(texts) if _ONE.fullmatch(text)]
+    plain = [place for place, text in enumerate(texts) if is_plain(text)]
     found[plain] = np.rint(np.array([float(texts[place]) for place in plain]) * _MILLION).astype(np.int64)
     return found
 

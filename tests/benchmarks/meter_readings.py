@@ -1,17 +1,22 @@
-"""How many register readings a second one process takes in through the door, as JSON batches, all checks on.
+"""How many register readings a second one process takes in through the door, by CSV and as JSON, all checks on.
 
-A batch is one half-hour of many meters, as a head-end sends it. Against: a raw COPY of the same rows into a table of
-the same shape. An argument sets the number of rows (1,600,000 is a city state's half-hour).
+The file and the batches hold the same half-hours of the same meters, as a head-end sends them; bodies are decoded and
+the file is parsed. Against: a raw COPY of the same rows into a table of the same shape, in the same run. An argument
+sets the number of rows (1,600,000 is a city state's half-hour); there is one meter for every sixteen of them.
 """
 
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 from tests.benchmarks.harness import portal, report
 
-BATCH = 10_000
+BATCH = 20_000
+HALF_HOURS = 16
 FIRST_MARK = datetime(2025, 1, 31, 16, tzinfo=UTC)
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -20,8 +25,8 @@ _WIPE += " meters_registerreading CASCADE"
 _SEED = """
 INSERT INTO accounts_premises (id, address, location_id, zone, created_at, updated_at)
     VALUES ('00000000-0000-4000-8000-000000000000', 'x', '', 'Asia/Singapore', now(), now());
-INSERT INTO meters_servicepoint (id, code, premises_id, commodity, service_class, greatest_rate_per_hour, volume_correction, status,
-        created_at, updated_at)
+INSERT INTO meters_servicepoint (id, code, premises_id, commodity, service_class, greatest_rate_per_hour,
+        volume_correction, status, created_at, updated_at)
     SELECT gen_random_uuid(), 'SP-' || n, '00000000-0000-4000-8000-000000000000', 'electric', 'residential', 13.8, 1,
         'active', now(), now()
     FROM generate_series(1, %(meters)s) AS n;
@@ -43,24 +48,22 @@ _IN = "COPY bare_reading (register_id, time, value, quality) FROM STDIN (FORMAT 
 
 
 def main() -> None:
-    """Seed, send, copy, and report readings a second."""
+    """Seed, send, copy, and report readings a second; the last line is that of the file."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    batches = max(1, rows // BATCH)
-    meters = min(2 * BATCH, batches * BATCH)
+    meters = max(1, rows // HALF_HOURS)
     with portal():
-        seed(meters)
-        bodies = [body_of(number, meters) for number in range(batches)]
-        taken = send(bodies)
-        copied = copy()
-        n = batches * BATCH
-        report(
-            "meter_readings",
-            round(n / taken),
-            "readings/s",
-            ratio=round(copied / taken, 4),
-            against="raw COPY",
-            n=n,
-        )
+        for name, take in (("JSON", send), ("CSV", load)):
+            seed(meters)
+            took = take(meters)
+            copied = copy()
+            report(
+                "meter_readings",
+                round(meters * HALF_HOURS / took),
+                f"readings/s by {name}",
+                ratio=round(copied / took, 4),
+                against="raw COPY",
+                n=meters * HALF_HOURS,
+            )
 
 
 def seed(meters: int) -> None:
@@ -75,41 +78,55 @@ def seed(meters: int) -> None:
     make_partitions_ahead(now=FIRST_MARK)
 
 
-def body_of(number: int, meters: int) -> bytes:
-    """Return one half-hour of a batch of meters as JSON."""
-    from energy_portal.shared import strict_json
-
-    groups = meters // BATCH
-    mark = FIRST_MARK + number // groups * timedelta(minutes=30)
-    first = number % groups * BATCH + 1
-    value = Decimal(1000) + Decimal(number // groups) / 4
-    stamp = mark.isoformat()
-    return strict_json.dumps(
-        {
-            "readings": [
-                {"meter_id": f"SG-{meter:07}", "timestamp": stamp, "reading": value + meter % 7}
-                for meter in range(first, first + BATCH)
-            ]
-        }
-    )
+def readings(meters: int) -> Iterator[tuple[str, str, Decimal]]:
+    """Yield (serial, stamp, value), half-hour by half-hour."""
+    for number in range(HALF_HOURS):
+        stamp = (FIRST_MARK + number * timedelta(minutes=30)).isoformat()
+        for meter in range(1, meters + 1):
+            yield f"SG-{meter:07}", stamp, Decimal(1000) + Decimal(number) / 4 + meter % 7
 
 
-def send(bodies: list[bytes]) -> float:
-    """Take the batches in; return how many seconds that took."""
+def send(meters: int) -> float:
+    """Take the readings in as JSON batches; return how many seconds that took, decoding included."""
     from accounts.actors import PORTAL
     from energy_portal.shared import strict_json
-    from meters.services.readings import OfferedReading, receive_readings
+    from meters.api.readings import offer_of
+    from meters.services.readings import receive_columns
 
+    rows = readings(meters)
+    bodies = []
+    while batch := list(islice(rows, BATCH)):
+        names = ("meter_id", "timestamp", "reading")
+        bodies.append(strict_json.dumps({"readings": [dict(zip(names, row, strict=True)) for row in batch]}))
     started = time.perf_counter()
-    for body in bodies:
-        readings = [
-            OfferedReading(row["meter_id"], row["timestamp"], row["reading"])
-            for row in strict_json.loads(body)["readings"]
-        ]
-        taken = receive_readings(readings=readings, actor=PORTAL, now=NOW)
-        if taken.stored != len(readings):
-            raise SystemExit(f"{taken.stored} of {len(readings)} readings were stored.")
-    return time.perf_counter() - started
+    stored = sum(
+        receive_columns(offer=offer_of(strict_json.loads(body)), actor=PORTAL, now=NOW).stored for body in bodies
+    )
+    took = time.perf_counter() - started
+    check(stored, meters)
+    return took
+
+
+def load(meters: int) -> float:
+    """Take the readings in as a file; return how many seconds that took, parsing included."""
+    from accounts.actors import PORTAL
+    from meters.services.file_imports import ImportOptions, import_file
+
+    with tempfile.TemporaryFile() as file:
+        file.write(b"serial,time,value\r\n")
+        file.writelines(f"{serial},{stamp},{value}\r\n".encode() for serial, stamp, value in readings(meters))
+        file.seek(0)
+        started = time.perf_counter()
+        report = import_file(file=file, name="readings.csv", options=ImportOptions(), actor=PORTAL, now=NOW)
+        took = time.perf_counter() - started
+    check(report.stored, meters)
+    return took
+
+
+def check(stored: int, meters: int) -> None:
+    """Stop where not every reading was stored."""
+    if stored != meters * HALF_HOURS:
+        raise SystemExit(f"{stored} of {meters * HALF_HOURS} readings were stored.")
 
 
 def copy() -> float:
