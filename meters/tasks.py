@@ -66,6 +66,12 @@ def run_job(*, job_id: str) -> None:
 
 
 @shared_task
+def resume_jobs() -> int:
+    """Have jobs taken up again whose worker died, or whose message was lost; every few minutes."""
+    return jobs.resume_jobs(now=timezone.now())
+
+
+@shared_task
 def forget_files() -> int:
     """Remove the files of jobs that ended long ago; daily."""
     return uploads.forget_files(now=timezone.now())

@@ -163,6 +163,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),
     },
+    "jobs-that-wait": {
+        "task": "meters.tasks.resume_jobs",
+        "schedule": crontab(minute="*/5"),
+    },
     "forget-files-of-jobs": {
         "task": "meters.tasks.forget_files",
         "schedule": crontab(minute="40", hour="3"),

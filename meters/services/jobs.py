@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,13 @@ from accounts.services import audit
 from energy_portal.shared.errors import DomainError
 from energy_portal.shared.jobs import enqueue_on_commit
 from meters.models import Job
+from meters.store_archive import try_session_lock, unlock_session
 
 logger = logging.getLogger(__name__)
 
 RUN_JOB = "meters.tasks.run_job"
 _SECONDS_BETWEEN_NOTES = 0.5
+_LONGEST_WAIT = timedelta(minutes=5)
 
 Runner = Callable[["Running"], dict[str, Any]]
 
@@ -75,10 +77,22 @@ def queue_job(
 def run_job(*, job_id: UUID, runners: dict[str, Runner], now: datetime) -> Job:
     """Work a job off, unless somebody does or did; a runner must be such that it can be run again after a crash.
 
-    What a runner returns is the job's report; a domain error ends it as failed, with its words.
+    What a runner returns is the job's report; a domain error ends it as failed, with its words. A worker that dies
+    lets go of the job, and :func:`resume_jobs` has another take it.
 
     :raises Job.DoesNotExist: there is no such job.
     """
+    name = f"job {job_id}"
+    if not try_session_lock(name):
+        taken: Job = Job.objects.get(pk=job_id)
+        return taken
+    try:
+        return _run(job_id, runners, now)
+    finally:
+        unlock_session(name)
+
+
+def _run(job_id: UUID, runners: dict[str, Runner], now: datetime) -> Job:
     with transaction.atomic():
         job: Job = Job.objects.select_for_update(of=("self",)).select_related("asked_by", "source").get(pk=job_id)
         if job.status in {Job.Status.DONE, Job.Status.FAILED}:
@@ -96,6 +110,20 @@ def run_job(*, job_id: UUID, runners: dict[str, Runner], now: datetime) -> Job:
         job.status, job.error = Job.Status.FAILED, "It failed for a reason that the log holds."
         raise
     finally:
-        job.finished_at = timezone.now()
+        if job.status != Job.Status.RUNNING:
+            job.finished_at = timezone.now()
         job.save(update_fields=("status", "report", "error", "finished_at", "done", "total", "result"))
     return job
+
+
+def resume_jobs(*, now: datetime) -> int:
+    """Ask again for the jobs that have waited for some minutes, or whose worker may have died; return how many.
+
+    One that somebody still works on is left to them.
+    """
+    waiting = Job.objects.filter(
+        status__in=(Job.Status.QUEUED, Job.Status.RUNNING), created_at__lt=now - _LONGEST_WAIT
+    ).values_list("pk", flat=True)
+    for job_id in waiting:
+        enqueue_on_commit(RUN_JOB, job_id=job_id)
+    return len(waiting)
