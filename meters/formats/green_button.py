@@ -22,6 +22,7 @@ from meters.formats.records import FileFault, FileReading, Records, Unreadable, 
 
 _CHUNK_BYTES = 1 << 16
 _LONGEST_SECONDS = 12
+_MOST_PIECES, _LONGEST_PIECE = 100, 1_000
 
 
 def read_green_button(file: BinaryIO, *, default_serial: str = "") -> Records:
@@ -82,8 +83,9 @@ class _Entries(ContentHandler):
         self.opened(tag, attrs)
 
     def characters(self, content: str) -> None:
-        """Gather text, which may come in pieces."""
-        self._text.append(content)
+        """Gather text, which may come in pieces; no title or number is as long as what a file could hold."""
+        if len(self._text) < _MOST_PIECES:
+            self._text.append(content[:_LONGEST_PIECE])
 
     def endElement(self, name: str) -> None:  # noqa: N802
         """Leave an element."""

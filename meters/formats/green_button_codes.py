@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from meters.formats.records import KWH, TOTAL_EXPORT, TOTAL_IMPORT, Unreadable
+from meters.formats.obis import GAS, HEAT, USUAL_CODE, WATER
+from meters.formats.records import GJ, KWH, M3, TOTAL_EXPORT, TOTAL_IMPORT, Unreadable
 
 BULK, CUMULATIVE, DELTA = "1", "3", "4"
 FORWARD, REVERSE = "1", "19"
-WATT_HOURS, CUBIC_METRES = "72", "42"
+WATT_HOURS, CUBIC_METRES, JOULES = "72", "42", "31"
 _POWERS = frozenset(str(power) for power in range(-12, 13))
-_UNITS: dict[str, tuple[str, int]] = {WATT_HOURS: (KWH, -3), CUBIC_METRES: ("m³", 0)}
+_UNITS: dict[str, tuple[str, int]] = {WATT_HOURS: (KWH, -3), CUBIC_METRES: (M3, 0), JOULES: (GJ, -9)}
+# What flows where it is not electricity: natural gas, potable water, heating fluid.
+COMMODITIES = {"7": GAS, "9": WATER, "12": HEAT}
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,10 @@ def reading_type(fields: Mapping[str, str]) -> ReadingType:
     if uom not in _UNITS or power not in _POWERS:
         raise Unreadable(f"The unit {uom[:10]!r} times ten to {power[:10]!r} is not known.", code="wrong_unit")
     unit, base = _UNITS[uom]
+    commodity = COMMODITIES.get(fields.get("commodity", ""))
+    electric = TOTAL_IMPORT if flow == FORWARD else TOTAL_EXPORT
     return ReadingType(
-        register_code=TOTAL_IMPORT if flow == FORWARD else TOTAL_EXPORT,
+        register_code=USUAL_CODE[commodity] if commodity else electric,
         unit=unit,
         power=int(power) + base,
         delta=behaviour == DELTA,

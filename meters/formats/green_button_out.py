@@ -3,18 +3,31 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 from xml.sax.saxutils import escape, quoteattr
 
-from meters.formats.green_button_codes import CUBIC_METRES, CUMULATIVE, DELTA, FORWARD, REVERSE, WATT_HOURS
-from meters.formats.records import KWH, TOTAL_EXPORT, TOTAL_IMPORT, FileReading, Unreadable
+from meters.formats.green_button_codes import (
+    COMMODITIES,
+    CUBIC_METRES,
+    CUMULATIVE,
+    DELTA,
+    FORWARD,
+    JOULES,
+    REVERSE,
+    WATT_HOURS,
+)
+from meters.formats.obis import GAS, HEAT, USUAL_CODE, WATER
+from meters.formats.records import GJ, KWH, M3, TOTAL_EXPORT, FileReading, Unreadable
 
 _ATOM, _ESPI = "http://www.w3.org/2005/Atom", "http://naesb.org/espi"
-_UOM = {KWH: (WATT_HOURS, -3), "m³": (CUBIC_METRES, -6)}
-_FLOW = {TOTAL_IMPORT: FORWARD, TOTAL_EXPORT: REVERSE}
-_ENERGY, _VOLUME, _ELECTRICITY, _GAS = "12", "58", "1", "7"
+_UOM = {KWH: (WATT_HOURS, -3), M3: (CUBIC_METRES, -6), GJ: (JOULES, 3)}
+_FLOW = {**dict.fromkeys(USUAL_CODE.values(), FORWARD), TOTAL_EXPORT: REVERSE}
+_ENERGY, _VOLUME, _ELECTRICITY = "12", "58", "1"
+_COMMODITY = {USUAL_CODE[commodity]: number for number, commodity in COMMODITIES.items()}
+# What a usage point is supplied with: electricity unless its registers count another commodity.
+_SERVICE = {USUAL_CODE[GAS]: "1", USUAL_CODE[WATER]: "2", USUAL_CODE[HEAT]: "4"}
 _PORTAL_DECIMALS = 6
 _GREATEST = 2**47 - 1
 
@@ -42,14 +55,10 @@ def write_green_button(readings: Iterable[FileReading], *, made_at: datetime) ->
         f"<title>Green Button Usage Feed</title>\n<updated>{updated}</updated>\n"
     ).encode()
     for number, (serial, of_meter) in enumerate(groupby(readings, lambda each: each.serial), start=1):
-        point = f"/espi/1_1/resource/UsagePoint/{number}"
-        yield feed.entry(
-            point,
-            [],
-            f'<UsagePoint xmlns="{_ESPI}"><ServiceCategory><kind>0</kind></ServiceCategory></UsagePoint>',
-            title=serial,
-        )
-        for place, (series, run) in enumerate(groupby(of_meter, _series_of), start=1):
+        point, first = f"/espi/1_1/resource/UsagePoint/{number}", next(of_meter)
+        service = f"<ServiceCategory><kind>{_SERVICE.get(first.register_code, '0')}</kind></ServiceCategory>"
+        yield feed.entry(point, [], f'<UsagePoint xmlns="{_ESPI}">{service}</UsagePoint>', title=serial)
+        for place, (series, run) in enumerate(groupby(chain([first], of_meter), _series_of), start=1):
             yield from _series_entries(feed, point, f"{number}-{place}", series, run)
     yield b"</feed>\n"
 
@@ -106,13 +115,12 @@ class _Feed:
 
 def _reading_type(series: _Series) -> str:
     uom, base = _UOM[series.unit]
-    electric = series.unit == KWH
     fields = {
         "accumulationBehaviour": CUMULATIVE if series.length_seconds is None else DELTA,
-        "commodity": _ELECTRICITY if electric else _GAS,
+        "commodity": _COMMODITY.get(series.register_code, _ELECTRICITY),
         "flowDirection": flow_of(series.register_code),
         "intervalLength": series.length_seconds,
-        "kind": _ENERGY if electric else _VOLUME,
+        "kind": _VOLUME if series.unit == M3 else _ENERGY,
         "powerOfTenMultiplier": base,
         "uom": uom,
     }

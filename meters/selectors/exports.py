@@ -25,7 +25,7 @@ _TOTALS = {Register.Direction.IMPORT: TOTAL_IMPORT, Register.Direction.EXPORT: T
 
 
 class NotElectric(Invalid):
-    """Half-hours of energy are asked of a meter that counts something else."""
+    """Half-hours of electric energy are asked of a meter that counts something else."""
 
     code = "not_electric"
 
@@ -66,7 +66,7 @@ def export(
 
 
 def export_meters(*, asked: Iterable[ExportedMeter], file_format: ExportFormat, now: datetime) -> Iterator[bytes]:
-    """Yield a file of meters, in chunks: tables of what registers hold, or half-hours in a format for intervals.
+    """Yield a file of meters, in chunks: tables of what registers hold, or half-hours in a format of markets.
 
     :param asked: sorted by serial.
     :raises DomainError: while the chunks are read, what the format cannot hold.
@@ -74,17 +74,18 @@ def export_meters(*, asked: Iterable[ExportedMeter], file_format: ExportFormat, 
     if file_format.is_table:
         return write(chain.from_iterable(map(register_readings, asked)), file_format, made_at=now)
     registers: dict[str, Collection[str]] = {}
-    return write(_half_hours_of(asked, now, registers), file_format, made_at=now, registers=registers)
+    readings = _market_readings(asked, file_format, now, registers)
+    return write(readings, file_format, made_at=now, registers=registers)
 
 
 def check_format(*, meter: Meter, file_format: ExportFormat) -> None:
     """Make sure that a format can hold what a meter counts.
 
-    :raises NotElectric: it holds half-hours of energy alone.
+    :raises NotElectric: it holds half-hours of electric energy alone.
     :raises Unreadable: it has no name for a register.
     """
     if not file_format.is_table:
-        check_registers([code for source in _sources(meter) for code in source.codes], file_format)
+        check_registers(_codes(meter, file_format), file_format)
 
 
 def register_readings(asked: ExportedMeter) -> Iterator[FileReading]:
@@ -93,29 +94,48 @@ def register_readings(asked: ExportedMeter) -> Iterator[FileReading]:
     What a dial showed from the first to the last instant, both included; of interval registers the half-hours that lie
     in the period wholly. A query a register and four weeks.
     """
-    for register in sorted(asked.meter.registers.all(), key=attrgetter("code")):
+    for register in _by_code(asked.meter):
         yield from _held(asked, register)
 
 
-def half_hours(asked: ExportedMeter, *, now: datetime) -> Iterator[FileReading]:
-    """Yield the energy that a meter took in and gave out in each whole half-hour; what is not known is left out.
-
-    Of each direction its interval registers, the total alone where there is one, after their multiplier; where there
-    are none, what the dials give. A value that is finer than six decimals, as a fine multiplier makes it, is rounded.
-
-    :raises NotElectric: the meter counts something else.
-    """
-    return _half_hours(asked, _sources(asked.meter), now)
-
-
-def _half_hours_of(
-    asked: Iterable[ExportedMeter], now: datetime, registers: dict[str, Collection[str]]
+def _market_readings(
+    asked: Iterable[ExportedMeter], file_format: ExportFormat, now: datetime, registers: dict[str, Collection[str]]
 ) -> Iterator[FileReading]:
-    """Yield the half-hours of meters, noting the registers of each just before its first."""
+    """Yield what market formats hold of meters, noting the registers of each just before its first reading.
+
+    Of an electric meter the energy of each whole half-hour, in and out; what is not known is left out. Of each
+    direction its interval registers count, the total alone where there is one, and where there are none what the dials
+    give. Of other meters what their registers hold. Intervals are after their multiplier; a value that is finer than
+    six decimals, as a fine multiplier makes it, is rounded.
+    """
     for each in asked:
-        sources = _sources(each.meter)
-        registers[each.meter.serial] = {code for source in sources for code in source.codes}
-        yield from _half_hours(each, sources, now)
+        registers[each.meter.serial] = _codes(each.meter, file_format)
+        if each.meter.type != Commodity.ELECTRIC:
+            for register in _by_code(each.meter):
+                is_dial = register.kind == Register.Kind.CUMULATIVE
+                yield from _held(each, register) if is_dial else _counted(each, register)
+            continue
+        for source in _sources(each.meter):
+            for register in source.intervals:
+                yield from _counted(each, register)
+            if not source.intervals:
+                yield from _derived(each, source.direction, now)
+
+
+def _codes(meter: Meter, file_format: ExportFormat) -> list[str]:
+    """Return the codes under which a market format holds a meter.
+
+    :raises NotElectric: it cannot.
+    """
+    if meter.type == Commodity.ELECTRIC:
+        return [code for source in _sources(meter) for code in source.codes]
+    if file_format is ExportFormat.NEM12:
+        raise NotElectric(f"The meter {meter.serial} counts {meter.type}, which NEM12 does not hold.")
+    return [register.code for register in _by_code(meter)]
+
+
+def _by_code(meter: Meter) -> list[Register]:
+    return sorted(meter.registers.all(), key=attrgetter("code"))
 
 
 @dataclass(frozen=True)
@@ -131,10 +151,6 @@ class _Source:
 
 
 def _sources(meter: Meter) -> list[_Source]:
-    if meter.type != Commodity.ELECTRIC:
-        raise NotElectric(
-            f"The meter {meter.serial} counts {meter.type}: CSV and Parquet hold that, half-hours do not."
-        )
     sources = []
     for direction in Register.Direction:
         found = [each for each in meter.registers.all() if each.direction == direction]
@@ -143,14 +159,6 @@ def _sources(meter: Meter) -> list[_Source]:
         if found:
             sources.append(_Source(direction, total or sorted(intervals, key=attrgetter("code"))))
     return sources
-
-
-def _half_hours(asked: ExportedMeter, sources: Sequence[_Source], now: datetime) -> Iterator[FileReading]:
-    for source in sources:
-        for register in source.intervals:
-            yield from _counted(asked, register)
-        if not source.intervals:
-            yield from _derived(asked, source.direction, now)
 
 
 def _held(asked: ExportedMeter, register: Register) -> Iterator[FileReading]:

@@ -74,6 +74,9 @@ class TestReadGreenButton:
             ({"accumulationBehaviour": 3}, "dial", "1.8.0", "1.5"),
             ({"powerOfTenMultiplier": 3}, "interval", "1.8.0", "1500"),
             ({"powerOfTenMultiplier": -3}, "interval", "1.8.0", "0.0015"),
+            ({"commodity": 7, "uom": 42}, "interval", "7-0:3.0.0", "1500"),
+            ({"commodity": 9, "uom": 42, "powerOfTenMultiplier": -3}, "interval", "8-0:1.0.0", "1.5"),
+            ({"commodity": 12, "uom": 31, "powerOfTenMultiplier": 6}, "interval", "6-0:1.0.0", "1.5"),
         ],
     )
     def test_reads_values_as_their_type_says(self, fields, kind, code, value):
@@ -176,7 +179,19 @@ class TestWriteGreenButton:
         }.items():
             assert f"<{name}>{value}</{name}>" in body
 
-    @pytest.mark.parametrize("changes", [{"register_code": "1.8.2"}, {"unit": "GJ"}])
+    @pytest.mark.parametrize(
+        ("code", "unit", "service"),
+        [("7-0:3.0.0", "m³", 1), ("8-0:1.0.0", "m³", 2), ("6-0:1.0.0", "GJ", 4), ("6-0:1.0.0", "kWh", 4)],
+    )
+    def test_is_read_back_in_other_commodities(self, code, unit, service):
+        reading = FileReading(0, "M1", code, EPOCH + timedelta(minutes=30), Decimal("0.000001"), EPOCH, unit, 17)
+
+        body = b"".join(write_green_button([reading], made_at=NOON))
+
+        assert f"<ServiceCategory><kind>{service}</kind>".encode() in body
+        assert [replace(row, line=0) for row in read_green_button(BytesIO(body))] == [reading]
+
+    @pytest.mark.parametrize("changes", [{"register_code": "1.8.2"}, {"unit": "kVArh"}])
     def test_refuses_what_no_type_describes(self, changes):
         reading = replace(FileReading(0, "M1", "1.8.0", EPOCH, Decimal(1)), **changes)
 
