@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from zoneinfo import ZoneInfo
@@ -217,6 +217,21 @@ def parse_stamp(stamp: object) -> datetime:
         except ValueError:
             pass
     raise Refused("The timestamp is not a date and time as in 2025-02-28T23:30:00+08:00.", code="malformed")
+
+
+def instant_of(stamp: object, zone: ZoneInfo) -> datetime:
+    """Return, in UTC, the instant that a stamp names, on a half-hour or not.
+
+    :raises Invalid: not a stamp, or skipped by the zone's clock.
+    """
+    written = parse_stamp(stamp)
+    try:
+        instant = (written if written.tzinfo else written.replace(tzinfo=zone)).astimezone(UTC)
+        if written.tzinfo is None and instant.astimezone(zone).replace(tzinfo=None) != written:
+            raise Refused(f"{written.isoformat()} was skipped by the clock of {zone}.", code="off_mark")
+    except OverflowError as error:
+        raise Refused("The timestamp lies outside the calendar.", code="malformed") from error
+    return instant
 
 
 def mark_of(stamp: object, convention: LabelConvention | str, zone: ZoneInfo) -> datetime:

@@ -191,7 +191,9 @@ def _dials(line: int, row: Sequence[str]) -> Records:
             if flag.startswith(NO_DATA):
                 continue
             value, end = number(_cell(row, place)).scaleb(power), _instant(_cell(row, place + 1))
-            reading = FileReading(line, serial or nmi, code, end, value, unit=unit, quality=quality_of(flag))
+            reading = FileReading(
+                line, serial or nmi, code, end, value, unit=unit, quality=quality_of(flag), by_hand=True
+            )
         except DomainError as error:
             yield FileFault(line, error.code, f"{name} read: {error.detail}")
         else:

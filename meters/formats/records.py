@@ -38,7 +38,8 @@ class FileReading:
 
     ``start`` is None for what a dial showed at ``end``; otherwise ``value`` passed during ``[start, end)``. Times are
     aware. ``quality`` is Green Button's, None where the file does not say. ``unit`` is kWh, m³ or GJ for every multiple
-    of them, and empty where the file does not say, as is ``register_code``.
+    of them, and empty where the file does not say, as is ``register_code``. A reading ``by_hand`` was taken at whatever
+    instant somebody stood before the dial.
     """
 
     line: int
@@ -49,6 +50,7 @@ class FileReading:
     start: datetime | None = None
     unit: str = KWH
     quality: int | None = None
+    by_hand: bool = False
 
     @property
     def kind(self) -> Literal["interval", "dial"]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -14,9 +13,10 @@ from accounts.actors import Actor
 from energy_portal.shared.clock import HALF_HOUR, LabelConvention
 from meters.formats.obis import ELECTRIC, USUAL_CODE, commodity_of
 from meters.formats.records import M3, DialColumns, FileFault, FileReading
+from meters.models import RuleCode
 from meters.selectors.registers import KnownMeter, known_meters
 from meters.services.found_meters import could_be_serial, make_found
-from meters.services.readings import Offer, OfferedReading, ReadingReport, receive_columns, receive_readings
+from meters.services.readings import Offer, ReadingReport, receive_columns
 from meters.services.registry import registry_of
 
 BATCH_SIZE = 5_000
@@ -131,8 +131,15 @@ class _Run:
     def take(self, batch: Sequence[FileReading]) -> None:
         """Offer a batch to the door, in a transaction that is undone where nothing is to be kept."""
         with self._kept():
-            offered, report = self._offer(batch)
-        self._count([each.line for each in offered], report)
+            fit = self._fitting(batch)
+            # Telemetry names half-hours; who reads a dial by hand comes when they come.
+            for readings, overrides in (
+                ([each for each in fit if not each.by_hand], frozenset[str]()),
+                ([each for each in fit if each.by_hand], frozenset({RuleCode.OFF_MARK.value})),
+            ):
+                offer = _offer(readings, _labels_of(self.actor))
+                report = receive_columns(offer=offer, actor=self.actor, now=self.now, overrides=overrides)
+                self._count([each.line for each in readings], report)
 
     def take_columns(self, rows: DialColumns) -> None:
         """Offer rows of dials to the door as columns, but for those of registers that are unknown, or are no dials."""
@@ -175,7 +182,8 @@ class _Run:
             for each in kept:
                 self._note(lines[each.index], each.code, each.detail)
 
-    def _offer(self, batch: Sequence[FileReading]) -> tuple[list[FileReading], ReadingReport]:
+    def _fitting(self, batch: Sequence[FileReading]) -> list[FileReading]:
+        """Return what may be offered of a batch, each with its register, once that register is there."""
         serials = {each.serial for each in batch if could_be_serial(each.serial)}
         known = known_meters(serials)
         named = [each if each.register_code else self._named(each, known.get(each.serial)) for each in batch]
@@ -183,9 +191,7 @@ class _Run:
             made = make_found(readings=named, known=known, commodity=self.commodity, actor=self.actor, now=self.now)
             self.counts["meters_created"] += made.meters
             known = known_meters(serials) if made.anything else known
-        offered = [each for each in named if self._fits(each, known.get(each.serial))]
-        offer = partial(_offered, labels=_labels_of(self.actor))
-        return offered, receive_readings(readings=[*map(offer, offered)], actor=self.actor, now=self.now)
+        return [each for each in named if self._fits(each, known.get(each.serial))]
 
     def _fits(self, reading: FileReading, meter: KnownMeter | None) -> bool:
         """Tell whether a reading may be offered; it is refused here where its register counts otherwise."""
@@ -236,13 +242,14 @@ def _labels_of(actor: Actor) -> LabelConvention:
     return LabelConvention(actor.source.label_convention) if actor.source else LabelConvention.PERIOD_END
 
 
-def _offered(reading: FileReading, *, labels: LabelConvention) -> OfferedReading:
-    """Return a reading as its source stamps it, for the door to read by the source's convention."""
-    return OfferedReading(
-        meter_id=reading.serial,
-        timestamp=reading.end - _LABEL_LAG[labels],
-        value=reading.value,
-        register_code=reading.register_code,
-        quality=reading.quality,
-        unit=reading.unit,
+def _offer(readings: Sequence[FileReading], labels: LabelConvention) -> Offer:
+    """Return readings as their source stamps them, for the door to read by the source's convention."""
+    lag = _LABEL_LAG[labels]
+    return Offer(
+        meter_ids=[each.serial for each in readings],
+        timestamps=[each.end if each.by_hand else each.end - lag for each in readings],
+        values=[each.value for each in readings],
+        register_codes=[each.register_code for each in readings],
+        qualities=[each.quality for each in readings],
+        units=[each.unit for each in readings],
     )

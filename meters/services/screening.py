@@ -18,7 +18,7 @@ from meters.services.offers import Offer, OfferedReading, Rejection
 from meters.services.registry import LONGEST_NAME, SILENT, Catch, Registry, Rules, Target
 from meters.services.sifting import QUALITIES, UNITS, Columns, sift
 from meters.store_door import amount_of
-from meters.validation import Refused, mark_of, parse_value, plain
+from meters.validation import Refused, instant_of, mark_of, parse_value, plain
 
 
 class Candidate(NamedTuple):
@@ -80,9 +80,11 @@ def screen(offer: Offer, *, actor: Actor, now: datetime, registry: Registry) -> 
 
     Half-hourly telemetry is taken: a stamp must name a mark once its source's label convention is applied.
 
+    Where the rule ``off_mark`` is passed over, a stamp may name any instant.
+
     :param registry: the registers of all meters that it names.
     """
-    clock = _Clock(actor, now)
+    clock = _Clock(actor, now, keeps_instants=RuleCode.OFF_MARK.value in registry.rules.overrides)
     columns, others = sift(offer, registry, clock)
     screening = _Screening(registry.rules, registry, clock)
     candidates: list[Candidate] = []
@@ -180,9 +182,13 @@ def _quality(quality: object) -> int:
 
 
 class _Clock:
-    """Reads stamps as the batch's source writes them; rows of one batch share few stamps, so each is read once."""
+    """Reads stamps as the batch's source writes them; rows of one batch share few stamps, so each is read once.
 
-    def __init__(self, actor: Actor, now: datetime) -> None:
+    Where it keeps instants, as field reads do, a stamp names itself and no convention moves it to a mark.
+    """
+
+    def __init__(self, actor: Actor, now: datetime, *, keeps_instants: bool) -> None:
+        self._keeps_instants = keeps_instants
         self._convention = actor.source.label_convention if actor.source else LabelConvention.PERIOD_END
         self._zone = zone(actor.source.zone) if actor.source and actor.source.zone else None
         self._earliest = earliest_accepted(now)
@@ -202,7 +208,7 @@ class _Clock:
 
     def _judge(self, stamp: str | datetime, zone_: ZoneInfo) -> tuple[datetime, str | None] | DomainError:
         try:
-            mark = mark_of(stamp, self._convention, zone_)
+            mark = instant_of(stamp, zone_) if self._keeps_instants else mark_of(stamp, self._convention, zone_)
         except DomainError as error:
             return error
         if mark < self._earliest:

@@ -39,27 +39,24 @@ class Case:
 
 
 def nem(path: Path, bad_lines: frozenset[int]) -> Totals:
-    """Sum what flowed in and out, and what dials showed on a half-hour, but for lines that the portal reports."""
+    """Sum what flowed in and out, or what dials showed, but for lines that the portal reports as broken."""
     from aemo_mdff_reader import parse, parse_accumulations
 
     rows = list(csv.reader(path.read_text().splitlines()))
     good = [[cell.strip() for cell in row] for n, row in enumerate(rows, start=1) if row and n not in bad_lines]
     if any(row[0] == "250" for row in good):
-        return _summed(("dials", value) for each in parse_accumulations(good) for value in _reads_on_marks(each))
+        reads = (
+            Decimal(str(value))
+            for each in parse_accumulations(good)
+            for value in (each.previous_register_read, each.current_register_read)
+        )
+        return _summed(("dials", value) for value in reads)
     values = (
         (each.nmi_suffix[:1] + each.nmi, Decimal(str(each.value)) * _KWH[each.uom.casefold()])
         for each in parse(good)
         if each.nmi_suffix[:1] in _DIALS and each.uom.casefold() in _KWH
     )
     return _summed((_DIALS[name[0]], value) for name, value in values)
-
-
-def _reads_on_marks(record: Any) -> list[Decimal]:
-    reads = [
-        (record.previous_register_read_datetime, record.previous_register_read),
-        (record.current_register_read_datetime, record.current_register_read),
-    ]
-    return [Decimal(str(value)) for at, value in reads if at.minute in {0, 30} and at.second == 0]
 
 
 def green_button(path: Path, bad_lines: frozenset[int]) -> Totals:

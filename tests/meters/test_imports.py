@@ -146,14 +146,16 @@ class TestImportReadings:
         ]
         assert AuditEntry.objects.get(action="meter.created").detail == {"serial": "NEW-1"}
 
-    def test_refuses_nem13_reads_between_marks_by_their_line(self):
-        register = supplied_register()
+    def test_keeps_the_instants_of_nem13_reads_that_somebody_took(self):
+        source, register = DataSourceFactory(label_convention="period_start"), supplied_register()
         line = f"250,NMI,11,1,11,11,{register.meter.serial},E,5,20250301100000,A,,,6,20250302100333,A,,,1,kWh,,"
 
-        report = take(*read(BytesIO(line.encode()), FileFormat.NEM12, stamps=Stamps(SGT)))
+        records = list(read(BytesIO(line.encode()), FileFormat.NEM12, stamps=Stamps(SGT)))
+        first, again = (take(*records, actor=Actor(source=source)) for _ in range(2))
 
-        assert (report.stored, [(each.line, each.code) for each in report.problems]) == (1, [(1, "off_mark")])
-        assert stored(register) == [(MIDNIGHT, 5)]
+        assert (first.stored, first.is_whole, again.duplicates) == (2, True, 2)
+        assert stored(register) == [(MIDNIGHT, 5), (MIDNIGHT + timedelta(days=1, minutes=3, seconds=33), 6)]
+        assert set(RegisterReading.objects.values_list("raw_stamp", flat=True)) == {None}
 
     def test_asks_the_database_as_often_however_many_meters_a_batch_names(self):
         def queries(count):
