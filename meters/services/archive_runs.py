@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from accounts.actors import Actor
 from meters import store_archive
-from meters.models import ArchivedMonth, ReadingException
+from meters.models import ArchivedMonth, ReadingException, RuleCode
 from meters.selectors.archive import archive_limit, archived_months, closed_partitions, late_values
 from meters.series.archive_moves import drop_partition, hold_alone
 from meters.series.partitions import Partition, forget_partitions, list_partitions
@@ -218,7 +218,7 @@ def _take_in(now: datetime) -> int:
     by_source: dict[Any, list[ReadingException]] = defaultdict(list)
     for each in late_values():
         if each.time not in archived:
-            by_source[each.source_id].append(each)
+            by_source[each.source_id, bool(each.raw_stamp)].append(each)
     for waiting in by_source.values():
         for start in range(0, len(waiting), settings.READING_BATCH_LIMIT):
             _enter(waiting[start : start + settings.READING_BATCH_LIMIT], now)
@@ -235,11 +235,14 @@ def _enter(waiting: Sequence[ReadingException], now: datetime) -> None:
                 timestamp=each.raw_stamp or each.time,
                 value=each.offered_value,
                 register_code=each.register.code,
+                quality=each.offered_quality,
             )
             for each in waiting
         ],
         actor=Actor(source=waiting[0].source),
         now=now,
+        # Without such a stamp they wait at their own instants, which are no marks where dials were read by hand.
+        overrides=frozenset() if waiting[0].raw_stamp else frozenset({RuleCode.OFF_MARK.value}),
     )
     refused = {each.index: each.detail for each in report.rejected}
     aside = {each.index: each.detail for each in (*report.conflicts, *report.quarantined)}

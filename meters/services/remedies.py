@@ -221,6 +221,10 @@ def _enter(
 ) -> None:
     """Have a waiting value enter by the door, as its source sent it, at its register or at another."""
     register = register or exception.register
+    overrides = OVERRIDABLE | ({RuleCode.REGRESSION.value} if let_fall else set())
+    if not exception.raw_stamp:
+        # It waits at its own instant, which is no mark where somebody read a dial by hand.
+        overrides |= {RuleCode.OFF_MARK.value}
     report = receive_readings(
         readings=[
             OfferedReading(
@@ -234,7 +238,7 @@ def _enter(
         ],
         actor=Actor(user=actor.user, source=exception.source),
         now=now,
-        overrides=OVERRIDABLE | {RuleCode.REGRESSION.value} if let_fall else OVERRIDABLE,
+        overrides=overrides,
     )
     if refused := (*report.rejected, *report.conflicts, *report.quarantined):
         raise CannotEnter(refused[0].detail, extra={"reason": refused[0].code})

@@ -172,6 +172,20 @@ class TestRestore:
         assert RegisterReading.objects.get(time=START + HALF_HOUR).value == Decimal("0.25")
         assert not waiting().exists()
 
+    def test_keeps_the_quality_and_the_instant_of_a_read_by_hand(self, register):
+        at = START + timedelta(minutes=7)
+        receive_readings(
+            readings=[OfferedReading(register.meter.serial, at, "0.1", quality=19)],
+            actor=PORTAL,
+            now=NOW,
+            overrides=frozenset({"off_mark"}),
+        )
+
+        restore_months(month="2025-01", actor=PORTAL, now=NOW)
+
+        reading = RegisterReading.objects.get(time=at)
+        assert (reading.value, reading.quality) == (Decimal("0.1"), 19)
+
 
 class TestNeighbours:
     def test_of_a_new_value_are_found_in_the_archive(self, register):

@@ -105,6 +105,22 @@ class TestAccept:
 
         assert [time for time, *_ in standing(register)] == [0 * HALF, HALF, 2 * HALF, 3 * HALF]
 
+    def test_keeps_the_instant_at_which_somebody_read_a_dial(self, register, manager):
+        ReadingException.objects.create(
+            register=register,
+            time=T + timedelta(minutes=3),
+            code="spike",
+            severity="quarantine",
+            offered_value=7,
+            offered_quality=17,
+            source=DataSourceFactory(label_convention="period_start"),
+            opened_at=NOW,
+        )
+
+        accept(exception_id=the_open().pk, note="Yes.", actor=manager, now=NOW)
+
+        assert standing(register) == [(timedelta(minutes=3), 7, 17)]
+
     def test_settles_a_flag_without_moving_a_reading(self, register, manager):
         send(register, "100")
         flag = ReadingException.objects.create(register=register, time=T, code="spike", opened_at=NOW)
