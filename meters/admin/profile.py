@@ -1,4 +1,4 @@
-"""A small chart of half-hourly energy: what is estimated is hatched, what is missing stays blank."""
+"""A small chart of what half-hours counted: what is estimated is hatched, what is missing stays blank."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,17 @@ from itertools import groupby
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from meters.models import Register
 from meters.selectors.consumption import Interval
+from meters.selectors.desk import Profile
 
 WIDTH, HEIGHT = 720, 160
 _ROUND_TOPS = tuple(Decimal(top) for top in ("0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50", "100", "1000"))
+
+_TITLES = {
+    Register.Direction.IMPORT: "Last seven days",
+    Register.Direction.EXPORT: "Last seven days, fed in",
+}
 
 
 @dataclass(frozen=True)
@@ -30,16 +37,19 @@ class DayMark:
 
 @dataclass(frozen=True)
 class ProfileChart:
-    """Lines of an SVG of :data:`WIDTH` by :data:`HEIGHT`; ``top_kwh`` is the energy at its upper edge.
+    """Lines of an SVG of :data:`WIDTH` by :data:`HEIGHT`; ``top`` is the quantity at its upper edge.
 
-    ``hatched`` are the areas below the line where energy is estimated.
+    ``hatched`` are the areas below the line that are estimated. ``energy_kwh`` is told of other units alone.
     """
 
+    title: str
+    unit: str
     lines: tuple[str, ...]
     hatched: tuple[str, ...]
     days: tuple[DayMark, ...]
-    top_kwh: Decimal
-    energy_kwh: Decimal
+    top: Decimal
+    quantity: Decimal
+    energy_kwh: Decimal | None
     known: int
     estimated: int
     total: int
@@ -47,12 +57,13 @@ class ProfileChart:
     height: int = HEIGHT
 
 
-def profile_chart(series: Sequence[Interval]) -> ProfileChart | None:
+def profile_chart(profile: Profile) -> ProfileChart | None:
     """Draw half-hours as lines that break where nothing is known; None without any known half-hour."""
-    energies = [interval.energy_kwh for interval in series if interval.energy_kwh is not None]
-    if not energies:
+    series = profile.series
+    quantities = [interval.quantity for interval in series if interval.quantity is not None]
+    if not quantities:
         return None
-    highest = max(energies)
+    highest = max(quantities)
     top = next((round_top for round_top in _ROUND_TOPS if highest <= round_top), highest)
     start, end = series[0].start, series[-1].end
     width_of_second = WIDTH / (end - start).total_seconds()
@@ -65,12 +76,15 @@ def profile_chart(series: Sequence[Interval]) -> ProfileChart | None:
 
     def line(run: Sequence[Interval]) -> str:
         steps = ((each, instant) for each in run for instant in (each.start, each.end))
-        return " ".join(f"{place(instant)},{level(each.energy_kwh or Decimal(0))}" for each, instant in steps)
+        return " ".join(f"{place(instant)},{level(each.quantity or Decimal(0))}" for each, instant in steps)
 
     def area(run: Sequence[Interval]) -> str:
         return f"{place(run[0].start)},{HEIGHT} {line(run)} {place(run[-1].end)},{HEIGHT}"
 
+    energies = [interval.energy_kwh for interval in series if interval.energy_kwh is not None]
     return ProfileChart(
+        title=_TITLES[profile.direction],
+        unit=profile.unit,
         lines=tuple(line(run) for run in _runs(series, _is_known)),
         hatched=tuple(area(run) for run in _runs(series, _is_estimated)),
         days=tuple(
@@ -78,9 +92,10 @@ def profile_chart(series: Sequence[Interval]) -> ProfileChart | None:
             for interval in series
             if _is_midnight(interval.start)
         ),
-        top_kwh=top,
-        energy_kwh=sum(energies, Decimal(0)),
-        known=len(energies),
+        top=top,
+        quantity=sum(quantities, Decimal(0)),
+        energy_kwh=sum(energies, Decimal(0)) if energies and profile.unit != Register.Unit.KWH else None,
+        known=len(quantities),
         estimated=sum(_is_estimated(interval) for interval in series),
         total=len(series),
     )
@@ -91,7 +106,7 @@ def _runs(series: Sequence[Interval], wanted: Callable[[Interval], bool]) -> lis
 
 
 def _is_known(interval: Interval) -> bool:
-    return interval.energy_kwh is not None
+    return interval.quantity is not None
 
 
 def _is_estimated(interval: Interval) -> bool:

@@ -1,6 +1,6 @@
 """Service points: who is supplied by which meter, the last days, and what can happen there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from meters.admin.common import Question, VisibleRows, ask_then, change_url
 from meters.admin.history import history_of
 from meters.admin.panels import day_rows, readings_table
 from meters.admin.profile import profile_chart
-from meters.models import ServicePoint
+from meters.models import Register, ServicePoint
 from meters.selectors.desk import newest_days, newest_readings, recent_profile, registers_at, with_supply
 from meters.selectors.timeline import place_history
 from meters.services import chain
@@ -105,7 +105,10 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
         now = timezone.now()
         registers = registers_at(service_point=service_point, now=now)
         return {
-            "profile": profile_chart(recent_profile(service_point=service_point, now=now)),
+            "profiles": [
+                profile_chart(recent_profile(service_point=service_point, now=now, direction=direction))
+                for direction in _directions(registers)
+            ],
             "acts": self._acts(request, service_point),
             "history": history_of(request, partial(place_history, service_point=service_point)),
             "days": day_rows(newest_days(registers=registers)),
@@ -243,3 +246,9 @@ class ServicePointAdmin(VisibleRows, HistoryAdmin):
             form=form,
             act=lambda filled: act(filled, service_point),
         )
+
+
+def _directions(registers: Iterable[Register]) -> list[Register.Direction]:
+    """Return what is drawn: what came in, always, and what went out where it is counted."""
+    counted = {register.direction for register in registers}
+    return [each for each in Register.Direction if each == Register.Direction.IMPORT or each in counted]

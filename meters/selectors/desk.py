@@ -10,7 +10,7 @@ from django.db.models.functions import Concat, RowNumber
 
 from energy_portal.shared.clock import Period, floor_half_hour
 from meters.models import Binding, Installation, Meter, Register, RegisterDay, RegisterReading, ServicePoint
-from meters.selectors.consumption import Granularity, Interval, meter_consumption
+from meters.selectors.consumption import Consumption, Granularity, Interval, meter_consumption
 from meters.selectors.reading_lists import ReadingList
 
 READINGS_A_PAGE = 24
@@ -25,6 +25,15 @@ class ReadingsPage:
     register: Register
     readings: tuple[RegisterReading, ...]
     older_than: datetime | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The half-hours of one direction at a place, oldest first, in ``unit``."""
+
+    direction: Register.Direction
+    unit: str
+    series: tuple[Interval, ...]
 
 
 def newest_readings(
@@ -45,7 +54,13 @@ def registers_at(*, service_point: ServicePoint, now: datetime) -> list[Register
     return list(hanging.select_related("meter").order_by("-direction", "code"))
 
 
-def recent_profile(*, service_point: ServicePoint, now: datetime, days: int = PROFILE_DAYS) -> list[Interval]:
+def recent_profile(
+    *,
+    service_point: ServicePoint,
+    now: datetime,
+    days: int = PROFILE_DAYS,
+    direction: Register.Direction = Register.Direction.IMPORT,
+) -> Profile:
     """Return the half-hours of the last days at a service point, whichever meters hung there."""
     end = floor_half_hour(now)
     period = Period(end - timedelta(days=days), end)
@@ -55,11 +70,14 @@ def recent_profile(*, service_point: ServicePoint, now: datetime, days: int = PR
         .order_by("valid")
     )
     known: dict[datetime, Interval] = {}
+    unit = Register.Unit.KWH.value
     for installation in installations:
-        for interval in _half_hours(installation.meter, period, now):
-            if interval.energy_kwh is not None or interval.start not in known:
+        counted = _half_hours(installation.meter, period, now, direction)
+        unit = counted.unit
+        for interval in counted.series:
+            if interval.quantity is not None or interval.start not in known:
                 known[interval.start] = interval
-    return [known[start] for start in sorted(known)]
+    return Profile(direction, unit, tuple(known[start] for start in sorted(known)))
 
 
 def newest_days(*, registers: Sequence[Register], limit: int = DAYS_SHOWN) -> list[RegisterDay]:
@@ -74,8 +92,10 @@ def newest_days(*, registers: Sequence[Register], limit: int = DAYS_SHOWN) -> li
     return found
 
 
-def _half_hours(meter: Meter, period: Period, now: datetime) -> Sequence[Interval]:
-    return meter_consumption(meter=meter, period=period, granularity=Granularity.HALF_HOUR, now=now).series
+def _half_hours(meter: Meter, period: Period, now: datetime, direction: Register.Direction) -> Consumption:
+    return meter_consumption(
+        meter=meter, period=period, granularity=Granularity.HALF_HOUR, now=now, direction=direction
+    )
 
 
 def with_place(meters: QuerySet[Any], *, now: datetime) -> QuerySet[Any]:

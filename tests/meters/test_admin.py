@@ -145,8 +145,9 @@ class TestServicePointPage:
         answer = manager_client.get(page_url(place))
 
         assert answer.status_code == 200
-        assert (answer.context["profile"].known, answer.context["profile"].total) == (95, 336)
-        assert answer.context["profile"].energy_kwh == Decimal("23.75")
+        (profile,) = answer.context["profiles"]
+        assert (profile.known, profile.total) == (95, 336)
+        assert (profile.quantity, profile.unit, profile.energy_kwh) == (Decimal("23.75"), "kWh", None)
         assert len(answer.context["pages"][0].readings) == 8
 
     def test_takes_as_many_queries_for_a_long_history_as_for_a_short_one(

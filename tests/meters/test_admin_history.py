@@ -22,7 +22,7 @@ from meters.models import (
 from meters.series.partitions import ensure_partitions
 from meters.series.spec import SeriesSpec
 from meters.services.readings import OfferedReading, receive_readings
-from tests.factories import ManagerFactory, ServicePointFactory, supplied_register
+from tests.factories import ManagerFactory, RegisterFactory, ServicePointFactory, supplied_register
 
 pytestmark = pytest.mark.django_db
 
@@ -203,8 +203,31 @@ class TestPanels:
 
         answer = manager_client.get(page_url(place))
 
-        assert (answer.context["profile"].estimated, len(answer.context["profile"].hatched)) == (1, 1)
+        (profile,) = answer.context["profiles"]
+        assert (profile.estimated, len(profile.hatched)) == (1, 1)
         assert "1 of them estimated, hatched." in answer.text
+
+    def test_draw_what_was_fed_in_beside_what_came_in(self, manager_client, place, register, now):
+        out = RegisterFactory(meter=register.meter, code="2.8.0", direction="export")
+        rows = [
+            OfferedReading(register.meter.serial, now.replace(minute=0) - HALF_HOUR * back, Decimal(9 - back), out.code)
+            for back in range(3)
+        ]
+        assert receive_readings(readings=rows, actor=Actor(), now=now).stored == 3
+
+        came_in, went_out = manager_client.get(page_url(place)).context["profiles"]
+
+        assert (came_in.known, came_in.title) == (7, "Last seven days")
+        assert (went_out.known, went_out.quantity, went_out.title) == (2, 2, "Last seven days, fed in")
+
+    def test_count_gas_in_its_own_unit_and_in_kwh(self, manager_client, place, register):
+        type(register).objects.update(unit="m³")
+        type(register.meter).objects.update(type="gas")
+        type(place).objects.update(commodity="gas", calorific_value_mj_m3=Decimal(36))
+
+        (profile,) = manager_client.get(page_url(place)).context["profiles"]
+
+        assert (profile.unit, profile.quantity, profile.energy_kwh) == ("m³", Decimal("1.75"), Decimal("17.5"))
 
     def test_write_qualities_in_words(self, manager_client, register, now):
         RegisterReading.objects.filter(register=register, time=now.replace(minute=0)).update(quality=Quality.PROJECTED)
