@@ -64,7 +64,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
             _Entry("meters.Job", "pending_actions"),
             _Entry("meters.ArchivedMonth", "inventory_2"),
             _Entry("meters.DomainEvent", "campaign", "Events"),
-            _Entry("meters.EventDelivery", "local_shipping", "Event deliveries"),
+            _Entry("meters.EventDelivery", "local_shipping"),
         ),
     ),
     (

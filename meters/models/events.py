@@ -39,6 +39,7 @@ class EventDelivery(models.Model):
     error = models.TextField(blank=True)
 
     class Meta:
+        verbose_name_plural = "event deliveries"
         ordering = ("event",)
         constraints = (models.UniqueConstraint(fields=("event", "consumer"), name="event_delivery_once_a_consumer"),)
         indexes = (
