@@ -30,6 +30,7 @@ from energy_portal.shared.tables import csv_lines
 list_exported = Signal()
 
 _ROWS_AT_ONCE = 500
+_NOTHING = "-"
 _SECRET = re.compile(r"password|secret|token|hash", re.IGNORECASE)
 
 
@@ -116,6 +117,8 @@ def _instant_behind(column: Any, row: Any) -> datetime | None:
 
 def _plain(value: Any) -> object:
     """Return what a list shows as the content of a cell: words without tags, times on the site's clock."""
+    if value == _NOTHING:
+        return None
     if isinstance(value, tuple):
         return _plain(value[-1])
     if isinstance(value, SafeString):

@@ -144,6 +144,11 @@ class TestListExport:
 
         assert table(admin_client.get(export_url(ChainEvent)))[0]["At"] == "2026-03-01T12:30:00+08:00"
 
+    def test_leaves_empty_what_is_missing(self, admin_client):
+        make_rows()
+
+        assert table(admin_client.get(export_url(ReadingException)))[0]["Standing"] == ""
+
     def test_leaves_columns_out_that_are_called_a_secret(self, rf):
         class Careless(PortalAdmin):
             list_display = ("email", "password")
