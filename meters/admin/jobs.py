@@ -31,6 +31,7 @@ _COLOURS = {
 _ENDED = frozenset({Job.Status.DONE, Job.Status.FAILED})
 _FILES = frozenset({Job.Kind.IMPORT_READINGS, Job.Kind.IMPORT_BINDINGS})
 _ROWS_SHOWN = 200
+_LISTED = 20
 _PROBLEMS = "problems"
 # A report comes back from the database without its order; what is not named here follows.
 _ORDER = (
@@ -95,8 +96,8 @@ class JobAdmin(ImportPages, VisibleRows, AppendOnlyAdmin):
     search_fields = ("upload_name", "asked_by__email", "asked_by__name", "source__name")
     search_help_text = "File, person or data source"
     change_form_outer_before_template = "admin/meters/job_panel.html"
-    fields = (("kind", "upload_name"), ("asker", "asked"), "parameters")
-    readonly_fields = ("asker", "asked")
+    fields = (("kind", "upload_name"), ("asker", "asked"), "told")
+    readonly_fields = ("asker", "asked", "told")
     asked = instant_column("created_at", "Asked")
     finished = instant_column("finished_at", "Finished")
 
@@ -124,6 +125,10 @@ class JobAdmin(ImportPages, VisibleRows, AppendOnlyAdmin):
     @display(description="Asked by")
     def asker(self, job: Job) -> str:
         return job.asked_by.name if job.asked_by else str(job.source or "the portal")
+
+    @display(description="What was told")
+    def told(self, job: Job) -> str:
+        return "; ".join(f"{_words(name).lower()} {_listed(value)}" for name, value in job.parameters.items() if value)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Tell the list whether any job is under way, so that it keeps itself up to date."""
@@ -217,6 +222,16 @@ def _columns_and_rows(entries: Sequence[Any]) -> tuple[list[str], list[list[obje
 
 def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+
+
+def _listed(value: Any) -> str:
+    """Write what was told of a job, of long lists the beginning."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {each}" for key, each in value.items())
+    if not isinstance(value, list):
+        return "yes" if value is True else str(value)
+    more = len(value) - _LISTED
+    return ", ".join(map(str, value[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _times(job: Job) -> Iterator[tuple[str, str]]:

@@ -96,6 +96,16 @@ class TestJobPage:
             {"line": "7", "code": "unknown_meter", "detail": "'=No meter SG-9.", "count": "2"}
         ]
 
+    def test_tells_what_was_asked_without_drowning_in_it(self, manager_client, make_job):
+        serials = [f"SG-{number}" for number in range(1_000)]
+        job = make_job(parameters={"meter_ids": serials, "zone": "", "dry_run": True, "columns": {"value": "Stand"}})
+
+        text = manager_client.get(url("change", job)).text
+
+        for words in ("SG-19 and 980 more", "dry run yes", "columns value = Stand"):
+            assert words in text
+        assert "SG-20," not in text
+
     def test_hands_out_what_the_job_made(self, manager_client, make_job):
         name = keep_upload(chunks=[b"a,b\r\n"])
         job = make_job(kind=Job.Kind.EXPORT_READINGS, status="done", result=name)
