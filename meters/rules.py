@@ -14,7 +14,10 @@ SeverityName = Literal["reject", "quarantine", "flag", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A number that tunes a rule: what it says unless somebody changed it, in which bounds, and in plain words."""
+    """A number that tunes a rule: what it says unless somebody changed it, in which bounds, and in plain words.
+
+    ``words`` are for after the number where its unit alone would not tell what it is of.
+    """
 
     default: float
     unit: str
@@ -22,6 +25,11 @@ class Threshold:
     least: float = 0
     most: float = 1_000_000
     whole: bool = False
+    words: str = ""
+
+    def text(self, value: float) -> str:
+        """Write a value of it."""
+        return f"{value:g} {self.words or self.unit}"
 
 
 @dataclass(frozen=True)
@@ -42,17 +50,30 @@ _REJECTS: tuple[SeverityName, ...] = ("reject",)
 _AFTERWARDS: tuple[SeverityName, ...] = ("flag", "info")
 _HOLDS: tuple[SeverityName, ...] = ("reject", "quarantine")
 _PERCENT = "%"
+_OF_CAPACITY = "% of capacity"
 _MAD = "robust standard deviations"
 
 
 def _history(percent_of_capacity: float) -> dict[str, Threshold]:
     return {
         "weeks": Threshold(4, "weeks", "How many past weeks are looked at.", least=2, most=26, whole=True),
-        "least_weeks": Threshold(3, "weeks", "With fewer of them known nothing is said.", least=2, most=26, whole=True),
+        "least_weeks": Threshold(
+            3,
+            "weeks",
+            "With fewer of them known nothing is said.",
+            least=2,
+            most=26,
+            whole=True,
+            words="known at least",
+        ),
         "deviations": Threshold(8, _MAD, "How far from the median of those weeks.", least=1, most=100),
         "percent": Threshold(150, _PERCENT, "And how far from the median in parts of it.", most=10_000),
         "percent_of_capacity": Threshold(
-            percent_of_capacity, _PERCENT, "And at least so much of what the connection carries.", most=100
+            percent_of_capacity,
+            _PERCENT,
+            "And at least so much of what the connection carries.",
+            most=100,
+            words=_OF_CAPACITY,
         ),
     }
 
@@ -95,9 +116,13 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
             "The highest half-hour stands out from the third highest: (highest - third) / third.",
             {
                 "percent": Threshold(180, _PERCENT, "By how much more than the third highest.", least=1, most=100_000),
-                "hours": Threshold(24, "h", "The hours that end with it.", least=2, most=168),
+                "hours": Threshold(24, "h", "Within so many hours in a row.", least=2, most=168),
                 "percent_of_capacity": Threshold(
-                    25, _PERCENT, "And at least so much of what the connection carries.", most=100
+                    25,
+                    _PERCENT,
+                    "And at least so much of what the connection carries.",
+                    most=100,
+                    words=_OF_CAPACITY,
                 ),
             },
         ),
@@ -119,7 +144,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
             {
                 "hours": Threshold(24, "h", "Summed over so many hours.", least=1, most=168),
                 "percent_of_capacity": Threshold(
-                    1, _PERCENT, "More than so much of what the connection carries.", most=100
+                    1, _PERCENT, "More than so much of what the connection carries.", most=100, words=_OF_CAPACITY
                 ),
             },
             _AFTERWARDS,

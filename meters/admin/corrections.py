@@ -1,13 +1,14 @@
 """Corrections: what stood, what stands now, who changed it and why, and what moved by it."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from unfold.decorators import display
 
-from energy_portal.shared.admin import AppendOnlyAdmin, moment
+from energy_portal.shared.admin import AppendOnlyAdmin
 from meters.admin.common import VisibleRows, dial_text, instant_column
 from meters.models import Correction
 
@@ -52,13 +53,11 @@ class CorrectionAdmin(VisibleRows, AppendOnlyAdmin):
 def _touched(correction: Correction) -> dict[str, Any]:
     rows = [
         {
-            "kind": kind,
-            "start": moment(parse_datetime(each["from"])),
-            "end": moment(parse_datetime(each["to"])),
+            "period": date_format(datetime.fromisoformat(each["from"]), form),
             "before": each["before"],
             "after": each["after"],
         }
-        for kind, name in (("Month", "months"), ("Day", "days"))
+        for form, name in (("F Y", "months"), ("j F Y", "days"))
         for each in correction.touched.get(name, ())
     ]
     return {"unit": correction.touched.get("unit", ""), "rows": rows}

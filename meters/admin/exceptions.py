@@ -101,10 +101,8 @@ class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
         "shown_severity",
         "register",
         "mark",
-        "offered",
-        "standing",
         "detail",
-        "source",
+        "values",
         "shown_status",
     )
     list_filter = ("status", "code", "severity", "source")
@@ -157,6 +155,11 @@ class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     @display(description="Standing", ordering="standing_value")
     def standing(self, exception: ReadingException) -> str:
         return dial_text(exception.standing_value, exception.register)
+
+    @display(description="Offered, standing")
+    def values(self, exception: ReadingException) -> str:
+        shown = (exception.offered_value, exception.standing_value)
+        return ", ".join(dial_text(value, exception.register) for value in shown if value is not None) or "-"
 
     @display(description="Status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, exception: ReadingException) -> tuple[str, str]:

@@ -92,10 +92,10 @@ class RehearsalForm(RuleForm):
 
 
 def _field(name: str, threshold: Threshold, value: float) -> forms.Field:
-    """Return a threshold's field: its name in words, its unit beside it, its bounds checked."""
+    """Return a threshold's field: its name in words, which hold its unit, its bounds checked."""
     bounds = f"{threshold.least:g} to {threshold.most:g} {threshold.unit}"
     words: dict[str, Any] = {
-        "label": f"{name.replace('_', ' ').capitalize()}, {threshold.unit}",
+        "label": name.replace("_", " ").capitalize(),
         "help_text": f"{threshold.help} {bounds}.",
         "min_value": threshold.least,
         "max_value": threshold.most,

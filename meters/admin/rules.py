@@ -42,13 +42,7 @@ _ENDED = frozenset({Job.Status.DONE, Job.Status.FAILED})
 def settings_text(code: str, thresholds: dict[str, Any]) -> str:
     """Write thresholds with their units."""
     known = DEFAULTS[code].thresholds
-    return (
-        ", ".join(
-            f"{name.replace('_', ' ')} {value:g} {known[name].unit}"
-            for name, value in full_thresholds(code, thresholds).items()
-        )
-        or "-"
-    )
+    return ", ".join(known[name].text(value) for name, value in full_thresholds(code, thresholds).items()) or "-"
 
 
 class _OfScope:

@@ -51,12 +51,12 @@ class TestRules:
     def test_are_listed_with_units(self, client, spike):
         listed = client.get(reverse("admin:meters_validationrule_changelist")).text
 
-        assert "percent 180 %, hours 24 h" in listed
+        assert "180 %, 24 h, 10 % of capacity" in listed
 
     def test_ask_for_their_own_thresholds(self, client, spike):
         form = client.get(page(spike, "tune")).text
 
-        assert "Hours, h" in form
+        assert "2 to 168 h." in form
         assert "threshold_weeks" not in form
 
     def test_are_set(self, client, spike):
