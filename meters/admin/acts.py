@@ -13,6 +13,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from accounts.models import CustomerAccount
@@ -51,6 +52,11 @@ class _AccountNumber(forms.CharField):
         return account
 
 
+def minute_text(instant: datetime) -> str:
+    """Write an instant as a field of an act does, on the site's clock."""
+    return timezone.localtime(instant).strftime(_MINUTE_FORMAT)
+
+
 def _read_field(label: str, *, required: bool) -> forms.DecimalField:
     return forms.DecimalField(
         label=label,
@@ -82,7 +88,7 @@ class _ActForm(forms.Form):
     def __init__(self, data: Any = None, *, registers: Iterable[Register], now: datetime) -> None:
         super().__init__(data)
         self.registers = list(registers)
-        self.fields["at"].initial = timezone.localtime(now).strftime(_MINUTE_FORMAT)
+        self.fields["at"].initial = minute_text(now)
         for register in self.registers if self.asks_reads else ():
             label = f"{register.meter.serial} {register.code} shows, {register.unit}"
             self.fields[f"read_{register.pk}"] = _read_field(label, required=self.reads_required)
@@ -173,6 +179,27 @@ class EstimateForm(forms.Form):
         today = timezone.localtime(now).replace(hour=0, minute=0)
         self.fields["start"].initial = (today - timedelta(days=1)).strftime(_MINUTE_FORMAT)
         self.fields["end"].initial = today.strftime(_MINUTE_FORMAT)
+
+
+class CorrectionForm(forms.Form):
+    """What stands at the end of a half-hour instead, or that nothing does."""
+
+    at = _instant_field()
+    value = _read_field("What it showed in truth", required=False)
+    withdraw = forms.BooleanField(
+        label="Withdraw what stands: nothing is known then",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="The half-hours beside it become a gap, and are estimated.",
+    )
+    note = forms.CharField(label="Why", max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+    def clean(self) -> dict[str, Any]:
+        """Want a value or none, and not both."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "value" in cleaned and (cleaned["value"] is not None) == cleaned["withdraw"]:
+            self.add_error("value", "Enter a value, or withdraw what stands.")
+        return cleaned
 
 
 class NoteForm(forms.Form):

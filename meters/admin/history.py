@@ -192,7 +192,10 @@ def _correction(entry: Entry) -> tuple[str, list[str]]:
     old = dial_text(row.old_value, row.register) if row.old_value is not None else "nothing"
     new = dial_text(row.new_value, row.register) if row.new_value is not None else "withdrawn"
     by = row.made_by.name if row.made_by else row.source or "the portal"
-    return f"Corrected: {row.register} {old} → {new}", [f"{moment(row.made_at)} by {by}: {row.reason}"]
+    details = [f"{moment(row.made_at)} by {by}: {row.reason}"]
+    if entry.until is not None:
+        details.append(f"{entry.row.count} values in all.")
+    return f"Corrected: {row.register} {old} → {new}", details
 
 
 def _superseded(entry: Entry) -> tuple[str, list[str]]:

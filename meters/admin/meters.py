@@ -14,15 +14,16 @@ from unfold.decorators import action, display
 from accounts.admin.common import actor_of
 from accounts.models import User
 from energy_portal.shared.admin import HistoryAdmin, moment
-from meters.admin.acts import EstimateForm, MultiplierForm
+from meters.admin.acts import CorrectionForm, EstimateForm, MultiplierForm, minute_text
 from meters.admin.common import Question, VisibleRows, ask_then, change_url, dial_text, estimated_in_words
 from meters.admin.exports import ReadingsExport
 from meters.admin.history import asked_instant, history_of
 from meters.admin.panels import day_rows, readings_table
-from meters.models import Meter, Register
+from meters.models import Meter, Register, RegisterReading
 from meters.selectors.desk import newest_days, newest_readings, with_place
 from meters.selectors.timeline import Kind, meter_history
 from meters.services.chain import change_multiplier
+from meters.services.corrections import correct_reading
 from meters.services.estimating import estimate_meter
 from meters.services.status import change_meter_status
 
@@ -188,7 +189,7 @@ class RegisterAdmin(HistoryAdmin):
     search_fields = ("meter__serial", "meter__installations__service_point__bindings__account__number")
     readonly_fields = ("meter", *_FIXED_ONCE_READ)
     fieldsets = ((None, {"fields": ("meter", *_FIXED_ONCE_READ)}),)
-    actions_detail = ("change_multiplier",)
+    actions_detail = ("change_multiplier", "correct_reading")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         registers: QuerySet[Any] = super().get_queryset(request)
@@ -234,5 +235,40 @@ class RegisterAdmin(HistoryAdmin):
                 back=change_url(Register, register.pk),
             ),
             form=MultiplierForm(request.POST or None),
+            act=act,
+        )
+
+    @action(description="Correct a reading", url_path="correct", permissions=["change"], icon="edit")
+    def correct_reading(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let another value stand at an instant, or none."""
+        register = get_object_or_404(self.get_queryset(request), pk=object_id)
+        at = asked_instant(request, "time")
+        standing = RegisterReading.objects.filter(register=register, time=at).first() if at is not None else None
+
+        def act(form: CorrectionForm) -> str:
+            correction = correct_reading(
+                register=register,
+                time=form.cleaned_data["at"],
+                value=form.cleaned_data["value"],
+                reason=form.cleaned_data["note"],
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+            return f"{correction.register} {moment(correction.time)} is corrected."
+
+        shown = f" {dial_text(standing.value, register)} stands." if standing is not None else ""
+        return ask_then(
+            self,
+            request,
+            Question(
+                title="Correct a reading",
+                intro=f"{register}: what stood is kept, and drafted bills are rated anew.{shown}",
+                submit="Correct",
+                back=change_url(Meter, register.meter_id),
+            ),
+            form=CorrectionForm(
+                request.POST if request.method == "POST" else None,
+                initial={"at": minute_text(at)} if at is not None else None,
+            ),
             act=act,
         )

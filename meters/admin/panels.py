@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -33,6 +34,7 @@ class ReadingsTable:
 
     register: Register
     readings: tuple[ReadingRow, ...]
+    correct_url: str
     older_than: datetime | None
 
 
@@ -64,6 +66,7 @@ def readings_table(page: ReadingsPage) -> ReadingsTable:
             )
             for reading in page.readings
         ),
+        correct_url=reverse("admin:meters_register_correct_reading", args=[page.register.pk]),
         older_than=page.older_than,
     )
 

@@ -75,7 +75,8 @@ class Stretch:
 class Entry:
     """Something that happened at ``at`` or between it and ``until``; ``recorded_at`` is since when it is known.
 
-    ``event`` is the chain event's kind. ``row`` is the exception, the correction or the :class:`Stretch`.
+    ``event`` is the chain event's kind. ``row`` is the exception, the correction (with the ``count`` of values that it
+    replaced) or the :class:`Stretch`.
     """
 
     kind: Kind
@@ -269,10 +270,13 @@ def _exceptions(page: _Page) -> Iterator[Entry]:
 
 
 def _corrections(page: _Page) -> Iterator[Entry]:
-    rows = Correction.objects.filter(page.scope.within).annotate(at=F("time"))
+    rows = Correction.objects.filter(page.scope.within).annotate(
+        at=F("time"), count=Count("superseded"), last=Max("superseded__time")
+    )
     for row in page.newest(rows.select_related("made_by", "source")):
         row.register = page.scope.registers[row.register_id]
-        yield Entry(kind=Kind.CORRECTION, at=row.time, recorded_at=row.made_at, row=row)
+        until = row.last if row.count > 1 else None
+        yield Entry(kind=Kind.CORRECTION, at=row.time, until=until, recorded_at=row.made_at, row=row)
 
 
 def _superseded(page: _Page) -> Iterator[Entry]:

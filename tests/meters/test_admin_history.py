@@ -289,3 +289,52 @@ class TestActs:
 
         assert answer.status_code == 200
         assert "Select a valid choice" in answer.text
+
+
+class TestCorrections:
+    def correct_url(self, register):
+        return reverse("admin:meters_register_correct_reading", args=[register.pk])
+
+    def test_start_from_the_reading_that_is_wrong(self, manager_client, register, now):
+        page = manager_client.get(page_url(register.meter))
+        wrong = now.replace(minute=0)
+
+        answer = manager_client.get(self.correct_url(register), {"time": wrong.isoformat()})
+
+        assert f"{self.correct_url(register)}?time=" in page.text
+        assert 'value="2026-03-15T12:00"' in answer.text
+        assert "1000.000 kWh stands." in answer.text
+
+    def test_let_another_value_stand_and_show_it_in_the_history(self, manager_client, manager, register, now):
+        form = {"at": "2026-03-15T12:00", "value": "1000.125", "note": "Misread."}
+
+        answer = manager_client.post(self.correct_url(register), form)
+
+        assert answer["Location"] == page_url(register.meter)
+        assert RegisterReading.objects.get(register=register, time=now.replace(minute=0)).value == Decimal("1000.125")
+        assert Correction.objects.get().made_by == manager
+        assert f"Corrected: {register} 1000.000 kWh → 1000.125 kWh" in titles(
+            manager_client.get(page_url(register.meter))
+        )
+
+    def test_withdraw_what_stands(self, manager_client, register, now):
+        manager_client.post(
+            self.correct_url(register), {"at": "2026-03-15T12:00", "withdraw": "on", "note": "Another meter's."}
+        )
+
+        assert not RegisterReading.objects.filter(register=register, time=now.replace(minute=0)).exists()
+
+    @pytest.mark.parametrize("form", [{}, {"value": "1", "withdraw": "on"}])
+    def test_want_a_value_or_none(self, manager_client, register, form):
+        answer = manager_client.post(self.correct_url(register), {"at": "2026-03-15T12:00", "note": "So.", **form})
+
+        assert "Enter a value, or withdraw what stands." in answer.text
+        assert not Correction.objects.exists()
+
+    def test_say_what_cannot_be(self, manager_client, register):
+        answer = manager_client.post(
+            self.correct_url(register), {"at": "2026-03-15T12:00", "value": "5", "note": "So."}
+        )
+
+        assert answer.context["form"].non_field_errors()
+        assert not Correction.objects.exists()

@@ -160,6 +160,17 @@ class TestReadings:
         assert [entry.row for entry in entries] == [correction]
         assert entries[0].recorded_at == day(8)
 
+    def test_tells_how_far_a_correction_of_many_values_goes(self, place, register, actor):
+        correction = Correction.objects.create(
+            register=register, time=day(2), old_value=5, reason="Another meter's.", made_at=day(8), made_by=actor.user
+        )
+        for number in range(3):
+            supersede(register, day(2) + number * HALF_HOUR, correction=correction)
+
+        (entry,) = place_history(service_point=place, kinds={Kind.CORRECTION}).entries
+
+        assert (entry.at, entry.until, entry.row.count) == (day(2), day(2) + 2 * HALF_HOUR, 3)
+
     def test_puts_together_what_gave_way_at_one_go(self, place, register):
         for number in range(5):
             supersede(register, day(2) + number * HALF_HOUR)
