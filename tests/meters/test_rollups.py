@@ -24,6 +24,7 @@ from meters.selectors.portfolio import (
 )
 from meters.services import rollups
 from meters.services.chain import change_multiplier, exchange_meter
+from meters.services.corrections import correct_reading
 from meters.services.readings import OfferedReading, receive_readings
 from meters.services.rollups import roll_up_pending
 from meters.services.worklog import log_work
@@ -403,9 +404,10 @@ class TestAnyHistory:
 
     @staticmethod
     def correct(register, mark):
-        """Take a reading away as a correction does, and leave the same work behind."""
-        RegisterReading.objects.filter(register=register, time=at(0, mark)).delete()
-        log_work(register_ids=[register.pk], low=at(0, mark), high=at(0, mark), now=NOW)
+        """Withdraw the first reading from a mark on, if there is one."""
+        standing = RegisterReading.objects.filter(register=register, time__gte=at(0, mark)).order_by("time").first()
+        if standing is not None:
+            correct_reading(register=register, time=standing.time, value=None, reason="misread", actor=PORTAL, now=NOW)
 
 
 @pytest.fixture
