@@ -24,19 +24,22 @@ _REGISTERS = """
     SELECT meter.serial, register.code, coalesce(register.id, 0), concat(
         meter.status, %(between)s, register.kind, %(between)s, register.unit, %(between)s, register.digits, %(between)s,
         register.multiplier, %(between)s, premises.zone, %(between)s, point.greatest_rate_per_hour, %(between)s,
-        past.removed_at, %(between)s, coalesce(point.commodity, meter.type), %(between)s, point.service_class)
+        upper(placed.valid), %(between)s, coalesce(point.commodity, meter.type), %(between)s, point.service_class
+    ), placed.service_point_id IS NOT NULL
     FROM meters_meter AS meter
     LEFT JOIN meters_register AS register ON register.meter_id = meter.id
-    LEFT JOIN meters_installation AS hanging ON hanging.meter_id = meter.id AND upper_inf(hanging.valid)
-    LEFT JOIN LATERAL (
-        SELECT service_point_id, upper(valid) AS removed_at FROM meters_installation AS past
-        WHERE past.meter_id = meter.id AND hanging.id IS NULL
-        ORDER BY past.valid DESC LIMIT 1
-    ) AS past ON true
-    LEFT JOIN meters_servicepoint AS point ON point.id = coalesce(hanging.service_point_id, past.service_point_id)
+    LEFT JOIN {placed} AS placed ON placed.meter_id = meter.id AND upper_inf(placed.valid) = {hanging}
+    LEFT JOIN meters_servicepoint AS point ON point.id = placed.service_point_id
     LEFT JOIN accounts_premises AS premises ON premises.id = point.premises_id
     WHERE meter.serial = ANY(%(serials)s::text[])
 """
+_HANGING = _REGISTERS.format(placed="meters_installation", hanging="true")
+_TAKEN_DOWN = _REGISTERS.format(
+    placed="""LATERAL (
+        SELECT * FROM meters_installation WHERE meter_id = meter.id ORDER BY valid DESC LIMIT 1
+    )""",
+    hanging="false",
+)
 _LOCK_STATES = """
     WITH locked AS MATERIALIZED (
         SELECT register_id, last_time, last_value, estimated_from FROM meters_registerstate
@@ -82,15 +85,28 @@ class States:
         return found
 
 
-def find_registers(serials: Iterable[str]) -> list[tuple[str, str | None, int, str]]:
-    """Return (serial, code, id, traits) of the registers of meters, a meter without one included with no code.
+def find_registers(serials: Sequence[str]) -> list[tuple[str, str | None, int, str, bool]]:
+    """Return (serial, code, id, traits, whether it was ever placed) of the registers of meters.
+
+    A meter without a register is included with no code. One query, and another for meters that hang nowhere now.
 
     Traits are texts between SEPARATOR: status, kind, unit, digits, multiplier, zone, rate, when it was removed,
     commodity, service class; empty where unknown. Served by meter.serial's unique index and the foreign keys' indexes.
     """
-    quoted = ",".join('"' + serial.replace("\\", "\\\\").replace('"', '\\"') + '"' for serial in sorted(serials))
+    rows = _registers(_HANGING, serials)
+    elsewhere = dict.fromkeys(serial for serial, *_, is_placed in rows if not is_placed)
+    if elsewhere:
+        rows = [row for row in rows if row[-1]] + _registers(_TAKEN_DOWN, list(elsewhere))
+    return rows
+
+
+def _registers(statement: str, serials: Sequence[str]) -> list[tuple[str, str | None, int, str, bool]]:
+    together = "".join(serials)
+    if "\\" in together or '"' in together:
+        serials = [serial.replace("\\", "\\\\").replace('"', '\\"') for serial in serials]
+    quoted = '{"' + '","'.join(sorted(serials)) + '"}' if serials else "{}"
     with connection.cursor() as cursor:
-        cursor.execute(_REGISTERS, {"between": SEPARATOR, "serials": "{" + quoted + "}"})
+        cursor.execute(statement, {"between": SEPARATOR, "serials": quoted})
         return list(cursor.fetchall())
 
 

@@ -113,7 +113,7 @@ def receive_columns(
     if len(offer) > settings.READING_BATCH_LIMIT:
         raise BatchTooLarge(f"A batch holds at most {settings.READING_BATCH_LIMIT} readings.")
     if registry is None:
-        serials = {serial for serial in offer.meter_ids if isinstance(serial, str)}
+        serials = (serial for serial in offer.meter_ids if isinstance(serial, str))
         registry = registry_of(serials, now=now, overrides=overrides)
     screened = screen(offer, actor=actor, now=now, registry=registry)
     if not screened.columns.size and not screened.candidates:

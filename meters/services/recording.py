@@ -94,16 +94,16 @@ def _append(rows: Columns, source_id: int | None, now: datetime) -> None:
     }
     if source_id is not None:
         columns["source_id"] = held(np.full(rows.size, source_id))
-    if any(stamp is not None for stamp in rows.stamps):
+    if (rows.stamps != np.array(None)).any():
         columns["raw_stamp"] = rows.stamps
     writer.copy_in(store.REGISTER_READINGS, columns, connection)
     starts = rows.starts()
     ends = np.append(starts[1:], rows.size) - 1
     store_door.advance_states(rows.register_ids[ends], rows.times[ends], rows.values[ends])
     lows, highs = rows.times[starts], rows.times[ends]
-    days = np.stack([lows, highs]) // _DAY_MICROS
-    _, spans = np.unique(days, axis=1, return_inverse=True)
-    for span in range(int(spans.max()) + 1):
+    # A day's number since 2000 has far fewer than 32 bits.
+    spans = (lows // _DAY_MICROS << 32) + highs // _DAY_MICROS
+    for span in np.unique(spans).tolist():
         mine = spans == span
         low, high = (EPOCH + timedelta(microseconds=int(end)) for end in (lows[mine].min(), highs[mine].max()))
         log_work(register_ids=rows.register_ids[starts[mine]], low=low, high=high, now=now)

@@ -86,8 +86,8 @@ class Registry:
 
     def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
         self.rules = rules
-        rows = store_door.find_registers({serial for serial in serials if _could_be(serial)})
-        names, codes, ids, traits = zip(*rows, strict=True) if rows else ((), (), (), ())
+        rows = store_door.find_registers(_possible(serials))
+        names, codes, ids, traits, _ = zip(*rows, strict=True) if rows else ((), (), (), (), ())
         self.numbers: dict[tuple[str, str | None], int] = dict(
             zip(zip(names, codes, strict=True), range(len(rows)), strict=True)
         )
@@ -172,7 +172,7 @@ class Registry:
 
 def registry_of(serials: Iterable[str], *, now: datetime, overrides: frozenset[str] = frozenset()) -> Registry:
     """Return the registers of meters, under the rules in force. Two queries."""
-    return Registry(set(serials), Rules(rule_book(), overrides), now)
+    return Registry(serials, Rules(rule_book(), overrides), now)
 
 
 def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> dict[int, Target]:
@@ -184,9 +184,13 @@ def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> d
     return {target.register_id: target for target in found if target.register_id in ids}
 
 
-def _could_be(serial: str) -> bool:
-    # PostgreSQL holds no NUL, and a lone surrogate cannot be sent to it.
-    return 0 < len(serial) <= LONGEST_NAME and serial.isprintable()
+def _possible(serials: Iterable[str]) -> list[str]:
+    """Return the distinct names that a meter may have: PostgreSQL holds no NUL, and no lone surrogate reaches it."""
+    distinct = list(dict.fromkeys(serials))
+    lengths = set(map(len, distinct))
+    if lengths and min(lengths) > 0 and max(lengths) <= LONGEST_NAME and "".join(distinct).isprintable():
+        return distinct
+    return [serial for serial in distinct if 0 < len(serial) <= LONGEST_NAME and serial.isprintable()]
 
 
 def _most(target: Target) -> int:

@@ -7,19 +7,21 @@ import numpy as np
 
 from meters import store_door
 from meters.models import ReadingWork
+from meters.store_door import Int64s
 
 AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION, ReadingWork.Purpose.ESTIMATION)
 
 
 def log_work(
     *,
-    register_ids: Iterable[int],
+    register_ids: Iterable[int] | Int64s,
     low: datetime,
     high: datetime,
     now: datetime,
     purposes: Sequence[ReadingWork.Purpose] = AFTER_A_WRITE,
 ) -> None:
     """Note that readings of registers were written between two instants, both included, once a purpose."""
-    ids = np.unique(np.fromiter(register_ids, dtype=np.int64))
+    given = register_ids if isinstance(register_ids, np.ndarray) else np.fromiter(register_ids, dtype=np.int64)
+    ids = np.unique(given)
     if ids.size:
         store_door.log_work(purposes, ids, low=low, high=high, now=now)
