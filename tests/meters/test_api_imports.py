@@ -8,7 +8,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.roles import Scope
 from meters import tasks
 from meters.models import Job, RegisterReading
-from meters.services import imports
 from meters.services.jobs import Running
 from meters.services.uploads import path_of
 from tests.factories import ManagerFactory, UserFactory, supplied_register
