@@ -101,8 +101,7 @@ class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
         "shown_severity",
         "register",
         "mark",
-        "detail",
-        "values",
+        "what",
         "shown_status",
     )
     list_filter = ("status", "code", "severity", "source")
@@ -120,18 +119,19 @@ class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
             {
                 "fields": (
                     ("register", "source"),
-                    ("shown_code", "shown_severity"),
+                    ("shown_code", "severity"),
                     ("mark", "ends"),
                     "detail",
                     ("offered", "standing"),
                 )
             },
         ),
-        ("Decision", {"fields": (("shown_status", "closed_by"), ("opened_at", "closed_at"), "note")}),
+        ("Decision", {"fields": (("status", "closed_by"), ("opened", "closed"), "note")}),
     )
-    readonly_fields = ("shown_code", "shown_severity", "mark", "ends", "offered", "standing", "shown_status")
+    readonly_fields = ("shown_code", "mark", "ends", "offered", "standing", "opened", "closed")
     opened = instant_column("opened_at", "Opened")
-    mark = instant_column("time", "Reading of, or since")
+    closed = instant_column("closed_at", "Closed")
+    mark = instant_column("time", "Half-hour, or since")
     actions = ("accept_all", "reject_all", "estimate_all")
     actions_row = ("accept", "reject", "estimate")
     actions_detail = ("accept", "reject", "estimate", "rollover", "exchange")
@@ -156,10 +156,14 @@ class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     def standing(self, exception: ReadingException) -> str:
         return dial_text(exception.standing_value, exception.register)
 
-    @display(description="Offered, standing")
-    def values(self, exception: ReadingException) -> str:
-        shown = (exception.offered_value, exception.standing_value)
-        return ", ".join(dial_text(value, exception.register) for value in shown if value is not None) or "-"
+    @display(description="What")
+    def what(self, exception: ReadingException) -> str:
+        if exception.detail or exception.offered_value is None:
+            return exception.detail or "-"
+        offered = f"{dial_text(exception.offered_value, exception.register)} was offered"
+        if exception.standing_value is None:
+            return f"{offered}."
+        return f"{offered} where {dial_text(exception.standing_value, exception.register)} stands."
 
     @display(description="Status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, exception: ReadingException) -> tuple[str, str]:

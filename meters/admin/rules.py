@@ -74,9 +74,9 @@ class ValidationRuleAdmin(_OfScope, DecidedOnly, HistoryAdmin):
     list_filter = ("severity", "enabled", "commodity", "code")
     search_fields = ("code", "commodity", "service_class")
     fieldsets = (
-        (None, {"fields": (("rule", "scope"), "about", ("shown_severity", "enabled"), "shown_thresholds", "updated")}),
+        (None, {"fields": (("rule", "scope"), "about", ("severity", "enabled"), "shown_thresholds", "updated")}),
     )
-    readonly_fields = ("rule", "scope", "about", "shown_severity", "enabled", "shown_thresholds", "updated")
+    readonly_fields = ("rule", "scope", "about", "shown_thresholds", "updated")
     history_list_display = ("severity", "thresholds", "enabled")
     updated = instant_column("updated_at", "Changed")
     actions = None
@@ -236,10 +236,10 @@ class RehearsalAdmin(_OfScope, DecidedOnly, AppendOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("rule", "scope"), ("shown_severity", "shown_thresholds"), ("days", "asked"), "asked_by")},
+            {"fields": (("rule", "scope"), ("severity", "shown_thresholds"), ("days", "asked"), "asked_by")},
         ),
     )
-    readonly_fields = ("rule", "scope", "shown_severity", "shown_thresholds", "asked")
+    readonly_fields = ("rule", "scope", "shown_thresholds", "asked")
     change_form_outer_before_template = "admin/meters/rehearsal_panel.html"
     asked = instant_column("asked_at", "Asked")
     actions_detail = ("switch_on",)
