@@ -3,6 +3,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 
 from accounts.roles import Scope
 from energy_portal.shared.clock import HALF_HOUR, Period
@@ -165,3 +166,12 @@ class TestAsOfOfAPath:
         answer = client_of(scopes=[Scope.QUERIES]).get(path)
 
         assert (answer.status_code, answer.json()["code"]) == (422, "as_of_in_future")
+
+
+class TestKeyOfReadings:
+    def test_carries_their_values_in_every_month(self, register):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'meters_registerreading_y2025m03_pkey'")
+            [(definition,)] = cursor.fetchall()
+
+        assert definition.endswith('(register_id, "time") INCLUDE (value, quality)')
