@@ -118,7 +118,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
                 "percent": Threshold(180, _PERCENT, "By how much more than the third highest.", least=1, most=100_000),
                 "hours": Threshold(24, "h", "Within so many hours in a row.", least=2, most=168),
                 "percent_of_capacity": Threshold(
-                    25,
+                    50,
                     _PERCENT,
                     "And at least so much of what the connection carries.",
                     most=100,

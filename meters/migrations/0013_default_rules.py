@@ -14,7 +14,7 @@ RULES = (
     ("over_capacity", "quarantine", {"percent": 100}),
     ("high", "flag", {"weeks": 4, "least_weeks": 3, "deviations": 8, "percent": 150, "percent_of_capacity": 25}),
     ("low", "flag", {"weeks": 4, "least_weeks": 3, "deviations": 8, "percent": 75, "percent_of_capacity": 10}),
-    ("spike", "flag", {"percent": 180, "hours": 24, "percent_of_capacity": 25}),
+    ("spike", "flag", {"percent": 180, "hours": 24, "percent_of_capacity": 50}),
     ("stuck", "flag", {"half_hours": 24}),
     ("zero_use", "flag", {"hours": 96}),
     ("inactive_use", "flag", {"hours": 24, "percent_of_capacity": 1}),

@@ -213,7 +213,7 @@ class TestRules:
         answer = manager.patch(f"/api/v1/rules/{rule.pk}", {"thresholds": {"percent": 250}}, format="json")
 
         assert answer.status_code == 200
-        assert answer.json()["thresholds"] == {"percent": 250, "hours": 24, "percent_of_capacity": 25}
+        assert answer.json()["thresholds"] == {"percent": 250, "hours": 24, "percent_of_capacity": 50}
         assert answer.json()["history"][0]["thresholds"]["percent"] == 250
         assert answer.json()["history"][0]["by"]
 

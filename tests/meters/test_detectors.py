@@ -72,7 +72,7 @@ class TestSpike:
         for end in range(len(values)):
             window = [(values[at], at) for at in range(max(end - width + 1, 0), end + 1) if not np.isnan(values[at])]
             ranked = sorted(window, reverse=True)
-            if len(ranked) >= 3 and ranked[0][0] >= 1.725:
+            if len(ranked) >= 3 and ranked[0][0] >= 3.45:
                 third = ranked[2][0]
                 if third == 0 or (ranked[0][0] - third) / third * 100 > 180:
                     expected.add(ranked[0][1])
