@@ -135,8 +135,10 @@ def _learn(known: Mapping[int, _Known], windows: Sequence[Window]) -> None:
         severity__in=_HOLDS,
         time__range=(min(window.low for window in windows), max(window.high for window in windows)),
     )
-    for register_id, time in held.order_by().values_list("register_id", "time"):
-        known[register_id].failed.add(time)
+    for register_id, time, offered in held.order_by().values_list("register_id", "time", "offered_value"):
+        # A refused value says nothing of another one that stands there since.
+        if offered is None or known[register_id].values.get(time) == offered:
+            known[register_id].failed.add(time)
     events = ChainEvent.objects.filter(register_id__in=register_ids, value__isnull=False).order_by("at", "recorded_at")
     for register_id, at, kind, value in events.values_list("register_id", "at", "kind", "value"):
         if value is not None:

@@ -175,6 +175,15 @@ class TestGap:
 
         assert [each.refusal.code for each in report.gaps] == ["failed_neighbours"]
 
+    def test_is_anchored_on_what_stands_where_another_value_was_refused(self):
+        register = supplied_register()
+        offer(register, (after(-1), 90), (after(0), 80), (after(0), 100), (after(2), 104))
+
+        estimate_pending(now=NOW)
+
+        assert register.exceptions.get(code="regression").status == "open"
+        assert [value for _, value, _ in standing(register, after(0), after(2))] == [100, 101, 102, 103, 104]
+
     def test_takes_as_many_queries_for_many_as_for_few(self):
         def queries(count):
             for _ in range(count):
