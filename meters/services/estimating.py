@@ -29,7 +29,7 @@ from meters.selectors.gaps import (
 )
 from meters.selectors.rules import RuleBook, rule_book
 from meters.services.entering import Estimate, enter_estimates
-from meters.services.gaps import SHORTEST, is_silent, note_gaps
+from meters.services.gaps import SHORTEST, is_silent, is_watched, note_gaps
 from meters.services.screening import earliest_accepted
 from meters.store_gaps import REACH, holes_in
 
@@ -172,20 +172,24 @@ def _settle(windows: Sequence[store.Window], book: RuleBook, now: datetime, *, t
         return 0
     windows = joined(windows)
     horizon = last_ended_day(now)
-    gaps = _wanted(windows, horizon, tails=tails)
+    gaps = _wanted(windows, book, horizon, tails=tails)
     if not gaps:
         return 0
     _lock({gap.register_id for gap in gaps})
     # Both the exceptions and the estimates may tell of something: all of its locks are taken in one order.
     store.lock_outbox({gap.hung.service_point_id for gap in gaps})
     again = joined(store.Window(gap.register_id, gap.start, gap.until) for gap in gaps)
-    gaps = _wanted(again, horizon, tails=tails)
+    gaps = _wanted(again, book, horizon, tails=tails)
     note_gaps(gaps=gaps, book=book, now=now)
     return _enter(estimates_of([gap for gap in gaps if gap.missing]), PORTAL, now)
 
 
-def _wanted(windows: Sequence[store.Window], horizon: Horizon, *, tails: bool) -> list[Gap]:
-    return [gap for gap in gaps_in(windows, horizon=horizon) if tails or gap.end is not None]
+def _wanted(windows: Sequence[store.Window], book: RuleBook, horizon: Horizon, *, tails: bool) -> list[Gap]:
+    return [
+        gap
+        for gap in gaps_in(windows, horizon=horizon)
+        if (tails or gap.end is not None) and is_watched(book, gap.hung.commodity, gap.hung.service_class)
+    ]
 
 
 def _cut(found: GapEstimate, start: datetime, end: datetime) -> GapEstimate:

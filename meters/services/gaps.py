@@ -63,8 +63,15 @@ def open_gaps(*, now: datetime) -> Noted:
     return Noted(opened, closed)
 
 
+def is_watched(book: RuleBook, commodity: str, service_class: str) -> bool:
+    """Tell whether gaps at a kind of place matter: where the rule is switched off nobody waits for data."""
+    return book.rule(RuleCode.GAP, commodity=commodity, service_class=service_class).enabled
+
+
 def is_silent(silent: Silent, book: RuleBook, now: datetime) -> bool:
-    """Tell whether a register has been silent for as long as the rule of its place bears."""
+    """Tell whether a register has been silent for longer than the rule of its place bears."""
+    if not is_watched(book, silent.commodity, silent.service_class):
+        return False
     hours = _threshold(book, RuleCode.GAP, silent.commodity, silent.service_class, "hours")
     return now - silent.since >= timedelta(hours=hours)
 

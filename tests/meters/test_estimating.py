@@ -9,7 +9,15 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry
 from energy_portal.shared.clock import HALF_HOUR, Period
-from meters.models import ReadingException, ReadingWork, Register, RegisterReading, RegisterState, SupersededReading
+from meters.models import (
+    ReadingException,
+    ReadingWork,
+    Register,
+    RegisterReading,
+    RegisterState,
+    SupersededReading,
+    ValidationRule,
+)
 from meters.selectors.consumption import meter_consumption
 from meters.services.chain import exchange_meter, install_meter
 from meters.services.estimating import NothingToEstimate, estimate_pending, estimate_stretch
@@ -174,6 +182,14 @@ class TestGap:
         report = by_hand(register, after(0), after(2))
 
         assert [each.refusal.code for each in report.gaps] == ["failed_neighbours"]
+
+    def test_is_left_to_people_where_the_rule_is_switched_off(self):
+        register = supplied_register()
+        offer(register, (after(0), 100), (after(2), 104))
+        ValidationRule.objects.filter(code="gap").update(enabled=False)
+
+        assert estimate_pending(now=NOW) == 0
+        assert by_hand(register, after(0), after(2)).entered == 3
 
     def test_is_anchored_on_what_stands_where_another_value_was_refused(self):
         register = supplied_register()
