@@ -6,10 +6,11 @@ Both ways rows pass through a pipe as CSV, so memory stays bounded whatever the 
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 UNFINISHED = ".part"
-_MEMORY = "384MB"
+_MEMORY = "256MB"
 _THREADS = 2
 _ROW_GROUP = 61_440
+_ROWS_STAGED = 500_000
+_STAGE = f".stage{UNFINISHED}"
 _CHUNK_BYTES = 1 << 20
 
 OnRows = Callable[[int], None]
@@ -165,25 +168,28 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def engine() -> Iterator["DuckDBPyConnection"]:
+def engine(file: Path | None = None) -> Iterator["DuckDBPyConnection"]:
     """Have an engine of its own within a block, in UTC, with little memory, that loads nothing from elsewhere.
+
+    :param file: where it keeps its tables, unless in memory.
 
     :raises ArchiveDamaged: it cannot read or write what it was told to.
     """
     import duckdb
 
-    with open_engine(memory=_MEMORY, threads=_THREADS) as connection:
-        try:
+    try:
+        with open_engine(memory=_MEMORY, threads=_THREADS, file=file) as connection:
             yield connection
-        except duckdb.Error as error:
-            raise ArchiveDamaged(str(error)) from error
+    except duckdb.Error as error:
+        raise ArchiveDamaged(str(error)) from error
 
 
-def open_engine(*, memory: str, threads: int) -> "DuckDBPyConnection":
-    """Open an engine in memory."""
+def open_engine(*, memory: str, threads: int, file: Path | None = None) -> "DuckDBPyConnection":
+    """Open an engine, in memory unless told a file."""
     import duckdb
 
     return duckdb.connect(
+        ":memory:" if file is None else str(file),
         config={
             "memory_limit": memory,
             "threads": threads,
@@ -191,15 +197,20 @@ def open_engine(*, memory: str, threads: int) -> "DuckDBPyConnection":
             "temp_directory": "",
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": True,
-        }
+        },
     )
 
 
 def _export(spec: SeriesSpec, table: str, path: Path, connection: BaseDatabaseWrapper, on_rows: OnRows) -> None:
-    types = ", ".join(f"{_literal(column.name)}: {_literal(duckdb_type(column))}" for column in spec.columns.values())
+    """Send a table through a pipe to a staged table on disk, some rows at a time, and write the file from that.
+
+    Of a pipe's CSV the engine keeps all in memory until its statement ends.
+    """
+    types = {column.name: duckdb_type(column) for column in spec.columns.values()}
+    named = ", ".join(f"{_literal(name)}: {_literal(type_name)}" for name, type_name in types.items())
     reading = (
         "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
-        f"allow_quoted_nulls = false, parallel = false, columns = {{{types}}}"
+        f"allow_quoted_nulls = false, parallel = false, columns = {{{named}}}"
     )
     texts = [sql.Identifier(name) for name, column in spec.columns.items() if isinstance(column.kind, TextKind)]
     forced = sql.SQL(", FORCE_QUOTE ({})").format(sql.SQL(", ").join(texts)) if texts else sql.SQL("")
@@ -211,31 +222,64 @@ def _export(spec: SeriesSpec, table: str, path: Path, connection: BaseDatabaseWr
         key=sql.SQL(", ").join(sql.Identifier(column.name) for column in (spec.owner, spec.time)),
         forced=forced,
     )
-    target = f"'{_quoted_path(path)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
     with (
-        _writing_pipe(lambda pipe: f"COPY (FROM read_csv('{pipe}', {reading})) TO {target}") as pipe,
+        _staged(path) as stage,
         connection.wrap_database_errors,
         psycopg.Cursor(connection.connection) as cursor,
-        cursor.copy(statement) as copy,
     ):
-        rows, waiting = 0, bytearray()
-        for row in copy:
-            waiting += row
-            rows += 1
-            if len(waiting) >= _CHUNK_BYTES:
-                _write_all(pipe, waiting)
-                waiting.clear()
-                on_rows(rows)
-        _write_all(pipe, waiting)
-        on_rows(rows)
+        stage.execute(
+            f"CREATE TABLE staged ({', '.join(f'{DUCKDB.quote(name)} {kind}' for name, kind in types.items())})"
+        )
+        with cursor.copy(statement) as copy:
+            rows, sent, total = iter(copy), _ROWS_STAGED, 0
+            while sent == _ROWS_STAGED:
+                with _writing_pipe(
+                    stage, lambda pipe: f"INSERT INTO staged FROM read_csv('{pipe}', {reading})"
+                ) as pipe:
+                    sent = _send(islice(rows, _ROWS_STAGED), pipe)
+                total += sent
+                on_rows(total)
+        stage.execute(
+            f"COPY staged TO '{_quoted_path(path)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+        )
+
+
+def _send(rows: Iterable[Any], pipe: int) -> int:
+    """Write rows to a pipe and return their number."""
+    count, waiting = 0, bytearray()
+    for row in rows:
+        waiting += row
+        count += 1
+        if len(waiting) >= _CHUNK_BYTES:
+            _write_all(pipe, waiting)
+            waiting.clear()
+    _write_all(pipe, waiting)
+    return count
 
 
 @contextmanager
-def _writing_pipe(statement: Callable[[str], str]) -> Iterator[int]:
+def _staged(path: Path) -> Iterator["DuckDBPyConnection"]:
+    """Have an engine with a file of its own beside another within a block."""
+    stage = path.with_name(f"{path.name}{_STAGE}")
+    _remove(stage)
+    try:
+        with engine(stage) as connection:
+            yield connection
+    finally:
+        _remove(stage)
+
+
+def _remove(stage: Path) -> None:
+    for each in (stage, stage.with_name(stage.name + ".wal")):
+        each.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing_pipe(stage: "DuckDBPyConnection", statement: Callable[[str], str]) -> Iterator[int]:
     """Have the end of a pipe to write to, while a statement reads the other end to its end."""
     reading, writing = os.pipe()
     with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(_run, statement(f"/dev/fd/{reading}"), reading)
+        running = thread.submit(_run_on, stage, statement(f"/dev/fd/{reading}"), reading)
         try:
             yield writing
         except BrokenPipeError:
@@ -263,10 +307,14 @@ def _reading_pipe(statement: Callable[[str], str]) -> Iterator[int]:
 
 
 def _run(statement: str, end_of_pipe: int) -> None:
+    with engine() as connection:
+        _run_on(connection, statement, end_of_pipe)
+
+
+def _run_on(connection: "DuckDBPyConnection", statement: str, end_of_pipe: int) -> None:
     """Run a statement, and close our hold on its end of the pipe, so that the other end learns of it."""
     try:
-        with engine() as connection:
-            connection.execute(statement)
+        connection.execute(statement)
     finally:
         os.close(end_of_pipe)
 

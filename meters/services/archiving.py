@@ -169,7 +169,7 @@ def restore_month(
 
 def remove_unfinished() -> None:
     """Remove what a killed run left; the caller holds the run lock."""
-    for path in store_archive.archive_folder().rglob(f"*{UNFINISHED}"):
+    for path in store_archive.archive_folder().rglob(f"*{UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
 

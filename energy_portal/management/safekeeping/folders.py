@@ -48,7 +48,7 @@ def copy_folder(source: Path, target: Path, *, on_file: Callable[[], None] = lam
                 raise SafekeepingFailed(f"{Path(parent, name)} is a link to a folder: put the folder itself there.")
         below = Path(parent).relative_to(source)
         (target / below).mkdir(mode=0o700, exist_ok=True)
-        for name in sorted(name for name in files if not name.endswith(UNFINISHED)):
+        for name in sorted(name for name in files if UNFINISHED not in name):
             with suppress(FileNotFoundError):
                 kept[(below / name).as_posix()] = copy_file(source / below / name, target / below / name)
             on_file()

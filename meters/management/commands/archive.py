@@ -54,8 +54,8 @@ class Command(BaseCommand):
         for month in report.archived:
             self.stdout.write(f"{month.month}: {month.rows:,} readings, {month.bytes / 1e6:,.1f} MB, in {month.path}.")
         if report.late_values:
-            said = "would be" if report.dry_run else "were"
-            self.stdout.write(f"{report.late_values:,} late values {said} taken in.")
+            said = "Late values that wait" if report.dry_run else "Late values taken in"
+            self.stdout.write(f"{said}: {report.late_values:,}.")
         if report.partitions_made:
             self.stdout.write(f"Partitions made: {', '.join(report.partitions_made)}.")
         if report.idle:
