@@ -101,8 +101,12 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "negative": Default("reject", "A value below zero.", severities=_REJECTS),
         "over_capacity": Default(
             "quarantine",
-            "More energy than the connection can have carried since the value before.",
-            {"percent": Threshold(100, _PERCENT, "Of what the connection carries in that time.", least=1, most=10_000)},
+            "A half-hour of an interval register that holds more than the connection carries.",
+            {
+                "percent": Threshold(
+                    100, _PERCENT, "Of what the connection carries in half an hour.", least=1, most=10_000
+                )
+            },
         ),
         "high": Default("flag", "Far above the same weekday and half-hour of past weeks.", _history(25)),
         "low": Default(

@@ -25,7 +25,7 @@ from meters.services.exceptions import is_waiting
 MayDecide = HasRole(Role.MANAGER, Role.ADMIN)
 _REFUSALS: dict[int, Any] = {
     404: OpenApiResponse(description="`no_such_exception`."),
-    409: OpenApiResponse(description="`exception_already_closed`, `not_a_remedy`, `cannot_enter`."),
+    409: OpenApiResponse(description="`exception_already_closed`, `not_a_remedy`, `cannot_enter`, `cannot_estimate`."),
     422: OpenApiResponse(description="`reason_missing`."),
 }
 

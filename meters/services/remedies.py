@@ -56,6 +56,12 @@ class CannotEnter(Conflict):
     code = "cannot_enter"
 
 
+class CannotEstimate(Conflict):
+    """Too little is known around a stretch to estimate it."""
+
+    code = "cannot_estimate"
+
+
 @transaction.atomic
 def accept(*, exception_id: UUID, note: str, actor: Actor, now: datetime) -> ReadingException:
     """Say that it is so: a waiting value enters, in a conflict the offered value stands, a flag is settled.
@@ -102,6 +108,7 @@ def estimate_instead(*, exception_id: UUID, note: str, actor: Actor, now: dateti
     :raises AlreadyClosed: somebody was faster.
     :raises NoReason: it is not said why.
     :raises NotARemedy: the month is archived, or the finding is not about readings.
+    :raises CannotEstimate: too little is known around it; everything stays as it was.
     """
     reason = reason_of(note)
     exception, others = lock_open(exception_id)
@@ -112,6 +119,10 @@ def estimate_instead(*, exception_id: UUID, note: str, actor: Actor, now: dateti
     if not is_waiting(exception) and exception.code not in _MISSING:
         withdraw_readings(register=register, times=_doubted(exception, end), reason=reason, actor=actor, now=now)
     report = estimate_stretch(register=register, start=exception.time, end=end, actor=actor, now=now)
+    stands = readings_for([Window(register.pk, exception.time, end)], ()).get(register.pk)
+    if not report.entered and not stands:
+        refusals = [gap.refusal.detail for gap in report.gaps if gap.refusal is not None]
+        raise CannotEstimate(" ".join(["Too little is known around it.", *refusals[:1]]))
     close_all(
         (exception, *others),
         status=_Status.ESTIMATED,

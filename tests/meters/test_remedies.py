@@ -25,6 +25,7 @@ from meters.services.exceptions import AlreadyClosed, NoReason
 from meters.services.readings import OfferedReading, receive_readings
 from meters.services.remedies import (
     CannotEnter,
+    CannotEstimate,
     NotARemedy,
     accept,
     estimate_instead,
@@ -213,6 +214,16 @@ class TestEstimateInstead:
         assert standing(register) == [(0 * HOUR, 100, 17), (HALF, 102, 9), (HOUR, 104, 17)]
         kept = SupersededReading.objects.get()
         assert (kept.value, kept.reason, kept.correction.reason) == (Decimal("103.6"), "withdrawn", "Noise.")
+
+    def test_leaves_everything_as_it_was_where_too_little_is_known(self, register, manager):
+        send(register, "100")
+        flag = ReadingException.objects.create(register=register, time=T, code="spike", opened_at=NOW)
+
+        with pytest.raises(CannotEstimate):
+            estimate_instead(exception_id=flag.pk, note="Noise.", actor=manager, now=NOW)
+
+        assert standing(register) == [(0 * HALF, 100, 17)]
+        assert the_open() == flag
 
     def test_of_a_stretch_keeps_the_ends_of_the_dial(self, register, manager):
         send(register, "100", "100.2", "100.2", "102")
