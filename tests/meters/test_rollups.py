@@ -6,14 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import HALF_HOUR, Period
 from meters import tasks
 from meters.models import ReadingWork, RegisterDay, RegisterReading
-from meters.selectors.consumption import Granularity, meter_consumption
+from meters.selectors.consumption import Granularity
 from meters.selectors.portfolio import (
     MixedUnits,
     Wanted,
@@ -24,7 +22,6 @@ from meters.selectors.portfolio import (
 )
 from meters.services import rollups
 from meters.services.chain import change_multiplier, exchange_meter
-from meters.services.corrections import correct_reading
 from meters.services.readings import OfferedReading, receive_readings
 from meters.services.rollups import roll_up_pending
 from meters.services.worklog import log_work
@@ -343,79 +340,3 @@ class TestPortfolio:
     def test_lies_in_the_zone_that_its_places_share(self):
         assert str(common_zone(["Europe/Berlin"] * 2)) == "Europe/Berlin"
         assert str(common_zone(["Europe/Berlin", "Asia/Tokyo"])) == str(common_zone([])) == "Asia/Singapore"
-
-
-marks = st.integers(0, 5 * 48)
-batches = st.lists(st.sets(marks, min_size=1, max_size=120), min_size=1, max_size=3)
-
-
-class TestAnyHistory:
-    """Days summed ahead, with whatever waits to be summed, tell the same as all readings do."""
-
-    @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-    @given(data=st.data())
-    def test_is_told_alike_by_days_and_by_curves(self, data, transactional_history):
-        place, registers = transactional_history()
-        energies = data.draw(st.lists(st.integers(0, 3_000), min_size=5 * 48, max_size=5 * 48))
-        shown = [Decimal(sum(energies[:mark])).scaleb(-3) for mark in range(5 * 48 + 1)]
-        exchanged = data.draw(st.none() | st.integers(49, 4 * 48))
-        for number, batch in enumerate(data.draw(batches)):
-            self.send(registers, batch, shown, exchanged if number or exchanged is None else None)
-            if number == 0 and exchanged is not None:
-                self.exchange(place, registers, shown, exchanged)
-            if data.draw(st.booleans()):
-                roll_up_pending(now=NOW)
-        if data.draw(st.booleans()):
-            self.correct(registers[0], data.draw(marks))
-
-        for granularity in (None, Granularity.DAY, Granularity.WEEK, Granularity.MONTH):
-            for register in registers:
-                by_days = meters_portfolio(meters=[register.meter], wanted=wanted(6, granularity)).total
-                by_curves = meter_consumption(
-                    meter=register.meter, period=Period(at(0), at(6)), granularity=granularity, now=NOW, zone=SGT
-                )
-                assert self.told(by_days) == self.told(by_curves)
-
-    @staticmethod
-    def told(consumption):
-        series = [(each.start, each.quantity, each.estimated) for each in consumption.series]
-        return consumption.quantity, consumption.complete, consumption.estimated_share, series
-
-    @staticmethod
-    def send(registers, batch, shown, exchanged):
-        for mark in sorted(batch):
-            after = exchanged is not None and mark > exchanged
-            value = shown[mark] - (shown[exchanged] if after else 0)
-            offer(registers[1 if after else 0], (at(0, mark), value))
-
-    @staticmethod
-    def exchange(place, registers, shown, mark):
-        old, new = registers
-        RegisterReading.objects.filter(register=old, time__gt=at(0, mark)).delete()
-        exchange_meter(
-            service_point=place,
-            last_reads={old.pk: shown[mark]},
-            new_meter=new.meter,
-            first_reads={new.pk: Decimal(0)},
-            at=at(0, mark),
-            actor=PORTAL,
-            now=NOW,
-        )
-
-    @staticmethod
-    def correct(register, mark):
-        """Withdraw the first reading from a mark on, if there is one."""
-        standing = RegisterReading.objects.filter(register=register, time__gte=at(0, mark)).order_by("time").first()
-        if standing is not None:
-            correct_reading(register=register, time=standing.time, value=None, reason="misread", actor=PORTAL, now=NOW)
-
-
-@pytest.fixture
-def transactional_history():
-    """Return what makes a fresh place with a meter, and a spare one, for each example."""
-
-    def make():
-        register = supplied_register()
-        return register.meter.installations.get().service_point, (register, RegisterFactory())
-
-    return make
