@@ -22,7 +22,6 @@ from meters.models import (
     ServicePoint,
 )
 from meters.services.readings import OfferedReading, receive_readings
-from meters.services.registration import Registration, request_registration
 from tests.factories import (
     AdminFactory,
     CustomerAccountFactory,
@@ -369,34 +368,6 @@ class TestExceptionQueue:
 
         assert answer.status_code == 302, answer.text
         assert RegisterReading.objects.get(register__meter__serial="NEW-1").value == Decimal("12.1")
-
-
-class TestRegistrationRequests:
-    @pytest.fixture
-    def wish(self, now):
-        registration = Registration(account_number="A-9", owner_name="Nia New", meter_serials=("SG-9",))
-        return request_registration(registration=registration, actor=Actor(), now=now)
-
-    def test_bind_their_meters_once_confirmed(self, manager_client, wish):
-        manager_client.post(list_url(RegistrationRequest), {"action": "confirm_all", "_selected_action": [wish.pk]})
-
-        wish.refresh_from_db()
-        assert wish.status == "confirmed"
-        assert wish.account.bindings.get().service_point.installations.get().meter.serial == "SG-9"
-
-    def test_bind_nothing_when_declined(self, manager_client, wish):
-        manager_client.post(act_url(wish, "decline"), {"note": "Not ours."})
-
-        wish.refresh_from_db()
-        assert (wish.status, wish.note) == ("declined", "Not ours.")
-        assert not Installation.objects.exists()
-
-    def test_tell_when_they_were_decided_before(self, manager_client, wish):
-        manager_client.post(act_url(wish, "decline"), {})
-
-        answer = manager_client.post(act_url(wish, "confirm"), {})
-
-        assert "was declined before" in answer.text
 
 
 class TestPolicy:
