@@ -195,7 +195,7 @@ def parse_value(value: object) -> Decimal:
 
 def are_plain(texts: Sequence[str]) -> bool:
     """Tell whether all texts are plain numbers: nine digits before the point and six after it at most."""
-    joined = "\n".join(texts) + "\n"
+    joined = "\n".join((*texts, ""))
     return joined.count("\n") == len(texts) and _MANY_PLAIN.fullmatch(joined) is not None
 
 

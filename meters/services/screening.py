@@ -141,10 +141,12 @@ class _Screening:
         return self._caught(RuleCode.INACTIVE_METER, target, f"The meter is {target.status}.")
 
     def _unit(self, unit: object, target: Target) -> list[Catch]:
-        if unit is None or unit in {"", target.unit}:
+        if unit is None:
             return []
         if not isinstance(unit, str):
             raise Refused("The unit is not a text.", code="malformed")
+        if unit in {"", target.unit}:
+            return []
         if UNITS.get(unit.casefold()) == target.unit:
             return []
         return self._caught(
