@@ -91,7 +91,13 @@ class TestScopes:
 
 class TestRehearse:
     def ask(self, manager, **changes):
-        wanted = {"code": "spike", "severity": "flag", "thresholds": {"percent": 150, "percent_of_capacity": 25}, "scope": ("", ""), "days": 1}
+        wanted = {
+            "code": "spike",
+            "severity": "flag",
+            "thresholds": {"percent": 150, "percent_of_capacity": 25},
+            "scope": ("", ""),
+            "days": 1,
+        }
         return rehearse(actor=manager, now=NOW, **(wanted | changes))
 
     def run(self, rehearsal):
