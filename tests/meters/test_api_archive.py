@@ -122,3 +122,23 @@ class TestAdmin:
         assert "meters_registerreading/2025-01-r1.parquet" in page
         month = ArchivedMonth.objects.get()
         assert client.get(reverse("admin:meters_archivedmonth_change", args=[month.pk])).status_code == 200
+
+    def test_has_an_admin_ask_for_a_month_back(self, readings, client, django_capture_on_commit_callbacks):
+        run("archive", "--until", "2025-02-01")
+        client.force_login(AdminFactory())
+        url = reverse("admin:meters_archivedmonth_restore", args=[ArchivedMonth.objects.get().pk])
+
+        assert "31 readings of 2025-01" in client.get(url).content.decode()
+        with django_capture_on_commit_callbacks(execute=True):
+            client.post(url)
+
+        assert Job.objects.get(kind="restore_archive").report["restored"][0]["month"] == "2025-01"
+        assert RegisterReading.objects.count() == 59
+
+    def test_lets_no_manager_move_months(self, readings, client):
+        run("archive", "--until", "2025-02-01")
+        client.force_login(ManagerFactory())
+        url = reverse("admin:meters_archivedmonth_restore", args=[ArchivedMonth.objects.get().pk])
+
+        assert client.post(url).status_code == 403
+        assert not Job.objects.exists()
