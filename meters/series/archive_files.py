@@ -210,7 +210,7 @@ def _export(spec: SeriesSpec, table: str, path: Path, connection: BaseDatabaseWr
     named = ", ".join(f"{_literal(name)}: {_literal(type_name)}" for name, type_name in types.items())
     reading = (
         "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
-        f"allow_quoted_nulls = false, parallel = false, columns = {{{named}}}"
+        f"allow_quoted_nulls = false, parallel = false, new_line = '\\n', columns = {{{named}}}"
     )
     texts = [sql.Identifier(name) for name, column in spec.columns.items() if isinstance(column.kind, TextKind)]
     forced = sql.SQL(", FORCE_QUOTE ({})").format(sql.SQL(", ").join(texts)) if texts else sql.SQL("")
