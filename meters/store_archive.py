@@ -31,6 +31,7 @@ _LOCK = "LOCK TABLE ONLY meters_registerreading IN ACCESS SHARE MODE"
 _TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 _UNLOCK_SESSION = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 _COUNT = "SELECT count(*) FROM {}"
+_HOLDS = "SELECT EXISTS (SELECT FROM {})"
 
 Answer = TypeVar("Answer")
 ReadRow: TypeAlias = tuple[Any, ...]
@@ -280,6 +281,14 @@ def count_rows(table: str, on: BaseDatabaseWrapper | None = None) -> int:
         cursor.execute(_COUNT.format(connection.ops.quote_name(table)))
         (count,) = cursor.fetchone() or (0,)
         return int(count)
+
+
+def holds_rows(table: str) -> bool:
+    """Tell whether a partition holds any row."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDS.format(connection.ops.quote_name(table)))
+        (held,) = cursor.fetchone() or (False,)
+        return bool(held)
 
 
 def try_session_lock(name: str) -> bool:

@@ -367,7 +367,7 @@ class TestArchivedMonths:
         RegisterReading.objects.create(register=silent, time=last, value=Decimal(7), received_at=last)
         RegisterState.objects.create(register=silent, last_time=last, last_value=Decimal(7))
         archive_and_prepare(actor=PORTAL, now=datetime(2025, 5, 2, tzinfo=UTC), until=MARCH, wait_seconds=5)
-        return ArchivedMonth.objects.get()
+        return ArchivedMonth.objects.get(low__date=FEBRUARY)
 
     def test_are_backed_up_drilled_and_restored(self, archived, settings, tmp_path):
         def answers():

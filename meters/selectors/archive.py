@@ -13,7 +13,7 @@ from meters import store
 from meters.models import ReadingException
 from meters.series.archive import Asked
 from meters.series.partitions import Partition, list_partitions
-from meters.store_archive import Month, months, months_held, reader
+from meters.store_archive import Month, holds_rows, months, months_held, reader
 
 # A value for an archived month waits under this code until the archive takes it in.
 ARCHIVED = "archived"
@@ -87,9 +87,10 @@ def archive_limit(*, now: datetime, until: date | None = None) -> datetime:
 
 
 def closed_partitions(*, now: datetime, limit: datetime) -> list[Partition]:
-    """Return the partitions that end by a limit, and whose month is over in every zone; the earliest first."""
+    """Return the partitions with rows that end by a limit and whose month is over everywhere, the earliest first."""
     end = min(limit, as_utc(now) - _LAST_OFFSET)
-    return [partition for partition in list_partitions(store.REGISTER_READINGS) if partition.end <= end]
+    closed = (partition for partition in list_partitions(store.REGISTER_READINGS) if partition.end <= end)
+    return [partition for partition in closed if holds_rows(partition.name)]
 
 
 def late_values(period: Period | None = None) -> list[ReadingException]:

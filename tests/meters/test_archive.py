@@ -58,11 +58,8 @@ def run(until=date(2025, 3, 1), **options):
 
 
 def months_there():
-    return [
-        f"{partition.start:%Y-%m}"
-        for partition in list_partitions(REGISTER_READINGS)
-        if partition.start < NOW - timedelta(days=60)
-    ]
+    """Return the months of the quarter that the database holds; other tests may have left later ones."""
+    return [f"{each.start:%Y-%m}" for each in list_partitions(REGISTER_READINGS) if JANUARY <= each.start <= MARCH]
 
 
 class TestArchiveAndPrepare:
@@ -89,9 +86,15 @@ class TestArchiveAndPrepare:
         assert AuditEntry.objects.filter(action="archive.month_archived").count() == 2
 
     def test_makes_the_coming_partitions(self, register):
-        report = run()
+        run()
 
-        assert report.partitions_made == tuple(f"meters_registerreading_y2025m{month:02}" for month in (6, 7, 8, 9))
+        names = {partition.name for partition in list_partitions(REGISTER_READINGS)}
+        assert {f"meters_registerreading_y2025m{month:02}" for month in (6, 7, 8, 9)} <= names
+
+    def test_leaves_empty_months_alone(self, register):
+        RegisterReading.objects.filter(time__lt=FEBRUARY).delete()
+
+        assert [month.month for month in run().archived] == ["2025-02"]
 
     def test_does_nothing_a_second_time(self, register):
         run()
@@ -183,7 +186,7 @@ class TestRestoreMonths:
 
         assert [month.rows for month in restored] == [31, 28]
         assert rows() == before
-        assert list_partitions(REGISTER_READINGS)[: len(partitions)] == partitions
+        assert set(partitions) <= set(list_partitions(REGISTER_READINGS))
         assert not ArchivedMonth.objects.exists()
 
     def test_makes_a_partition_like_the_others(self, register):
