@@ -20,6 +20,7 @@ _SHORTEST_STAMP = len("2025-01-01T00:00")
 _DATE_LENGTH = len("2025-01-01")
 _LONGEST_STAMP = 40
 _SECONDS_AN_HOUR = 3_600
+_SECONDS_A_HALF_HOUR = 1_800
 _PLAIN = rf"[0-9]{{1,{VALUE_DIGITS - VALUE_DECIMALS}}}(?:\.[0-9]{{1,{VALUE_DECIMALS}}})?"
 _ONE_PLAIN = re.compile(_PLAIN)
 _MANY_PLAIN = re.compile(rf"(?:{_PLAIN}\n)*+")
@@ -140,6 +141,21 @@ class History:
             return time
         return after.time if after is not None and after.value < value else None
 
+    def too_fast(self, time: datetime, value: Decimal, *, greatest: Decimal) -> tuple[Known, Known] | None:
+        """Return the neighbours between which a dial would turn faster than it can, None where a value fits.
+
+        Where what stands on both sides turns too fast already, the value between is not to blame.
+
+        :param greatest: what it can count in half an hour, in its own unit.
+        """
+        offered = Known(time, value)
+        before, after = self._neighbours(offered)
+        if before and after and self._is_fast(before, after, greatest):
+            return None
+        if before and self._is_fast(before, offered, greatest):
+            return before, offered
+        return (offered, after) if after and self._is_fast(offered, after, greatest) else None
+
     def around(self, time: datetime) -> tuple[datetime | None, datetime | None]:
         """Return the instants of what is known nearest before and after an instant, None where nothing is."""
         low = bisect_left(self._keys, (time, Rank.INSTALLED))
@@ -159,6 +175,11 @@ class History:
         if after is not None and (after.rank is Rank.INSTALLED or offered.rank is Rank.REMOVED):
             after = None
         return before, after
+
+    def _is_fast(self, earlier: Known, later: Known, greatest: Decimal) -> bool:
+        seconds = Decimal((later.time - earlier.time) // timedelta(seconds=1))
+        counted = growth(earlier.value, later.value, self._dial.modulus)
+        return counted * _SECONDS_A_HALF_HOUR > greatest * seconds
 
     def _fit(self, before: Known | None, offered: Known, after: Known | None) -> datetime | None:
         if before and after:

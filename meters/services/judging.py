@@ -163,10 +163,23 @@ class Judge:
         except Regression as error:
             catch = self._rules.catch(RuleCode.REGRESSION.value, self._target, error.detail)
             return self._history.fall(row.time, row.value), (catch,) if catch else ()
-        if turned is None:
-            return None, ()
-        catch = self._rules.catch(RuleCode.ROLLOVER.value, self._target, "The dial turned over.")
-        return turned, (catch,) if catch else ()
+        catches = [self._speeding(row)]
+        if turned is not None:
+            catches.append(self._rules.catch(RuleCode.ROLLOVER.value, self._target, "The dial turned over."))
+        return turned, tuple(each for each in catches if each is not None)
+
+    def _speeding(self, row: Candidate) -> Catch | None:
+        """Return what the rule on capacity has to say of a dial."""
+        greatest = self._target.greatest_interval
+        pair = None if greatest is None else self._history.too_fast(row.time, row.value, greatest=greatest)
+        if greatest is None or pair is None:
+            return None
+        earlier, later = pair
+        detail = (
+            f"The register showed {plain(earlier.value)} at {earlier.time.isoformat()}: {plain(later.value)} at "
+            f"{later.time.isoformat()} is more than the connection carries, {plain(greatest)} in half an hour."
+        )
+        return self._rules.catch(RuleCode.OVER_CAPACITY.value, self._target, detail)
 
     def _judge_estimate(self, row: Candidate, taken: dict[datetime, Decimal]) -> Verdict:
         standing = self._held.get(row.time, taken.get(row.time))

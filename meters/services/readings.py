@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.actors import Actor
+from energy_portal.shared.clock import HALF_HOUR
 from energy_portal.shared.errors import Invalid
 from meters import store, store_door
 from meters.consumption import ESTIMATES
@@ -33,8 +34,9 @@ from meters.services.openings import exceptions_of
 from meters.services.recording import Changes, Entry, record
 from meters.services.registry import Catch, Registry, Rules, registry_of
 from meters.services.screening import Candidate, Screened, earliest_accepted, screen
-from meters.services.sifting import Columns
+from meters.services.sifting import Bools, Columns
 from meters.services.standing import standing_around
+from meters.store_door import Int64s
 from meters.validation import plain
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
 
 _TRIES = 3
 _ZERO = Decimal(0)
+_WELL_WITHIN = 0.999
 
 
 class BatchTooLarge(Invalid):
@@ -205,11 +208,24 @@ def _part(screened: Screened, states: store_door.States) -> tuple[Columns, Colum
     times[starts], values[starts] = states.last_times[mine], states.last_values[mine]
     goes_on = (rows.times > times) & ((rows.values >= values) | ~rows.dials)
     goes_on &= ~np.isin(rows.qualities, list(ESTIMATES))
+    goes_on &= _is_slow(rows, screened.registry, times, values)
     others = [candidate.register_id for candidate in screened.candidates]
     whole = np.logical_and.reduceat(goes_on, starts) if starts.size else np.zeros(0, dtype=np.bool_)
     whole &= (states.estimated_from[mine] == store_door.UNKNOWN_TIME) & ~np.isin(rows.register_ids[starts], others)
     usual = np.repeat(whole, np.diff(np.append(starts, rows.size)))
     return rows.take(usual), rows.take(~usual)
+
+
+def _is_slow(rows: Columns, registry: Registry, times: Int64s, values: Int64s) -> Bools:
+    """Tell of each row whether its dial turned well within what its connection carries since the value before.
+
+    Floats are not exact here: what comes near the limit is looked at one by one.
+    """
+    half_hours = (rows.times.astype(np.float64) - times) / (HALF_HOUR // timedelta(microseconds=1))
+    counted = rows.values.astype(np.float64) - values
+    limits = registry.greatest()[registry.groups[rows.numbers]] * _WELL_WITHIN
+    slow: Bools = (counted <= limits * half_hours) | ~rows.dials | (times == store_door.UNKNOWN_TIME)
+    return slow
 
 
 def _entry(row: Candidate, source_id: int | None) -> Entry:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from energy_portal.shared.clock import zone
 from meters import store_door
@@ -38,8 +39,8 @@ class Catch:
 class Target(NamedTuple):
     """A register that rows were offered to, and the scope of the rules that judge it.
 
-    ``latest`` is the instant after which a reading lies in the future, ``greatest_interval`` what an interval register
-    may show at most; None where its meter hangs nowhere.
+    ``latest`` is the instant after which a reading lies in the future, ``greatest_interval`` what it may count
+    at most in half an hour; None where its meter hangs nowhere.
     """
 
     register_id: int
@@ -164,6 +165,15 @@ class Registry:
     def most(self) -> Int64s:
         """Return, for each kind of traits, the greatest value that no rule catches, in millionths."""
         return np.array([_most(each) for each in self._traits], dtype=np.int64)
+
+    def greatest(self) -> NDArray[np.float64]:
+        """Return, for each kind of traits, what its connection carries in half an hour, in millionths of its unit."""
+        return np.array(
+            [
+                np.inf if each.greatest_interval is None else float(each.greatest_interval * _MILLION)
+                for each in self._traits
+            ]
+        )
 
     @cached_property
     def _statuses(self) -> dict[str, str]:

@@ -245,13 +245,13 @@ class TestMeters:
         assert body["consumption_kwh"] == 347.5
 
     def test_exceptions_tell_of_conflicts(self, register, machine, account):
-        fill(register, datetime(2025, 3, 15, 4, tzinfo=UTC), [2028])
+        fill(register, datetime(2025, 3, 15, 4, tzinfo=UTC), [2020])
         receive_readings(
-            readings=[OfferedReading(register.meter.serial, "2025-03-15T12:00:00", 2027)], actor=PORTAL, now=NOW
+            readings=[OfferedReading(register.meter.serial, "2025-03-15T12:00:00", 2019)], actor=PORTAL, now=NOW
         )
 
         for client in (machine, client_of(AccountAccessFactory(account=account).user)):
             results = client.get(f"/api/v1/meters/{register.meter.serial}/exceptions").json()["results"]
             assert [(each["code"], each["offered_value"], each["standing_value"]) for each in results] == [
-                ("conflict", 2027, 2028)
+                ("conflict", 2019, 2020)
             ]

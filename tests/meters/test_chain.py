@@ -6,7 +6,7 @@ import pytest
 from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry
 from energy_portal.shared.clock import Period
-from meters.models import ChainEvent, DomainEvent, ReadingWork, Register, RegisterState
+from meters.models import ChainEvent, DomainEvent, ReadingWork, Register, RegisterState, ServicePoint
 from meters.selectors.consumption import Granularity, account_consumption, meter_consumption
 from meters.services import chain
 from meters.services.readings import OfferedReading, receive_readings
@@ -222,6 +222,7 @@ class TestChangeMultiplier:
         )
 
     def test_counts_from_its_instant_on(self, register, point):
+        ServicePoint.objects.filter(pk=point.pk).update(greatest_rate_per_hour=1000)
         install(register, point, reads={register.pk: Decimal(10)})
         self.change(register, 1)
         offer(register, (2, 15))

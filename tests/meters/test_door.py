@@ -435,3 +435,36 @@ class TestNewAndLateInOneBatch:
         report = offer(dial, (1, 101), (201, 150))
 
         assert (report.stored, codes(report.rejected)) == (1, [(1, "regression")])
+
+
+class TestCapacityOfADial:
+    def test_holds_back_what_the_connection_cannot_have_carried(self, dial):
+        offer(dial, (0, 100))
+
+        report = offer(dial, (1, 107))
+
+        assert codes(report.quarantined) == [(0, "over_capacity")]
+        assert [n for n, _, _ in stored(dial)] == [0]
+        assert ReadingException.objects.get().severity == "quarantine"
+
+    def test_grows_with_the_time_that_passed(self, dial):
+        offer(dial, (0, 100))
+
+        assert offer(dial, (2, "113.8")).stored == 1
+
+    def test_lets_pass_what_a_person_lets_pass(self, dial):
+        offer(dial, (0, 100))
+
+        assert offer(dial, (1, 107), overrides=frozenset({"over_capacity"})).stored == 1
+
+    def test_is_judged_on_both_sides_of_a_late_value(self, dial):
+        offer(dial, (0, 100), (2, 110))
+
+        assert codes(offer(dial, (1, 101)).quarantined) == [(0, "over_capacity")]
+        assert offer(dial, (1, 105)).stored == 1
+
+    def test_does_not_blame_what_divides_a_stretch_that_stands(self, dial):
+        offer(dial, (0, 100))
+        offer(dial, (2, 200), overrides=frozenset({"over_capacity"}))
+
+        assert offer(dial, (1, 150)).stored == 1

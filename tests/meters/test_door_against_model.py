@@ -62,6 +62,9 @@ class Model:
         if not self._fits(mark, value, self.true):
             self.kept.add(("regression", mark, value))
             return "regression"
+        if self.dial and self._speeds(mark, value):
+            self.kept.add(("over_capacity", mark, value))
+            return "over_capacity"
         before = max((each for each in self.true if each < mark), default=-1)
         after = min((each for each in self.true if each > mark), default=MARKS)
         for each in list(self.estimates):
@@ -109,6 +112,19 @@ class Model:
             return self._carries(known[before][0], value, mark - before)
         return after is None or self._carries(value, known[after][0], after - mark)
 
+    def _speeds(self, mark, value):
+        around = [max((each for each in self.true if each < mark), default=None)]
+        around.append(min((each for each in self.true if each > mark), default=None))
+        shown = {each: self.true[each][0] for each in around if each is not None}
+        if len(shown) == 2 and self._is_fast(shown, *around):
+            return False
+        marks = sorted([*shown, mark])
+        return any(self._is_fast(shown | {mark: value}, *pair) for pair in pairwise(marks))
+
+    @staticmethod
+    def _is_fast(shown, earlier, later):
+        return (shown[later] - shown[earlier]) % TURN > (later - earlier) * CAPACITY
+
     @staticmethod
     def _carries(earlier, later, half_hours):
         return later >= earlier or (later - earlier) % TURN <= half_hours * CAPACITY
@@ -120,7 +136,7 @@ def batches(draw):
     first = draw(st.integers(TURN - 30_000, TURN - 1))
     shown = [first]
     for _ in range(MARKS):
-        shown.append((shown[-1] + draw(st.sampled_from([0, 1, 1_500, CAPACITY]))) % TURN)
+        shown.append((shown[-1] + draw(st.sampled_from([0, 1, 1_500, CAPACITY, CAPACITY + 1]))) % TURN)
     off = st.sampled_from([0] * 8 + [1, -1, 700, -700, 9_000, -40_000, 500_000])
     row = st.tuples(
         st.booleans(), st.integers(0, MARKS - 1), off, st.sampled_from([TRUE, TRUE, TRUE, TRUE, LINEAR, LIKE_DAY])

@@ -79,7 +79,7 @@ class TestSilentRegister:
     def test_closes_by_itself_when_data_come(self):
         register = silent_register()
         open_gaps(now=NOW)
-        read_steadily(register, after(0.5), NOW, first=Decimal(2000))
+        read_steadily(register, after(0.5), NOW, first=Decimal("1096.5"))
 
         noted = open_gaps(now=NOW)
 
@@ -92,7 +92,7 @@ class TestSilentRegister:
     def test_stays_open_where_data_go_on_but_leave_a_gap(self):
         register = silent_register()
         open_gaps(now=NOW)
-        offer(register, (after(26), 2000))
+        offer(register, (after(26), 1200))
 
         assert open_gaps(now=NOW).closed == 0
         assert exceptions() == [(NOON, after(26), "open")]
@@ -100,7 +100,7 @@ class TestSilentRegister:
     def test_is_parted_by_what_comes_in_its_middle(self):
         register = silent_register()
         open_gaps(now=NOON + timedelta(hours=60))
-        offer(register, (after(30), 2000), (after(56), 2001), now=NOON + timedelta(hours=60))
+        offer(register, (after(30), 1200), (after(56), 1201), now=NOON + timedelta(hours=60))
 
         open_gaps(now=NOON + timedelta(hours=60))
 
@@ -176,7 +176,9 @@ class TestProlongedEstimation:
         for day in range(9):
             estimate_pending(now=NOW + timedelta(days=day))
         open_gaps(now=NOW + timedelta(days=8))
-        read_steadily(register, after(0.5), NOW + timedelta(days=8), first=Decimal(2000), now=NOW + timedelta(days=8))
+        read_steadily(
+            register, after(0.5), NOW + timedelta(days=8), first=Decimal("1096.5"), now=NOW + timedelta(days=8)
+        )
 
         open_gaps(now=NOW + timedelta(days=9))
 
