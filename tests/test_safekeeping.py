@@ -28,7 +28,7 @@ from meters.models import ArchivedMonth, ChainEvent, RegisterReading, RegisterSt
 from meters.series.partitions import ensure_partitions, list_partitions
 from meters.services.archive_runs import archive_and_prepare
 from meters.services.archiving import ArchiveBusy
-from meters.store_reads import readings_within
+from meters.store.reads import readings_within
 from tests.factories import CustomerAccountFactory, RegisterFactory, ServicePointFactory, singapore_bill
 
 # pg_dump sees what is committed.

@@ -13,7 +13,7 @@ from meters import store
 from meters.models import ReadingException
 from meters.series.archive import Asked
 from meters.series.partitions import Partition, list_partitions
-from meters.store_archive import Month, holds_rows, months, months_held, reader
+from meters.store.archive import Month, holds_rows, months, months_held, reader
 
 # A value for an archived month waits under this code until the archive takes it in.
 ARCHIVED = "archived"

@@ -26,7 +26,7 @@ from meters.estimation import (
 from meters.models import ChainEvent, Quality, ReadingException, Register, Severity
 from meters.selectors.gaps import Gap
 from meters.store import Window
-from meters.store_gaps import REACH, readings_to_neighbours
+from meters.store.gaps import REACH, readings_to_neighbours
 
 _FURTHEST_ANCHOR = timedelta(days=1)
 _TOTALS = {Register.Direction.IMPORT: "1.8.0", Register.Direction.EXPORT: "2.8.0"}

@@ -15,10 +15,10 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from energy_portal.shared.clock import Period
 from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.units import kwh_of_gas, kwh_of_gj
-from meters import store_reads
+from meters import store
 from meters.models import Installation, Register
 from meters.models.places import Commodity
-from meters.store_reads import StayRow
+from meters.store.reads import StayRow
 
 ALWAYS = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 Direction = Register.Direction
@@ -93,7 +93,7 @@ def stays_at(
 ) -> dict[UUID, list[Stay]]:
     """Return the stays of meters at service points during a period, in the order of time. One query."""
     found: dict[UUID, list[Stay]] = defaultdict(list)
-    for stay in _read(store_reads.stays_at_places(service_point_ids, period, direction), direction):
+    for stay in _read(store.reads.stays_at_places(service_point_ids, period, direction), direction):
         found[stay.service_point_id].append(stay)
     return found
 
@@ -101,7 +101,7 @@ def stays_at(
 def stays_of(meter_ids: Iterable[UUID], period: Period, *, direction: str = Direction.IMPORT) -> dict[UUID, list[Stay]]:
     """Return the stays of meters, wherever they hung during a period, in the order of time. One query."""
     found: dict[UUID, list[Stay]] = defaultdict(list)
-    for stay in _read(store_reads.stays_of_meters(meter_ids, period, direction), direction):
+    for stay in _read(store.reads.stays_of_meters(meter_ids, period, direction), direction):
         found[stay.meter_id].append(stay)
     return found
 
@@ -110,7 +110,7 @@ def stays_of_class(
     commodity: str, service_class: str | None, period: Period, *, direction: str = Direction.IMPORT
 ) -> list[Stay]:
     """Return the stays of meters at all places of a commodity, and of a class unless all. One query."""
-    return _read(store_reads.stays_in_class(commodity, service_class, period, direction), direction)
+    return _read(store.reads.stays_in_class(commodity, service_class, period, direction), direction)
 
 
 def stays_of_registers(register_ids: Iterable[int], period: Period) -> Iterator[RegisterStay]:

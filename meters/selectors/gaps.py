@@ -18,7 +18,7 @@ from meters.consumption import ESTIMATES
 from meters.estimation import marks_between
 from meters.models import ChainEvent, Installation, Meter, Register, RegisterReading, RegisterState
 from meters.selectors.flows import as_period
-from meters.store_gaps import readings_to_neighbours
+from meters.store.gaps import readings_to_neighbours
 
 Horizon = Callable[[ZoneInfo], datetime]
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 
 from energy_portal.shared.clock import local_day, zone
-from meters import store, store_archive
+from meters import store
 from meters.models import Job, ReadingException, Severity
 from meters.selectors.periods import ended
 
@@ -34,14 +34,14 @@ def readings_received(*, now: datetime, days: int = 7) -> list[IntakeDay]:
     dates = [today - timedelta(days=back) for back in reversed(range(days))]
     periods = [ended(local_day(each, site), now, site) for each in dates]
     bounds = [(period.start, period.end) for period in periods]
-    received = store_archive.with_files(lambda: _received(bounds))
+    received = store.archive.with_files(lambda: _received(bounds))
     counts = zip(dates, received, store.count_expected(bounds), strict=True)
     return [IntakeDay(*each) for each in counts]
 
 
 @transaction.atomic
 def _received(bounds: list[tuple[datetime, datetime]]) -> list[int]:
-    pairs = zip(store.count_received(bounds), store_archive.count_archived(bounds), strict=True)
+    pairs = zip(store.count_received(bounds), store.archive.count_archived(bounds), strict=True)
     return [stored + archived for stored, archived in pairs]
 
 

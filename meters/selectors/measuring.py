@@ -7,13 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from energy_portal.shared.clock import HALF_HOUR, Period
-from meters import store, store_reads
+from meters import store
 from meters.consumption import LONGEST_LINEAR_GAP, Chain, Counted, Curve, Hanging, Read, Role
 from meters.intervals import Backed, IntervalCurve
 from meters.models import ChainEvent, Quality
 from meters.selectors.flows import ALWAYS, CountedRegister, Stay
 from meters.selectors.readings import readings_for
-from meters.store_reads import MarkRow
+from meters.store.reads import MarkRow
 
 _ROLES: dict[str | None, Role] = {ChainEvent.Kind.INSTALLED: "installed", ChainEvent.Kind.REMOVED: "removed"}
 
@@ -101,7 +101,7 @@ def _marks_of(
     high = max(ask.instants[-1] for ask in questions) + LONGEST_LINEAR_GAP
     events: dict[int, list[MarkRow]] = defaultdict(list)
     in_full: set[int] = set()
-    for mark in store_reads.marks_of(register_ids, low, high):
+    for mark in store.reads.marks_of(register_ids, low, high):
         if mark.kind is None:
             in_full.add(mark.register_id)
         else:

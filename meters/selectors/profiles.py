@@ -16,7 +16,7 @@ from energy_portal.shared.clock import zone
 from meters.consumption import ESTIMATES
 from meters.detectors import HALF_HOUR_SECONDS, Bools, Floats, Profiles, local_marks
 from meters.models import Binding, ChainEvent, Installation, Register, RegisterReading, ServicePoint
-from meters.store_archive import archived_readings
+from meters.store.archive import archived_readings
 
 _MICRO = 1_000_000
 _HALF_HOURS_A_DAY = 48

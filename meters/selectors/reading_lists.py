@@ -9,10 +9,10 @@ from django.db import transaction
 from django.db.models import Q, prefetch_related_objects
 
 from energy_portal.shared.clock import Period
-from meters import store_archive
+from meters import store
 from meters.models import Register, RegisterReading
 from meters.series.archive import Asked
-from meters.store_archive import Month
+from meters.store.archive import Month
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -63,7 +63,7 @@ class ReadingList:
             part = self.after(edge) if backwards else self.before(edge)
         if part.register is None or not part.spans:
             return []
-        return store_archive.with_files(lambda: part._read(limit, newest_first=not backwards))
+        return store.archive.with_files(lambda: part._read(limit, newest_first=not backwards))
 
     def _cut(self, others: Sequence[tuple[datetime, datetime]]) -> "ReadingList":
         spans = ((max(low, start), min(high, last)) for low, high in self.spans for start, last in others)
@@ -77,7 +77,7 @@ class ReadingList:
             seen |= Q(time__range=(low, high))
         rows = RegisterReading.objects.filter(seen, register=self.register)
         found = list(rows.order_by("-time" if newest_first else "time")[:limit])
-        if months := store_archive.months():
+        if months := store.archive.months():
             reached = self
             if len(found) == limit:
                 reached = self.during(found[-1].time) if newest_first else self.during(last=found[-1].time)
@@ -91,7 +91,7 @@ class ReadingList:
         if self.register is None:
             return
         reached = [month for month in months if any(low < month.high and high >= month.low for low, high in self.spans)]
-        archive = store_archive.reader(reached, *_COLUMNS)
+        archive = store.archive.reader(reached, *_COLUMNS)
         asked = [Asked(self.register.pk, low, high) for low, high in self.spans]
         for register_id, time, *values in archive.windows(asked, newest_first=newest_first, limit=limit):
             yield RegisterReading(register_id=register_id, time=time, **dict(zip(_COLUMNS, values, strict=True)))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from meters import store_reads
+from meters import store
 from meters.consumption import Read
 from meters.store import Window
 
@@ -19,6 +19,6 @@ def readings_for(
     :param as_of: when they were known; now unless told.
     """
     reads: dict[int, list[Read]] = defaultdict(list)
-    for register_id, time, value, quality in store_reads.readings_within(windows, edges, as_of=as_of):
+    for register_id, time, value, quality in store.reads.readings_within(windows, edges, as_of=as_of):
         reads[register_id].append(Read(time, value, quality))
     return reads

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from energy_portal.shared.clock import Period
-from meters import store_days
+from meters import store
 from meters.consumption import Energy, least_trusted
 from meters.selectors.flows import CountedRegister, Stay
-from meters.store_days import DayStretch, DaySum
+from meters.store.days import DayStretch, DaySum
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def rolled_up(groups: Sequence[Sequence[Stretch]], units: Sequence[str], pieces:
     ]
     if not shares:
         return found
-    sums = store_days.sums_of_days(
+    sums = store.days.sums_of_days(
         [_asked(share, units[share.group]) for share in shares], [(piece.start, piece.end) for piece in pieces]
     )
     for place, gaps in sums.gaps.items():

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.actors import Actor
-from meters import store_archive
+from meters import store
 from meters.models import ArchivedMonth, ReadingException, RuleCode
 from meters.selectors.archive import archive_limit, archived_months, closed_partitions, late_values
 from meters.series.archive_moves import drop_partition, hold_alone
@@ -108,7 +108,7 @@ def plan_archive(*, now: datetime, until: date | None = None) -> ArchiveReport:
     """Say what a run would archive."""
     limit = archive_limit(now=now, until=until)
     planned = (
-        PlannedMonth(f"{partition.start:%Y-%m}", store_archive.count_rows(partition.name))
+        PlannedMonth(f"{partition.start:%Y-%m}", store.archive.count_rows(partition.name))
         for partition in closed_partitions(now=now, limit=limit)
     )
     return ArchiveReport(limit, True, (), tuple(planned), len(late_values()), ())
@@ -176,10 +176,10 @@ def _noting(running: Running) -> Tell:
 
 
 def _asked(month: str) -> list[ArchivedMonth]:
-    archived = ArchivedMonth.objects.filter(table=store_archive.TABLE).order_by("low")
+    archived = ArchivedMonth.objects.filter(table=store.archive.TABLE).order_by("low")
     if month == ALL:
         return list(archived)
-    found = archived.filter(low=store_archive.start_of(month)).first()
+    found = archived.filter(low=store.archive.start_of(month)).first()
     if found is None:
         raise NotArchived(f"{month} is not in the archive.")
     return [found]
@@ -196,7 +196,7 @@ def _open_late_months(actor: Actor, now: datetime, tell: Tell, wait_seconds: flo
     for partition in _partitions():
         if partition.start in archived and not _dropped_empty(partition):
             wanted.add(partition.start)
-    for each in ArchivedMonth.objects.filter(table=store_archive.TABLE, low__in=wanted).order_by("low"):
+    for each in ArchivedMonth.objects.filter(table=store.archive.TABLE, low__in=wanted).order_by("low"):
         restore_month(month=each, actor=actor, now=now, tell=tell, wait_seconds=wait_seconds, keep=True)
     return wanted
 
@@ -205,7 +205,7 @@ def _open_late_months(actor: Actor, now: datetime, tell: Tell, wait_seconds: flo
 def _dropped_empty(partition: Partition) -> bool:
     """Drop a partition beside its own archived month, as a writer may have made that came just too late."""
     hold_alone(REGISTER_READINGS, connection)
-    if store_archive.count_rows(partition.name):
+    if store.archive.count_rows(partition.name):
         return False
     drop_partition(REGISTER_READINGS, partition.name, connection)
     transaction.on_commit(lambda: forget_partitions(REGISTER_READINGS))

@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from accounts.actors import Actor
 from accounts.services import audit
 from energy_portal.shared.errors import Conflict
-from meters import store_archive
+from meters import store
 from meters.models import ArchivedMonth
 from meters.series.archive_files import (
     UNFINISHED,
@@ -42,7 +42,7 @@ from meters.series.archive_moves import (
 from meters.series.errors import ArchiveDamaged, SeriesBusy
 from meters.series.partitions import Partition, forget_partitions, list_partitions
 from meters.store import REGISTER_READINGS
-from meters.store_archive import Month
+from meters.store.archive import Month
 
 RUN_LOCK = "archive run"
 # A backup holds it, shared, from its snapshot until the files are copied.
@@ -102,14 +102,14 @@ def held(name: str, *, wait_seconds: float) -> Iterator[None]:
     :raises ArchiveBusy: somebody else holds it for so long.
     """
     deadline = time.monotonic() + wait_seconds
-    while not store_archive.try_session_lock(name):
+    while not store.archive.try_session_lock(name):
         if time.monotonic() >= deadline:
             raise ArchiveBusy("Another archive run, a restore or a backup is at work: ask again when it has ended.")
         time.sleep(_PAUSE_SECONDS)
     try:
         yield
     finally:
-        store_archive.unlock_session(name)
+        store.archive.unlock_session(name)
 
 
 def archive_month(*, partition: Partition, actor: Actor, now: datetime, tell: Tell, wait_seconds: float) -> MonthMoved:
@@ -169,13 +169,13 @@ def restore_month(
 
 def remove_unfinished() -> None:
     """Remove what a killed run left; the caller holds the run lock."""
-    for path in store_archive.archive_folder().rglob(f"*{UNFINISHED}*"):
+    for path in store.archive.archive_folder().rglob(f"*{UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
 
 def _write(partition: Partition, month: Month, label: str, tell: Tell) -> Manifest:
     with _snapshot() as snapshot:
-        total = store_archive.count_rows(partition.name, snapshot)
+        total = store.archive.count_rows(partition.name, snapshot)
         tell(Step("exporting", label, 0, total))
         manifest = write_file(
             REGISTER_READINGS,
@@ -218,7 +218,7 @@ def _replace(
     tell(Step("proved", label))
     hold_alone(REGISTER_READINGS, connection)
     made = ArchivedMonth.objects.create(
-        table=store_archive.TABLE,
+        table=store.archive.TABLE,
         low=partition.start,
         high=partition.end,
         path=_below(month),
@@ -265,7 +265,7 @@ def _hold_alone(label: str) -> None:
 
 def _attach(month: ArchivedMonth, held_month: Month) -> None:
     """Make the filled table the month's partition; rows that were written beside the archive move into it."""
-    name = f"{store_archive.TABLE}_y{month.low:%Ym%m}"
+    name = f"{store.archive.TABLE}_y{month.low:%Ym%m}"
     if any(partition.name == name for partition in list_partitions(REGISTER_READINGS)):
         take_rows(REGISTER_READINGS, name, _RESTORING, connection)
         drop_partition(REGISTER_READINGS, name, connection)
@@ -298,7 +298,7 @@ def _record(month: ArchivedMonth, action: str, actor: Actor, now: datetime) -> N
 
 
 def _below(month: Month) -> str:
-    return store_archive.file_name(month.low, month.revision)
+    return store.archive.file_name(month.low, month.revision)
 
 
 def _remove_other_revisions(month: Month) -> None:

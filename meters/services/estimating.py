@@ -31,7 +31,7 @@ from meters.selectors.rules import RuleBook, rule_book
 from meters.services.entering import Estimate, enter_estimates
 from meters.services.gaps import SHORTEST, is_silent, is_watched, note_gaps
 from meters.services.screening import earliest_accepted
-from meters.store_gaps import REACH, holes_in
+from meters.store.gaps import REACH, holes_in
 
 ROUNDS_A_CALL = 200
 _WORK_A_ROUND = 5

@@ -16,7 +16,7 @@ from accounts.services import audit
 from energy_portal.shared.errors import DomainError
 from energy_portal.shared.jobs import enqueue_on_commit
 from meters.models import Job
-from meters.store_archive import try_session_lock, unlock_session
+from meters.store.archive import try_session_lock, unlock_session
 
 logger = logging.getLogger(__name__)
 

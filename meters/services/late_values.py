@@ -8,7 +8,7 @@ from meters.selectors.archive import ARCHIVED, ArchivedMonths, archived_months, 
 from meters.services.judging import Outcome, Verdict
 from meters.services.registry import Catch
 from meters.services.screening import Candidate
-from meters.store_archive import with_files
+from meters.store.archive import with_files
 from meters.validation import plain
 
 _NOT_TAKEN = "estimate_not_taken"

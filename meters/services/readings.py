@@ -18,7 +18,7 @@ from django.db import transaction
 from accounts.actors import Actor
 from energy_portal.shared.clock import HALF_HOUR
 from energy_portal.shared.errors import Invalid
-from meters import store, store_door
+from meters import store
 from meters.consumption import ESTIMATES
 from meters.models import ReadingException
 from meters.rules import AT_THE_DOOR_WHEN_BLOCKING
@@ -36,7 +36,7 @@ from meters.services.registry import Catch, Registry, Rules, registry_of
 from meters.services.screening import Candidate, Screened, earliest_accepted, screen
 from meters.services.sifting import Bools, Columns
 from meters.services.standing import standing_around
-from meters.store_door import Int64s
+from meters.store.door import Int64s
 from meters.validation import plain
 
 __all__ = [
@@ -172,7 +172,7 @@ def _write(screened: Screened, late: Sequence[Verdict], actor: Actor, now: datet
     register_ids = np.unique(
         np.append(screened.columns.register_ids, [candidate.register_id for candidate in screened.candidates])
     ).astype(np.int64)
-    states = store_door.lock_states(register_ids)
+    states = store.door.lock_states(register_ids)
     if states.register_ids.size < register_ids.size:
         raise _LacksStatesError(np.setdiff1d(register_ids, states.register_ids).tolist())
     usual, others = _part(screened, states)
@@ -193,7 +193,7 @@ def _write(screened: Screened, late: Sequence[Verdict], actor: Actor, now: datet
     return _report(screened.rejected, verdicts, stored=usual.size, estimates_replaced=len(changes.gone))
 
 
-def _part(screened: Screened, states: store_door.States) -> tuple[Columns, Columns]:
+def _part(screened: Screened, states: store.door.States) -> tuple[Columns, Columns]:
     """Part the rows of registers that only go on, each row newer than the one before and a dial's never less.
 
     Nothing stands where these rows come, no estimate is touched and no rule has anything to say, so that they need no
@@ -211,7 +211,7 @@ def _part(screened: Screened, states: store_door.States) -> tuple[Columns, Colum
     goes_on &= _is_slow(rows, screened.registry, times, values)
     others = [candidate.register_id for candidate in screened.candidates]
     whole = np.logical_and.reduceat(goes_on, starts) if starts.size else np.zeros(0, dtype=np.bool_)
-    whole &= (states.estimated_from[mine] == store_door.UNKNOWN_TIME) & ~np.isin(rows.register_ids[starts], others)
+    whole &= (states.estimated_from[mine] == store.door.UNKNOWN_TIME) & ~np.isin(rows.register_ids[starts], others)
     usual = np.repeat(whole, np.diff(np.append(starts, rows.size)))
     return rows.take(usual), rows.take(~usual)
 
@@ -224,7 +224,7 @@ def _is_slow(rows: Columns, registry: Registry, times: Int64s, values: Int64s) -
     half_hours = (rows.times.astype(np.float64) - times) / (HALF_HOUR // timedelta(microseconds=1))
     counted = rows.values.astype(np.float64) - values
     limits = registry.greatest()[registry.groups[rows.numbers]] * _WELL_WITHIN
-    slow: Bools = (counted <= limits * half_hours) | ~rows.dials | (times == store_door.UNKNOWN_TIME)
+    slow: Bools = (counted <= limits * half_hours) | ~rows.dials | (times == store.door.UNKNOWN_TIME)
     return slow
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from django.db import connection
 
-from meters import store, store_archive, store_door
+from meters import store
 from meters.consumption import ESTIMATES
 from meters.models import DomainEvent, SupersededReading
 from meters.series import writer
@@ -90,7 +90,7 @@ def _append(rows: Columns, source_id: int | None, now: datetime) -> None:
         "time": held(rows.times),
         "value": held(rows.values),
         "quality": held(rows.qualities),
-        "received_at": held(np.full(rows.size, store_door.micros(now))),
+        "received_at": held(np.full(rows.size, store.door.micros(now))),
     }
     if source_id is not None:
         columns["source_id"] = held(np.full(rows.size, source_id))
@@ -99,7 +99,7 @@ def _append(rows: Columns, source_id: int | None, now: datetime) -> None:
     writer.copy_in(store.REGISTER_READINGS, columns, connection)
     starts = rows.starts()
     ends = np.append(starts[1:], rows.size) - 1
-    store_door.advance_states(rows.register_ids[ends], rows.times[ends], rows.values[ends])
+    store.door.advance_states(rows.register_ids[ends], rows.times[ends], rows.values[ends])
     lows, highs = rows.times[starts], rows.times[ends]
     # A day's number since 2000 has far fewer than 32 bits.
     spans = (lows // _DAY_MICROS << 32) + highs // _DAY_MICROS
@@ -127,7 +127,7 @@ def _note_states(changes: Changes, left: Mapping[Key, tuple[Decimal, int]], stat
     # A true reading that left may have been the newest.
     bereft = {register_id for (register_id, _), (_, quality) in left.items() if quality not in ESTIMATES}
     store.refresh_states(bereft)
-    store.advance_states(store_archive.newest_archived(bereft))
+    store.advance_states(store.archive.newest_archived(bereft))
     for register_id in {*earliest, *(register_id for register_id, _ in left)}:
         bounds = [time for time in (earliest.get(register_id), states[register_id].estimated_from) if time is not None]
         if bounds:

@@ -14,10 +14,10 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from energy_portal.shared.clock import zone
-from meters import store_door
+from meters import store
 from meters.models import Meter, Register, RuleCode, ServicePoint
 from meters.selectors.rules import RuleBook, rule_book
-from meters.store_door import SEPARATOR, Int64s, micros
+from meters.store.door import SEPARATOR, Int64s, micros
 from meters.validation import VALUE_DECIMALS, VALUE_DIGITS, Dial, Refused
 
 SILENT = frozenset({Meter.Status.PENDING, Meter.Status.INACTIVE, Meter.Status.OUT_OF_SERVICE})
@@ -87,7 +87,7 @@ class Registry:
 
     def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
         self.rules = rules
-        rows = store_door.find_registers(_possible(serials))
+        rows = store.door.find_registers(_possible(serials))
         names, codes, ids, traits, _ = zip(*rows, strict=True) if rows else ((), (), (), (), ())
         self.numbers: dict[tuple[str, str | None], int] = dict(
             zip(zip(names, codes, strict=True), range(len(rows)), strict=True)

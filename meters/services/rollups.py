@@ -11,14 +11,14 @@ from django.db import transaction
 
 from energy_portal.shared.clock import HALF_HOUR, Period, local_day
 from energy_portal.shared.units import round_half_up
-from meters import store_days
+from meters import store
 from meters.consumption import LONGEST_LINEAR_GAP, Chain
 from meters.models import ReadingWork
 from meters.selectors.flows import RegisterStay, stays_of_registers
 from meters.selectors.measuring import Question, chains_of
 from meters.series.partitions import ensure_partitions
 from meters.store import Window
-from meters.store_days import DayRow
+from meters.store.days import DayRow
 
 CHUNK_WORK = 200
 # So many half-hours are read at once; one register's are never parted.
@@ -49,7 +49,7 @@ def roll_up_pending(*, now: datetime, limit: int = CHUNK_WORK) -> int:
     :param limit: the most pieces of work that are taken; fewer are where they touch very many half-hours.
     :returns: how many were taken; none when nothing waits, or another process is at it.
     """
-    if not store_days.take_turn():
+    if not store.days.take_turn():
         return 0
     waiting = ReadingWork.objects.filter(purpose=ReadingWork.Purpose.ROLLUP).order_by("id")
     taken = _take(list(waiting.select_for_update(skip_locked=True)[:limit]))
@@ -58,8 +58,8 @@ def roll_up_pending(*, now: datetime, limit: int = CHUNK_WORK) -> int:
     spans = _spans(taken)
     tasks = list(_tasks(spans))
     rows = sorted(_rows(tasks))
-    ensure_partitions(store_days.REGISTER_DAYS, [row.time for row in rows], floor=_EARLIEST, ceiling=_LATEST)
-    store_days.replace_days(cleared=_cleared(spans, tasks), rows=rows, now=now)
+    ensure_partitions(store.days.REGISTER_DAYS, [row.time for row in rows], floor=_EARLIEST, ceiling=_LATEST)
+    store.days.replace_days(cleared=_cleared(spans, tasks), rows=rows, now=now)
     return len(taken)
 
 

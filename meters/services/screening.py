@@ -17,7 +17,7 @@ from meters.series.columns import EPOCH
 from meters.services.offers import Offer, OfferedReading, Rejection
 from meters.services.registry import LONGEST_NAME, SILENT, Catch, Registry, Rules, Target
 from meters.services.sifting import QUALITIES, UNITS, Columns, sift
-from meters.store_door import amount_of
+from meters.store.door import amount_of
 from meters.validation import Refused, instant_of, mark_of, parse_value, plain
 
 

@@ -16,7 +16,7 @@ from energy_portal.shared.errors import DomainError
 from meters.models import Quality, Register
 from meters.services.offers import USUAL_CODE, Offer
 from meters.services.registry import Registry
-from meters.store_door import UNKNOWN_TIME, Int64s, micros
+from meters.store.door import UNKNOWN_TIME, Int64s, micros
 from meters.validation import VALUE_DECIMALS, are_plain, is_plain
 
 Bools = NDArray[np.bool_]

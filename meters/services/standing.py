@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from meters import store, store_archive
+from meters import store
 from meters.consumption import ESTIMATES
 from meters.models import ChainEvent
 from meters.services.judging import Standing
@@ -27,7 +27,7 @@ def standing_around(times: Mapping[int, Sequence[datetime]], states: Mapping[int
         ]
         windows += (store.Window(register_id, low, high) for low, high in windows_of(asked))
     found = store.readings_around(windows)
-    for register_id, time, value, quality in (*found, *store_archive.archived_around(windows, found)):
+    for register_id, time, value, quality in (*found, *store.archive.archived_around(windows, found)):
         standing[register_id].qualities[time] = quality
         if quality in ESTIMATES:
             standing[register_id].estimates[time] = value

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import numpy as np
 
-from meters import store_door
+from meters import store
 from meters.models import ReadingWork
-from meters.store_door import Int64s
+from meters.store.door import Int64s
 
 AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION, ReadingWork.Purpose.ESTIMATION)
 
@@ -24,4 +24,4 @@ def log_work(
     given = register_ids if isinstance(register_ids, np.ndarray) else np.fromiter(register_ids, dtype=np.int64)
     ids = np.unique(given)
     if ids.size:
-        store_door.log_work(purposes, ids, low=low, high=high, now=now)
+        store.door.log_work(purposes, ids, low=low, high=high, now=now)

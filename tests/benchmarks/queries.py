@@ -114,7 +114,7 @@ def seed(low: int, high: int) -> None:
     from energy_portal.shared.clock import YearMonth
     from meters.series.partitions import ensure_partitions
     from meters.store import REGISTER_READINGS
-    from meters.store_days import REGISTER_DAYS
+    from meters.store.days import REGISTER_DAYS
 
     run(_METERS, low=low, high=high)
     month, starts = YearMonth.of(FIRST.date()), []

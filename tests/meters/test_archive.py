@@ -9,7 +9,7 @@ from django.db import connection
 from accounts.actors import PORTAL
 from accounts.models import AuditEntry
 from energy_portal.shared.errors import Invalid
-from meters import store_archive
+from meters import store
 from meters.models import ArchivedMonth, RegisterReading
 from meters.series.archive import Asked
 from meters.series.errors import ArchiveDamaged
@@ -48,8 +48,8 @@ def rows():
 
 def archived(register):
     """Return what the archive holds of a register."""
-    months = [store_archive.Month(month.low, month.revision) for month in ArchivedMonth.objects.all()]
-    reader = store_archive.reader(months, "value")
+    months = [store.archive.Month(month.low, month.revision) for month in ArchivedMonth.objects.all()]
+    reader = store.archive.reader(months, "value")
     return [value for _, _, value in reader.windows([Asked(register.pk, JANUARY, NOW)])]
 
 

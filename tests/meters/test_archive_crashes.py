@@ -12,13 +12,13 @@ from django.conf import settings as portal_settings
 from django.db import connection, connections, transaction
 
 from accounts.actors import PORTAL
-from meters import store_archive
+from meters import store
 from meters.models import ArchivedMonth, RegisterReading
 from meters.series.partitions import ensure_partitions
 from meters.services.archive_runs import archive_and_prepare, restore_months
 from meters.services.archiving import CHANGE_LOCK, RUN_LOCK, ArchiveBusy, held
 from meters.store import REGISTER_READINGS, Window
-from meters.store_reads import readings_within
+from meters.store.reads import readings_within
 from tests.factories import supplied_register
 from tests.meters.archiver import NOW, UNTIL
 
@@ -161,10 +161,10 @@ class TestReaders:
 
     def test_see_one_list_of_months_within_a_transaction(self, register):
         with transaction.atomic():
-            assert store_archive.months_held() == []
+            assert store.archive.months_held() == []
             moving = in_thread(lambda: archive(wait_seconds=0))
             assert answered(register) == list(range(DAYS))
-            assert store_archive.months_held() == []
+            assert store.archive.months_held() == []
         moving()
         assert months() == ["01", "02"]
 
@@ -180,7 +180,7 @@ class TestWriters:
             while not ended.is_set() and number < 150:
                 time = START + timedelta(minutes=30 * number + 10)
                 with transaction.atomic():
-                    if store_archive.months_held():
+                    if store.archive.months_held():
                         continue
                     RegisterReading.objects.create(register=register, time=time, value=-1, received_at=NOW)
                 written.append(time)

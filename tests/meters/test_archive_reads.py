@@ -20,7 +20,7 @@ from meters.series.partitions import ensure_partitions
 from meters.services.archive_runs import archive_and_prepare
 from meters.services.entering import Change, replace_readings
 from meters.store import REGISTER_READINGS, Window
-from meters.store_gaps import readings_to_neighbours
+from meters.store.gaps import readings_to_neighbours
 from tests.factories import (
     AccountAccessFactory,
     AdminFactory,

@@ -147,7 +147,7 @@ class TestListExport:
     def test_leaves_empty_what_is_missing(self, admin_client):
         make_rows()
 
-        assert table(admin_client.get(export_url(ReadingException)))[0]["Standing"] == ""
+        assert table(admin_client.get(export_url(ChainEvent)))[0]["Multiplier"] == ""
 
     def test_leaves_columns_out_that_are_called_a_secret(self, rf):
         class Careless(PortalAdmin):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from meters.series.columns import EPOCH, held
 from meters.series.wire import binary_cursor, packed
-from meters.store import REGISTER_READINGS, State
+from meters.store.registers import REGISTER_READINGS, State
 
 Int64s = NDArray[np.int64]
 

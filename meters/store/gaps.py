@@ -11,8 +11,8 @@ from django.db import connection
 
 from energy_portal.shared.clock import HALF_HOUR
 from meters.consumption import ESTIMATES
-from meters.store import Window
-from meters.store_archive import MONTHS, months, with_archived_neighbours, with_files
+from meters.store.archive import MONTHS, months, with_archived_neighbours, with_files
+from meters.store.registers import Window
 
 REACH = timedelta(days=92)
 

@@ -13,8 +13,8 @@ from django.db import connection
 
 from energy_portal.shared.clock import Period
 from meters.models import ReadingException
-from meters.store import Window
-from meters.store_archive import MONTHS, with_archived, with_files
+from meters.store.archive import MONTHS, with_archived, with_files
+from meters.store.registers import Window
 
 # A sub-select with an order or a limit stays one descent of the key a window, whatever the statistics say.
 _WITHIN = """

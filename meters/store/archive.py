@@ -16,7 +16,7 @@ from meters.consumption import ESTIMATES
 from meters.models import ArchivedMonth
 from meters.series.archive import Archive, ArchivedFile, Asked
 from meters.series.errors import ArchiveMoved
-from meters.store import REGISTER_READINGS, Window
+from meters.store.registers import REGISTER_READINGS, Window
 
 TABLE = REGISTER_READINGS.table
 # A part of a statement that reads the series: rows without a register name the archived months of its snapshot, by

@@ -10,7 +10,7 @@ from django.db import connection
 
 from meters.models import ReadingWork, RegisterDay
 from meters.series.spec import SeriesSpec
-from meters.store import Window
+from meters.store.registers import Window
 
 REGISTER_DAYS = SeriesSpec.of(RegisterDay, owner="register", identity=("energy",))
 

@@ -1,4 +1,4 @@
-"""The hand-written SQL of meters: what one statement does for a whole batch. Every write is sorted by its key."""
+"""Registers, their states and what surrounds readings; each statement serves a whole batch, sorted by its key."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,0 +1,41 @@
+"""The hand-written SQL of meters, and the archive beside it: the one home of both, by topic."""
+
+from meters.store import archive, days, door, gaps, reads
+from meters.store.registers import (
+    REGISTER_READINGS,
+    State,
+    Window,
+    add_states,
+    advance_states,
+    count_expected,
+    count_received,
+    lock_outbox,
+    lock_states,
+    places_of,
+    readings_around,
+    refresh_estimated,
+    refresh_states,
+    supersede,
+)
+
+__all__ = [
+    "REGISTER_READINGS",
+    "State",
+    "Window",
+    "add_states",
+    "advance_states",
+    "archive",
+    "count_expected",
+    "count_received",
+    "days",
+    "door",
+    "gaps",
+    "lock_outbox",
+    "lock_states",
+    "places_of",
+    "readings_around",
+    "reads",
+    "refresh_estimated",
+    "refresh_states",
+    "supersede",
+]
