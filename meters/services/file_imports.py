@@ -13,6 +13,7 @@ from accounts.actors import Actor
 from energy_portal.shared.clock import LabelConvention, zone
 from energy_portal.shared.errors import Invalid
 from energy_portal.shared.units import parse_decimal
+from meters.formats.ahead import read_ahead
 from meters.formats.layout import COLUMNS, Layout, Stamps
 from meters.formats.reading import FileFormat, detect, read, unpacked
 from meters.formats.records import in_portal_unit
@@ -119,9 +120,9 @@ def import_file(
     with unpacked(file, name) as content:
         file_format = detect(content) if options.format == AUTO else FileFormat(options.format)
         records = read(content, file_format, stamps=options.stamps(actor), layout=options.layout(), columns=True)
-        with closing(records):
+        with closing(records), read_ahead(records) as coming:
             return import_readings(
-                records=records,
+                records=coming,
                 actor=actor,
                 now=now,
                 create_meters=options.create_meters,
