@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             name='Job',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('import_readings', 'Import Readings'), ('import_bindings', 'Import Bindings'), ('export_readings', 'Export Readings'), ('archive', 'Archive'), ('restore_archive', 'Restore Archive'), ('rehearsal', 'Rehearsal'), ('estimation', 'Estimation')], max_length=20)),
+                ('kind', models.CharField(choices=[('import_readings', 'Import Readings'), ('import_bindings', 'Import Bindings'), ('export_readings', 'Export Readings'), ('archive', 'Archive'), ('restore_archive', 'Restore Archive'), ('rehearsal', 'Rehearsal')], max_length=20)),
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='queued', max_length=10)),
                 ('parameters', models.JSONField(default=dict)),
                 ('upload', models.CharField(blank=True, help_text="Its file's name below the upload folder.", max_length=255)),

@@ -40,7 +40,6 @@ class Job(models.Model):
         ARCHIVE = "archive"
         RESTORE_ARCHIVE = "restore_archive"
         REHEARSAL = "rehearsal"
-        ESTIMATION = "estimation"
 
     class Status(models.TextChoices):
         QUEUED = "queued"

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +13,7 @@ from meters.models import ReadingException, RegisterReading, SupersededReading
 from meters.selectors.consumption import Granularity, account_consumption, meter_consumption, named_period
 from meters.services.chain import exchange_meter, install_meter
 from meters.services.estimating import estimate_pending
+from meters.services.flagging import flag_pending
 from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import (
     BindingFactory,
@@ -291,6 +292,20 @@ class TestCase5Estimation:
         after = self.values(register, self.noon(0), self.noon(5))
         assert [(value - base, quality) for value, quality in after] == [(number, 17) for number in range(1, 5)]
         assert self.undone(register) == [*line, *like_day]
+
+
+class TestCase6Spike:
+    @pytest.mark.parametrize(("highest", "caught"), [("3.6", ["3.6 kWh is 260 % above"]), ("2.7", [])])
+    def test_stands_out_from_the_third_highest_half_hour(self, highest, caught):
+        register = supplied_register()
+        shown = list(accumulate(map(Decimal, ("1.0", "1.1", highest)), initial=Decimal(500)))
+        start = datetime(2025, 3, 1, 10, tzinfo=SGT)
+        offer(register, *((start + n * HALF_HOUR, value) for n, value in enumerate(shown)))
+
+        flag_pending(now=NOW)
+
+        details = ReadingException.objects.filter(code="spike").values_list("detail", flat=True)
+        assert [detail.split(" the third")[0] for detail in details] == caught
 
 
 class TestCase7PreviousMonth:
