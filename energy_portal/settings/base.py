@@ -291,7 +291,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "BillStatus": "billing.models.bills.Bill.Status",
-        "BillRunStatus": "billing.models.bills.BillRun.Status",
+        "JobStatus": "meters.models.work.Job.Status",
+        "Commodity": "meters.models.places.Commodity",
+        "ExceptionStatus": "meters.models.readings.ReadingException.Status",
+        "Quality": "meters.models.readings.Quality",
     },
 }
 SIMPLE_JWT = {
