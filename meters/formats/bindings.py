@@ -9,9 +9,8 @@ from energy_portal.shared.errors import DomainError
 from energy_portal.shared.tables import restore
 from meters.formats.layout import find_columns
 from meters.formats.records import FileFault, Unreadable
-from meters.formats.texts import text_of
+from meters.formats.texts import delimiter_of, rows_of, text_of
 
-_DELIMITERS = ",;\t"
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "account": ("account", "account_id", "account_number", "account_no", "customer", "customer_id", "customer_number"),
     "meter": ("meter", "meter_id", "meter_serial", "serial", "serial_number", "nmi"),
@@ -53,19 +52,10 @@ def read_bindings(file: BinaryIO) -> Generator[BindingLine | FileFault]:
 
 def _lines(lines: Iterator[str]) -> Iterator[BindingLine | FileFault]:
     first = next(lines, "")
-    delimiter = max(_DELIMITERS, key=first.count)
+    delimiter = delimiter_of(first)
     columns = find_columns(next(csv.reader([first], delimiter=delimiter), []), _SYNONYMS, needed=("account", "meter"))
-    rows = csv.reader(lines, delimiter=delimiter)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield FileFault(rows.line_num + 1, "malformed", f"The line is not CSV: {error}.")
-            continue
-        if any(cell.strip() for cell in row):
-            yield _line(rows.line_num + 1, row, columns)
+    for line, row in rows_of(lines, delimiter=delimiter, lines_before=1):
+        yield row if isinstance(row, FileFault) else _line(line, row, columns)
 
 
 def _line(number: int, row: Sequence[str], columns: Mapping[str, tuple[int, ...]]) -> BindingLine | FileFault:

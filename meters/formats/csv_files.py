@@ -23,10 +23,9 @@ from meters.formats.records import (
     number,
     quality,
 )
-from meters.formats.texts import text_of
+from meters.formats.texts import delimiter_of, text_of
 
 _KWH_NAMES = frozenset({"kwh", "energy_kwh", "consumption_kwh"})
-_DELIMITERS = ",;\t"
 ANY_LAYOUT = Layout()
 # Some megabytes; the door takes as many at once.
 _ROWS_AT_ONCE = 20_000
@@ -48,7 +47,7 @@ def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT, col
 
 def _records(lines: Iterator[str], stamps: Stamps, layout: Layout, *, by_columns: bool) -> Records:
     first = next(lines, "")
-    header = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    header = next(csv.reader([first], delimiter=delimiter_of(first)), [])
     try:
         columns = layout.places(header)
     except DomainError as error:
@@ -57,7 +56,7 @@ def _records(lines: Iterator[str], stamps: Stamps, layout: Layout, *, by_columns
     if not layout.unit and header[columns["value"][0]].strip().casefold() in _KWH_NAMES:
         layout = replace(layout, unit=KWH)
     table = _Table(stamps, layout)
-    for part in _parts(csv.reader(lines, delimiter=_delimiter(first))):
+    for part in _parts(csv.reader(lines, delimiter=delimiter_of(first))):
         if isinstance(part, FileFault):
             yield part
             continue
@@ -172,10 +171,6 @@ class _Table:
         known = len(self._seen)
         self._seen.add((serial, register, written))
         return len(self._seen) == known
-
-
-def _delimiter(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
 
 
 def write_csv(readings: Iterable[FileReading]) -> Iterator[bytes]:

@@ -3,8 +3,7 @@
 Times are UTC+10 all year. Missing values stay missing: quality N and empty cells give no reading.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import BinaryIO
@@ -12,7 +11,7 @@ from typing import BinaryIO
 from energy_portal.shared.errors import DomainError
 from meters.formats.nem_codes import NO_DATA, VARIES, quality_of, register_of
 from meters.formats.records import FileFault, FileReading, Records, Unreadable, in_portal_unit, number
-from meters.formats.texts import text_of
+from meters.formats.texts import rows_of, text_of
 
 NEM_ZONE = timezone(timedelta(hours=10))
 LENGTHS_MINUTES = (5, 15, 30)
@@ -30,23 +29,9 @@ def read_nem(file: BinaryIO) -> Records:
     """
     with text_of(file) as lines:
         parser = _Parser()
-        for line, row in _rows(lines):
-            yield from [row] if isinstance(row, FileFault) else parser.take(line, row)
+        for line, row in rows_of(lines):
+            yield from [row] if isinstance(row, FileFault) else parser.take(line, [cell.strip() for cell in row])
         yield from parser.flush()
-
-
-def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | FileFault]]:
-    rows = csv.reader(lines)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield rows.line_num, FileFault(rows.line_num, "malformed", f"The line is not CSV: {error}.")
-        else:
-            if any(cell.strip() for cell in row):
-                yield rows.line_num, [cell.strip() for cell in row]
 
 
 @dataclass(frozen=True)

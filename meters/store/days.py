@@ -1,6 +1,6 @@
 """The hand-written SQL of the days that are summed ahead (RegisterDay). Every write is sorted by its key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from django.db import connection
 
 from meters.models import ReadingWork, RegisterDay
 from meters.series.spec import SeriesSpec
+from meters.store.arrays import array_text
 from meters.store.registers import Window
 
 REGISTER_DAYS = SeriesSpec.of(RegisterDay, owner="register", identity=("energy",))
@@ -143,9 +144,9 @@ def replace_days(*, cleared: Sequence[Window], rows: Sequence[DayRow], now: date
         cursor.execute(
             _CLEAR,
             {
-                "registers": _array(window.register_id for window in cleared),
-                "lows": _array(window.low for window in cleared),
-                "highs": _array(window.high for window in cleared),
+                "registers": array_text(window.register_id for window in cleared),
+                "lows": array_text(window.low for window in cleared),
+                "highs": array_text(window.high for window in cleared),
                 "lowest": min(window.low for window in cleared),
                 "highest": max(window.high for window in cleared),
             },
@@ -154,7 +155,7 @@ def replace_days(*, cleared: Sequence[Window], rows: Sequence[DayRow], now: date
             return
         names = ("registers", "times", "untils", "energies", "known", "estimated", "counts", "qualities")
         columns = zip(names, zip(*rows, strict=True), strict=True)
-        cursor.execute(_ADD, {"now": now} | {name: _array(column) for name, column in columns})
+        cursor.execute(_ADD, {"now": now} | {name: array_text(column) for name, column in columns})
 
 
 def sums_of_days(stretches: Sequence[DayStretch], pieces: Sequence[tuple[datetime, datetime]]) -> DaySums:
@@ -166,14 +167,14 @@ def sums_of_days(stretches: Sequence[DayStretch], pieces: Sequence[tuple[datetim
     :param pieces: ``[start, end)`` each, in order, touching; one at least.
     """
     parameters: dict[str, Any] = {
-        "registers": _array(each.register_id for each in stretches),
-        "lows": _array(each.low for each in stretches),
-        "highs": _array(each.high for each in stretches),
-        "groups": _array(each.group for each in stretches),
-        "scales": _array(each.scale for each in stretches),
-        "kwh": _array(each.kwh_a_unit for each in stretches),
-        "pieces": _array(start for start, _ in pieces),
-        "piece_ends": _array(end for _, end in pieces),
+        "registers": array_text(each.register_id for each in stretches),
+        "lows": array_text(each.low for each in stretches),
+        "highs": array_text(each.high for each in stretches),
+        "groups": array_text(each.group for each in stretches),
+        "scales": array_text(each.scale for each in stretches),
+        "kwh": array_text(each.kwh_a_unit for each in stretches),
+        "pieces": array_text(start for start, _ in pieces),
+        "piece_ends": array_text(end for _, end in pieces),
         "lowest": min(each.low for each in stretches),
         "highest": max(each.high for each in stretches),
         "purpose": ReadingWork.Purpose.ROLLUP.value,
@@ -188,8 +189,3 @@ def sums_of_days(stretches: Sequence[DayStretch], pieces: Sequence[tuple[datetim
             else:
                 gaps[number - 1] = [(each.lower, each.upper) for each in lacking]
     return DaySums(sums, gaps)
-
-
-def _array(values: Iterable[object]) -> str:
-    """Write numbers and instants as the text of an array, several times as fast as a list is adapted."""
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
