@@ -32,7 +32,7 @@ STAFF_ROLES = frozenset({Role.MANAGER, Role.ADMIN})
 _PATTERNS: dict[str, tuple[str, ...]] = {
     Role.CUSTOMER: (),
     Role.AGENT: (),
-    Role.OPERATOR: (),
+    Role.OPERATOR: ("devices.*", "meters.view_alarm", "meters.change_alarm"),
     Role.MANAGER: (
         "accounts.view_*",
         "accounts.add_customeraccount",
@@ -42,6 +42,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         "accounts.*_accountaccess",
         "accounts.*_invitation",
         "meters.*",
+        "devices.*",
         "billing.*",
         "field_ops.*",
     ),

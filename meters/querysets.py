@@ -91,3 +91,26 @@ class JobQuerySet(models.QuerySet[Any]):
         if not user.is_active:
             return self.none()
         return self if user.role in _SEES_ALL else self.filter(asked_by=user)
+
+
+class AlarmQuerySet(models.QuerySet[Any]):
+    """Alarms."""
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep the alarms that somebody may see now.
+
+        Managers and admins see all, operators those of devices and batteries, customers those of their accounts.
+        """
+        if not user.is_active:
+            return self.none()
+        if user.role in _SEES_ALL:
+            return self
+        if user.role == Role.OPERATOR:
+            return self.filter(subject_kind__in=("device", "battery"))
+        if user.role != Role.CUSTOMER:
+            return self.none()
+        return self.filter(account__accesses__user=user, account__accesses__valid__contains=timezone.now())
+
+    def open(self) -> Self:
+        """Keep those that have not been cleared."""
+        return self.exclude(state="cleared")

@@ -1,3 +1,4 @@
+from meters.models.alarms import Alarm, AlarmNotice, AlarmRule, AlarmSeverity, AlarmWatch, SubjectKind
 from meters.models.archive import ArchivedMonth
 from meters.models.chain import Binding, ChainEvent, Installation
 from meters.models.events import DomainEvent, EventDelivery
@@ -11,11 +12,17 @@ from meters.models.readings import (
     RegisterState,
     SupersededReading,
 )
+from meters.models.regions import Region
 from meters.models.requests import RegistrationRequest
 from meters.models.rules import Rehearsal, RuleCode, Severity, ValidationRule
 from meters.models.work import Job, ReadingWork
 
 __all__ = [
+    "Alarm",
+    "AlarmNotice",
+    "AlarmRule",
+    "AlarmSeverity",
+    "AlarmWatch",
     "ArchivedMonth",
     "Binding",
     "ChainEvent",
@@ -28,6 +35,7 @@ __all__ = [
     "Quality",
     "ReadingException",
     "ReadingWork",
+    "Region",
     "Register",
     "RegisterDay",
     "RegisterReading",
@@ -37,6 +45,7 @@ __all__ = [
     "RuleCode",
     "ServicePoint",
     "Severity",
+    "SubjectKind",
     "SupersededReading",
     "ValidationRule",
 ]

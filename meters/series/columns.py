@@ -275,6 +275,10 @@ class TimeKind(_FixedWidth):
         """Return the distinct UTC months of some times, as datetime64[M], in order."""
         return np.unique((data + _UNIX_OFFSET).astype("datetime64[us]").astype("datetime64[M]"))
 
+    def days(self, data: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the distinct UTC days of some times, as datetime64[D], in order."""
+        return np.unique((data + _UNIX_OFFSET).astype("datetime64[us]").astype("datetime64[D]"))
+
     def _body(self, data: NDArray[Any]) -> Bytes:
         return data.astype(">i8").view(np.uint8).reshape(data.size, 8)
 

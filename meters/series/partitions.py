@@ -1,14 +1,14 @@
-"""Monthly partitions of a series, made ahead of the rows that need them.
+"""Partitions of a series, made ahead of the rows that need them.
 
-A partition holds one UTC month. It is made in a transaction of its own as a table beside the series, then
-attached: that takes no lock which a writer of the series would wait for, while ``CREATE … PARTITION OF`` waits
-for every open writer and blocks the next ones.
+A partition holds one UTC month, or one UTC day, as the series has it. It is made in a transaction of its own as a
+table beside the series, then attached: that takes no lock which a writer of the series would wait for, while
+``CREATE … PARTITION OF`` waits for every open writer and blocks the next ones.
 """
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from meters.series.columns import TimeKind
 from meters.series.errors import OutsideAcceptance
-from meters.series.spec import SeriesSpec
+from meters.series.spec import Grain, SeriesSpec
 
 _LOCK_TIMEOUT = "10s"
 _LOCK = "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -64,7 +64,7 @@ def ensure_partitions(
 
     They are committed apart from the caller's work: where the caller has a transaction open, on a connection of
     their own. Only inside a test case's transaction are they a part of it, so that its rollback takes them back.
-    Costs nothing for months that this process has seen committed, else one look at the catalogue.
+    Costs nothing for partitions that this process has seen committed, else one look at the catalogue.
 
     :param times: aware datetimes, or a datetime64 array in UTC.
     :param floor: the earliest acceptable time.
@@ -80,15 +80,16 @@ def ensure_partitions(
     for extreme in (kind.restore(moments.min()), kind.restore(moments.max())):
         if not floor <= extreme <= ceiling:
             raise OutsideAcceptance(extreme, floor, ceiling)
-    months = {_partition_name(spec, month): month for month in kind.months(moments).tolist()}
+    starts = kind.months(moments) if spec.grain is Grain.MONTH else kind.days(moments)
+    spans = {_partition_name(spec, start): start for start in starts.tolist()}
     connection = connections[using]
     place = _place(spec, connection)
-    wanted = months.keys() - _known.get(place, frozenset())
+    wanted = spans.keys() - _known.get(place, frozenset())
     if not wanted:
         return []
     missing = sorted(wanted - _attached(connection, spec, wanted))
     if missing:
-        missing = _make(connection, spec, {name: months[name] for name in missing})
+        missing = _make(connection, spec, {name: spans[name] for name in missing})
     if not connection.in_atomic_block:
         _known[place] = _known.get(place, frozenset()) | wanted
     return missing
@@ -107,8 +108,9 @@ def forget_partitions(spec: SeriesSpec) -> None:
         _known.pop(place, None)
 
 
-def _partition_name(spec: SeriesSpec, month: date) -> str:
-    return f"{spec.table}_y{month.year:04}m{month.month:02}"
+def _partition_name(spec: SeriesSpec, start: date) -> str:
+    day = f"d{start.day:02}" if spec.grain is Grain.DAY else ""
+    return f"{spec.table}_y{start.year:04}m{start.month:02}{day}"
 
 
 def _place(spec: SeriesSpec, connection: BaseDatabaseWrapper) -> tuple[object, ...]:
@@ -130,14 +132,14 @@ def _attached(
     return {name for (name,) in cursor.fetchall()}
 
 
-def _make(connection: BaseDatabaseWrapper, spec: SeriesSpec, months: dict[str, date]) -> list[str]:
+def _make(connection: BaseDatabaseWrapper, spec: SeriesSpec, starts: dict[str, date]) -> list[str]:
     """Make and attach what is still missing once the lock on the series' partitions is held."""
     parent = _quoted(connection, spec.table)
     with _transaction_of_its_own(connection) as cursor:
         cursor.execute(_LOCK, [_LOCK_TIMEOUT, f"partitions of {spec.table}"])
-        missing = sorted(months.keys() - _attached(connection, spec, months, cursor))
+        missing = sorted(starts.keys() - _attached(connection, spec, starts, cursor))
         for name in missing:
-            start, end = months[name], _next_month(months[name])
+            start, end = starts[name], _end_of(spec, starts[name])
             child = _quoted(connection, name)
             cursor.execute(f"CREATE TABLE {child} (LIKE {parent} INCLUDING ALL)")
             cursor.execute(
@@ -147,8 +149,10 @@ def _make(connection: BaseDatabaseWrapper, spec: SeriesSpec, months: dict[str, d
     return missing
 
 
-def _next_month(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+def _end_of(spec: SeriesSpec, start: date) -> date:
+    if spec.grain is Grain.DAY:
+        return start + timedelta(days=1)
+    return date(start.year + start.month // 12, start.month % 12 + 1, 1)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
@@ -20,7 +21,7 @@ from meters.series.columns import (
 )
 from meters.series.errors import BadValue, UnsupportedColumn
 
-_LONGEST_TABLE_NAME = 63 - len("_y2025m02")
+_LONGEST_TABLE_NAME = 63 - len("_y2025m02d01")
 _KINDS: dict[str, Callable[[], Kind]] = {
     "smallint": lambda: IntegerKind(2),
     "integer": lambda: IntegerKind(4),
@@ -33,6 +34,13 @@ _KINDS: dict[str, Callable[[], Kind]] = {
     "varchar": TextKind,
 }
 _NUMERIC = re.compile(r"numeric\((\d+), ?(\d+)\)")
+
+
+class Grain(StrEnum):
+    """What one partition of a series holds, in UTC."""
+
+    MONTH = "month"
+    DAY = "day"
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class SeriesSpec:
 
     :ivar identity: columns that tell a duplicate from a conflict.
     :ivar joins: whether a later row of the same key may supply identity values that are still missing.
+    :ivar grain: what one of its partitions holds.
     """
 
     table: str
@@ -71,6 +80,7 @@ class SeriesSpec:
     columns: dict[str, Column]
     identity: tuple[Column, ...]
     joins: bool
+    grain: Grain = Grain.MONTH
 
     @classmethod
     def of(
@@ -81,12 +91,13 @@ class SeriesSpec:
         time: str = "time",
         identity: tuple[str, ...] = ("value",),
         joins: bool = False,
+        grain: Grain = Grain.MONTH,
     ) -> Self:
         """Derive a series from its model, whose primary key is (owner, time).
 
         :param owner: field that holds an integer; a foreign key is given by its field's name.
         :param identity: fields that are compared.
-        :raises UnsupportedColumn: a field's type cannot be held, or the table's name leaves no room for a month.
+        :raises UnsupportedColumn: a field's type cannot be held, or the table's name leaves no room for a day.
         """
         table = model._meta.db_table
         if len(table.encode()) > _LONGEST_TABLE_NAME:
@@ -100,7 +111,7 @@ class SeriesSpec:
         def named(name: str) -> Column:
             return columns[str(getattr(model._meta.get_field(name), "column", None))]
 
-        spec = cls(table, named(owner), named(time), columns, tuple(map(named, identity)), joins)
+        spec = cls(table, named(owner), named(time), columns, tuple(map(named, identity)), joins, grain)
         if not isinstance(spec.owner.kind, IntegerKind) or not isinstance(spec.time.kind, TimeKind):
             raise UnsupportedColumn(f"{table}: the key of a series is an integer and a time")
         return spec
