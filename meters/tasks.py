@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from meters.models import Job
-from meters.services import deliveries, estimating, flagging, gaps, jobs, uploads
+from meters.services import deliveries, directory, estimating, flagging, gaps, jobs, uploads
 from meters.services.archive_runs import run_archive, run_restore
 from meters.services.bindings_import import run_bindings_import
 from meters.services.exports import run_export
@@ -75,3 +75,9 @@ def resume_jobs() -> int:
 def forget_files() -> int:
     """Remove the files of jobs that ended long ago; daily."""
     return uploads.forget_files(now=timezone.now())
+
+
+@shared_task
+def forget_registry_changes() -> int:
+    """Shorten the log of changes of the registry; daily."""
+    return directory.forget_changes(now=timezone.now())

@@ -172,6 +172,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.forget_files",
         "schedule": crontab(minute="40", hour="3"),
     },
+    "forget-changes-of-the-registry": {
+        "task": "meters.tasks.forget_registry_changes",
+        "schedule": crontab(minute="45", hour="3"),
+    },
     "forget-what-lapsed": {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),

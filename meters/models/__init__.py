@@ -15,7 +15,7 @@ from meters.models.readings import (
 from meters.models.regions import Region
 from meters.models.requests import RegistrationRequest
 from meters.models.rules import Rehearsal, RuleCode, Severity, ValidationRule
-from meters.models.work import Job, ReadingWork
+from meters.models.work import Job, ReadingWork, RegistryChange
 
 __all__ = [
     "Alarm",
@@ -41,6 +41,7 @@ __all__ = [
     "RegisterReading",
     "RegisterState",
     "RegistrationRequest",
+    "RegistryChange",
     "Rehearsal",
     "RuleCode",
     "ServicePoint",

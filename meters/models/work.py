@@ -71,3 +71,19 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {localtime(self.created_at):%Y-%m-%d %H:%M}"
+
+
+class RegistryChange(models.Model):
+    """A change of meters, registers, or of where they hang: what was looked up of them before it is out of date.
+
+    The database writes it, in the transaction of the change.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.id} at {self.changed_at:%Y-%m-%d %H:%M:%S}"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
@@ -18,11 +17,10 @@ from meters.models import RuleCode
 from meters.selectors.registers import KnownMeter, known_meters
 from meters.services.found_meters import could_be_serial, make_found
 from meters.services.readings import Offer, ReadingReport, receive_columns
-from meters.services.registry import Registry, registry_of
+from meters.services.registry import registry_of
 
 BATCH_SIZE = 5_000
 MOST_PROBLEMS = 10_000
-_SECONDS_FRESH = 5.0
 _LABEL_LAG = {
     LabelConvention.PERIOD_END: timedelta(0),
     LabelConvention.PERIOD_START: HALF_HOUR,
@@ -124,9 +122,6 @@ class _Run:
     counts: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     problems: dict[tuple[int, str], LineProblem] = field(default_factory=dict)
-    _registry: Registry | None = None
-    _serials: frozenset[str] = frozenset()
-    _looked_at: float = 0.0
 
     def refuse(self, line: int, code: str, detail: str) -> None:
         """Count a value that does not enter."""
@@ -152,13 +147,12 @@ class _Run:
 
     def take_columns(self, rows: DialColumns) -> None:
         """Offer rows of dials to the door as columns, but for those of registers that are unknown, or are no dials."""
-        registry = self._looked_up(rows.serials)
-        codes = registry.only_codes()
+        registry = registry_of(rows.serials, now=self.now)
+        codes = registry.lone_codes()
         named = [code or codes.get(serial, "") for serial, code in zip(rows.serials, rows.register_codes, strict=True)]
-        known = registry.holds_dials(zip(rows.serials, named, strict=True))
+        known = registry.holds_dials(zip(rows.serials, named, strict=True)).tolist()
         for places in _pieces([place for place, is_dial in enumerate(known) if not is_dial], BATCH_SIZE):
             self.take([rows.row(place) for place in places])
-            self._registry = None
         lags = {time: time - _LABEL_LAG[_labels_of(self.actor)] for time in set(rows.times)}
         for places in _pieces([place for place, is_dial in enumerate(known) if is_dial], settings.READING_BATCH_LIMIT):
             piece = rows if len(places) == len(rows.lines) else rows.take(places)
@@ -173,13 +167,6 @@ class _Run:
             with self._kept():
                 report = receive_columns(offer=offer, actor=self.actor, now=self.now, registry=registry)
             self._count(piece.lines, report)
-
-    def _looked_up(self, serials: Sequence[str]) -> Registry:
-        """Return the registers of meters; those of the rows before where they are the same, as head-ends send them."""
-        named = frozenset(serials)
-        if self._registry is None or not named <= self._serials or monotonic() - self._looked_at > _SECONDS_FRESH:
-            self._registry, self._serials, self._looked_at = registry_of(named, now=self.now), named, monotonic()
-        return self._registry
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

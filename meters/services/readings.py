@@ -32,9 +32,9 @@ from meters.services.late_values import part_late
 from meters.services.offers import Offer, OfferedReading, Rejection
 from meters.services.openings import exceptions_of
 from meters.services.recording import Changes, Entry, record
-from meters.services.registry import Catch, Registry, Rules, registry_of
+from meters.services.registry import Bools, Catch, Registry, Rules, registry_of
 from meters.services.screening import Candidate, Screened, earliest_accepted, screen
-from meters.services.sifting import Bools, Columns
+from meters.services.sifting import Columns
 from meters.services.standing import standing_around
 from meters.store.door import Int64s
 from meters.validation import plain

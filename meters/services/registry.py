@@ -1,7 +1,6 @@
 """The registers that a batch names, and what is to be known of each to judge its readings."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,15 +13,17 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from energy_portal.shared.clock import zone
-from meters import store
 from meters.models import Meter, Register, RuleCode, ServicePoint
 from meters.selectors.rules import RuleBook, rule_book
-from meters.store.door import SEPARATOR, Int64s, micros
+from meters.services.directory import ABSENT, directory_of
+from meters.store.door import SEPARATOR, Int64s, instant, micros
 from meters.validation import VALUE_DECIMALS, VALUE_DIGITS, Dial, Refused
 
 SILENT = frozenset({Meter.Status.PENDING, Meter.Status.INACTIVE, Meter.Status.OUT_OF_SERVICE})
 LONGEST_NAME = 64
 DEFAULT_RATE_PER_HOUR: Decimal = ServicePoint._meta.get_field("greatest_rate_per_hour").default
+Bools = NDArray[np.bool_]
+
 _HALF_AN_HOUR = Decimal("0.5")
 _MILLION = 10**VALUE_DECIMALS
 
@@ -77,30 +78,44 @@ class Rules:
 
 
 class Registry:
-    """The registers of the meters that a batch names, numbered; many share their traits, which are read once.
+    """The registers of the meters that a batch names, and others, numbered; many share their traits.
 
     :ivar rules: what their readings are judged by.
-    :ivar numbers: by serial and code.
     :ivar register_ids: n ids, 0 for a meter without registers.
     :ivar groups: n numbers of the traits that a register has.
+    :ivar removed: n instants (µs since 2000) at which a register was taken down, ``UNKNOWN_TIME`` where it was not.
     """
 
     def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
         self.rules = rules
-        rows = store.door.find_registers(_possible(serials))
-        names, codes, ids, traits, _ = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-        self.numbers: dict[tuple[str, str | None], int] = dict(
-            zip(zip(names, codes, strict=True), range(len(rows)), strict=True)
-        )
-        self.register_ids: Int64s = np.array(ids, dtype=np.int64)
-        numbers = {each: number for number, each in enumerate(dict.fromkeys(traits))}
-        self.groups: Int64s = np.fromiter(map(numbers.__getitem__, traits), dtype=np.int64, count=len(rows))
-        self._traits = [_target(each.split(SEPARATOR), rules, now) for each in numbers]
+        self._directory = directory_of(_possible(serials))
+        self.register_ids, self.groups, self.removed = self._directory.columns()
+        self._traits = [_target(each.split(SEPARATOR), rules, now) for each in list(self._directory.traits)]
+
+    @property
+    def size(self) -> int:
+        """Count the registers."""
+        return self.groups.size
+
+    def numbers(self, names: Iterable[tuple[str, str]]) -> Int64s:
+        """Return the number of each register by its serial and code, ABSENT where there is none."""
+        find = self._directory.numbers.get
+        found = np.array([find(name, ABSENT) for name in names], dtype=np.int64)
+        # Others may have looked up what was new after this was.
+        found[found >= self.size] = ABSENT
+        return found
 
     def target(self, number: int) -> Target:
         """Return a register by its number."""
         traits: Target = self._traits[int(self.groups[number])]
-        return traits._replace(register_id=int(self.register_ids[number]))
+        return traits._replace(
+            register_id=int(self.register_ids[number]), removed_at=instant(int(self.removed[number]))
+        )
+
+    def targets(self, register_ids: Collection[int]) -> dict[int, Target]:
+        """Return registers by their ids."""
+        wanted = np.flatnonzero(np.isin(self.register_ids, np.array(sorted(register_ids), dtype=np.int64)))
+        return {int(self.register_ids[number]): self.target(number) for number in wanted.tolist()}
 
     def find(self, serial: object, code: object) -> Target:
         """Return the register that a row names.
@@ -109,31 +124,28 @@ class Registry:
         """
         if not isinstance(serial, str) or not isinstance(code, str):
             raise Refused("The meter and the register are named by text.", code="malformed")
-        number = self.numbers.get((serial, code))
-        if number is not None:
+        (number,) = self.numbers([(serial, code)]).tolist()
+        if number != ABSENT:
             return self.target(number)
-        status = self._statuses.get(serial)
-        if status is None:
+        first = self._directory.first.get(serial, self.size)
+        if first >= self.size:
             raise Refused(f"No meter has the serial {serial[:LONGEST_NAME]!r}.", code=RuleCode.UNKNOWN_METER.value)
+        status = self._traits[self.groups[first]].status
         if status in SILENT:
             raise Refused(f"The meter {serial} is {status}.", code=RuleCode.INACTIVE_METER.value)
         raise Refused(f"The meter {serial} has no register {code[:LONGEST_NAME]!r}.", code="unknown_register")
 
-    def only_codes(self) -> dict[str, str]:
+    def lone_codes(self) -> Mapping[str, str]:
         """Return, by serial, the code of meters that have one register alone."""
-        codes = {serial: code for serial, code in self.numbers if code is not None}
-        if len(codes) == len(self.numbers):
-            return codes
-        counts = Counter(serial for serial, _ in self.numbers)
-        return {serial: code for serial, code in codes.items() if counts[serial] == 1}
+        return self._directory.lone_codes
 
-    def holds_dials(self, names: Iterable[tuple[str, str]]) -> list[bool]:
+    def holds_dials(self, names: Iterable[tuple[str, str]]) -> Bools:
         """Tell of each (serial, code) whether it is a dial that is known."""
-        if not self.groups.size:
-            return [False for _ in names]
-        dials = [*self.are_dials()[self.groups].tolist(), False]
-        find = self.numbers.get
-        return [dials[find(name, -1)] for name in names]
+        numbers = self.numbers(names)
+        if not self.size:
+            return np.zeros(numbers.size, dtype=np.bool_)
+        known: Bools = self.are_dials()[self.groups[numbers]] & (numbers != ABSENT)
+        return known
 
     @cached_property
     def zones(self) -> list[ZoneInfo]:
@@ -148,13 +160,11 @@ class Registry:
         """Return, for each kind of traits, its unit."""
         return [each.unit for each in self._traits]
 
-    def are_usual(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Tell, for each kind of traits, whether its readings are welcome whenever they were taken."""
-        return np.array(
-            [each.status not in SILENT and each.removed_at is None for each in self._traits], dtype=np.bool_
-        )
+    def are_welcome(self) -> Bools:
+        """Tell, for each kind of traits, whether its readings are."""
+        return np.array([each.status not in SILENT for each in self._traits], dtype=np.bool_)
 
-    def are_dials(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def are_dials(self) -> Bools:
         """Tell, for each kind of traits, whether it is a dial's."""
         return np.array([each.kind == Register.Kind.CUMULATIVE for each in self._traits], dtype=np.bool_)
 
@@ -175,23 +185,17 @@ class Registry:
             ]
         )
 
-    @cached_property
-    def _statuses(self) -> dict[str, str]:
-        return {serial: self._traits[self.groups[number]].status for (serial, _), number in self.numbers.items()}
-
 
 def registry_of(serials: Iterable[str], *, now: datetime, overrides: frozenset[str] = frozenset()) -> Registry:
-    """Return the registers of meters, under the rules in force. Two queries."""
+    """Return the registers of meters, under the rules in force. Two queries, and up to two for meters that are new."""
     return Registry(serials, Rules(rule_book(), overrides), now)
 
 
 def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> dict[int, Target]:
-    """Return registers by their ids. Two queries."""
+    """Return registers by their ids. Two queries, and up to two for meters that are new."""
     ids = set(register_ids)
     serials = Register.objects.filter(pk__in=ids).order_by().values_list("meter__serial", flat=True)
-    registry = Registry(serials, rules, now)
-    found = (registry.target(number) for number in registry.numbers.values())
-    return {target.register_id: target for target in found if target.register_id in ids}
+    return Registry(serials, rules, now).targets(ids)
 
 
 def _possible(serials: Iterable[str]) -> list[str]:
@@ -211,7 +215,7 @@ def _most(target: Target) -> int:
 
 
 def _target(traits: list[str], rules: Rules, now: datetime) -> Target:
-    status, kind, unit, digits, multiplier, zone_name, rate, removed_at, commodity, service_class = traits
+    status, kind, unit, digits, multiplier, zone_name, rate, commodity, service_class = traits
     scope = {"commodity": commodity, "service_class": service_class}
     minutes = rules.threshold(RuleCode.IN_FUTURE.value, "minutes", **scope)
     factor = Decimal(multiplier or 1)
@@ -226,7 +230,7 @@ def _target(traits: list[str], rules: Rules, now: datetime) -> Target:
         unit=unit,
         dial=_dial(int(digits or 1), factor, Decimal(rate) if rate else DEFAULT_RATE_PER_HOUR),
         zone=zone(zone_name or settings.SITE_ZONE),
-        removed_at=datetime.fromisoformat(removed_at) if removed_at else None,
+        removed_at=None,
         latest=now + timedelta(minutes=float(minutes)),
         greatest_interval=greatest,
         **scope,

@@ -1,6 +1,6 @@
 """From rows as somebody offers them to registers, instants and values that are known: all that needs no neighbour."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -69,10 +69,9 @@ class Screened:
         """The rules that judge it."""
         return self.registry.rules
 
-    def targets(self, register_ids: Iterable[int]) -> dict[int, Target]:
+    def targets(self, register_ids: Collection[int]) -> dict[int, Target]:
         """Return registers that rows were offered to."""
-        numbers = {register_id: number for number, register_id in enumerate(self.registry.register_ids.tolist())}
-        return {register_id: self.registry.target(numbers[register_id]) for register_id in register_ids}
+        return self.registry.targets(register_ids)
 
 
 def screen(offer: Offer, *, actor: Actor, now: datetime, registry: Registry) -> Screened:

@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 
 from energy_portal.shared.errors import DomainError
 from meters.models import Quality, Register
+from meters.services.directory import ABSENT
 from meters.services.offers import USUAL_CODE, Offer
-from meters.services.registry import Registry
+from meters.services.registry import Bools, Registry
 from meters.store.door import UNKNOWN_TIME, Int64s, micros
 from meters.validation import VALUE_DECIMALS, are_plain, is_plain
-
-Bools = NDArray[np.bool_]
 
 UNITS = {"kwh": Register.Unit.KWH, "m3": Register.Unit.M3, "m³": Register.Unit.M3, "gj": Register.Unit.GJ}
 QUALITIES = frozenset(Quality.values)
 _MILLION = 10**VALUE_DECIMALS
-_ABSENT = -1
+_STRANGE = -1
 
 
 class Clock(Protocol):
@@ -75,17 +74,17 @@ class Columns:
 def sift(offer: Offer, registry: Registry, clock: Clock) -> tuple[Columns, list[int]]:
     """Return the usual rows, and the places of the others."""
     numbers = _numbers(offer, registry)
-    groups = np.append(registry.groups, 0)[numbers] if registry.groups.size else np.zeros(len(offer), dtype=np.int64)
-    usual = numbers != _ABSENT
+    usual = numbers != ABSENT
     if not usual.any():
         return _none(), list(range(len(offer)))
-    usual &= registry.are_usual()[groups]
+    groups = registry.groups[numbers]
+    usual &= registry.are_welcome()[groups] & (registry.removed[numbers] == UNKNOWN_TIME)
     times, stamps = _times(offer.timestamps, registry.zone_numbers()[groups], registry.zones, clock)
     usual &= (times != UNKNOWN_TIME) & (times <= registry.latest()[groups])
     values = _millionths(offer.values)
     usual &= (values >= 0) & (values <= registry.most()[groups])
     qualities = _qualities(offer.qualities, len(offer))
-    usual &= qualities != _ABSENT
+    usual &= qualities != _STRANGE
     if offer.units is not None:
         usual &= _fitting(offer.units, registry.units(), groups)
     places = np.arange(len(offer))
@@ -102,20 +101,17 @@ def _none() -> Columns:
 
 
 def _numbers(offer: Offer, registry: Registry) -> Int64s:
-    """Return the number of each row's register, _ABSENT where it names none."""
+    """Return the number of each row's register, ABSENT where it names none."""
     serials, codes = offer.meter_ids, offer.register_codes
-    find = registry.numbers.get
     if codes is None:
         codes = [USUAL_CODE] * len(serials)
     if set(map(type, serials)) | set(map(type, codes)) == {str}:
-        names = cast("Iterable[tuple[str, str]]", zip(serials, codes, strict=True))
-        found = [find(name, _ABSENT) for name in names]
-    else:
-        found = [
-            find((serial, code), _ABSENT) if isinstance(serial, str) and isinstance(code, str) else _ABSENT
-            for serial, code in zip(serials, codes, strict=True)
-        ]
-    return np.array(found, dtype=np.int64)
+        return registry.numbers(cast("Iterable[tuple[str, str]]", zip(serials, codes, strict=True)))
+    # No meter has an empty serial.
+    return registry.numbers(
+        (serial, code) if isinstance(serial, str) and isinstance(code, str) else ("", "")
+        for serial, code in zip(serials, codes, strict=True)
+    )
 
 
 def _numbered(values: Sequence[object], types: frozenset[type]) -> tuple[Int64s, list[Any], Bools | None]:
@@ -151,28 +147,28 @@ def _times(
 
 
 def _millionths(values: Sequence[object]) -> Int64s:
-    """Return plain numbers exactly, in millionths; _ABSENT for whatever else."""
+    """Return plain numbers exactly, in millionths; _STRANGE for whatever else."""
     texts: list[str] = list(map(str, values))
     if are_plain(texts):
         # Fifteen digits are exact in a double, also as millionths.
         scaled: Int64s = np.rint(np.array(list(map(float, texts))) * _MILLION).astype(np.int64)
         return scaled
-    found = np.full(len(texts), _ABSENT, dtype=np.int64)
+    found = np.full(len(texts), _STRANGE, dtype=np.int64)
     plain = [place for place, text in enumerate(texts) if is_plain(text)]
     found[plain] = np.rint(np.array([float(texts[place]) for place in plain]) * _MILLION).astype(np.int64)
     return found
 
 
 def _qualities(qualities: Sequence[object] | None, size: int) -> Int64s:
-    """Return qualities, validated where none is given, _ABSENT where there is no such quality."""
+    """Return qualities, validated where none is given, _STRANGE where there is no such quality."""
     if qualities is None:
         return np.full(size, int(Quality.VALIDATED), dtype=np.int64)
     numbers, distinct, strange = _numbered(qualities, frozenset({int, Quality}))
     known = [
-        int(Quality.VALIDATED) if each is None else int(each) if each in QUALITIES else _ABSENT for each in distinct
+        int(Quality.VALIDATED) if each is None else int(each) if each in QUALITIES else _STRANGE for each in distinct
     ]
     found = np.array(known, dtype=np.int64)[numbers]
-    return found if strange is None else np.where(strange, _ABSENT, found)
+    return found if strange is None else np.where(strange, _STRANGE, found)
 
 
 def _fitting(units: Sequence[object], registered: Sequence[str], groups: Int64s) -> Bools:

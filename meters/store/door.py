@@ -14,8 +14,10 @@ from meters.series.wire import binary_cursor, packed
 from meters.store.registers import REGISTER_READINGS, State
 
 Int64s = NDArray[np.int64]
+Revision = tuple[int, int | None]
+FoundRegister = tuple[str, str | None, int, str, int]
 
-UNKNOWN_TIME = np.iinfo(np.int64).min
+UNKNOWN_TIME = int(np.iinfo(np.int64).min)
 """Before every instant: stands where no reading is known."""
 
 # What is between two traits; no serial, unit, zone or class holds it.
@@ -24,8 +26,8 @@ _REGISTERS = """
     SELECT meter.serial, register.code, coalesce(register.id, 0), concat(
         meter.status, %(between)s, register.kind, %(between)s, register.unit, %(between)s, register.digits, %(between)s,
         register.multiplier, %(between)s, premises.zone, %(between)s, point.greatest_rate_per_hour, %(between)s,
-        upper(placed.valid), %(between)s, coalesce(point.commodity, meter.type), %(between)s, point.service_class
-    ), placed.service_point_id IS NOT NULL
+        coalesce(point.commodity, meter.type), %(between)s, point.service_class
+    ), upper(placed.valid), placed.service_point_id IS NOT NULL
     FROM meters_meter AS meter
     LEFT JOIN meters_register AS register ON register.meter_id = meter.id
     LEFT JOIN {placed} AS placed ON placed.meter_id = meter.id AND upper_inf(placed.valid) = {hanging}
@@ -40,6 +42,10 @@ _TAKEN_DOWN = _REGISTERS.format(
     )""",
     hanging="false",
 )
+_FORGET_CHANGES = """
+    DELETE FROM meters_registrychange
+    WHERE changed_at < %s AND id < (SELECT max(id) FROM meters_registrychange)
+"""
 _LOCK_STATES = """
     WITH locked AS MATERIALIZED (
         SELECT register_id, last_time, last_value, estimated_from FROM meters_registerstate
@@ -85,22 +91,51 @@ class States:
         return found
 
 
-def find_registers(serials: Sequence[str]) -> list[tuple[str, str | None, int, str, bool]]:
-    """Return (serial, code, id, traits, whether it was ever placed) of the registers of meters.
+def registry_revision() -> Revision:
+    """Return what changes with every committed change of meters, registers, and of where they hang. One row.
+
+    Changes that commit out of their order change the count; the log is short, see ``forget_registry_changes``.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), max(id) FROM meters_registrychange")
+        found: Revision = cursor.fetchone()
+        return found
+
+
+def forget_registry_changes(before: datetime) -> int:
+    """Drop old changes but for the newest, so that no state of the log comes back; return how many went."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_CHANGES, [before])
+        gone: int = cursor.rowcount
+        return gone
+
+
+def place() -> tuple[object, ...]:
+    """Name the database that is talked to."""
+    settings = connection.settings_dict
+    return settings["HOST"], settings["PORT"], settings["NAME"]
+
+
+def find_registers(serials: Sequence[str]) -> list[FoundRegister]:
+    """Return (serial, code, id, traits, when it was taken down) of the registers of meters.
 
     A meter without a register is included with no code. One query, and another for meters that hang nowhere now.
 
-    Traits are texts between SEPARATOR: status, kind, unit, digits, multiplier, zone, rate, when it was removed,
-    commodity, service class; empty where unknown. Served by meter.serial's unique index and the foreign keys' indexes.
+    Traits are texts between SEPARATOR: status, kind, unit, digits, multiplier, zone, rate, commodity, service class;
+    empty where unknown. When a meter was taken down is in µs since 2000, ``UNKNOWN_TIME`` where it was not.
+    Served by meter.serial's unique index and the foreign keys' indexes.
     """
     rows = _registers(_HANGING, serials)
     elsewhere = dict.fromkeys(serial for serial, *_, is_placed in rows if not is_placed)
     if elsewhere:
         rows = [row for row in rows if row[-1]] + _registers(_TAKEN_DOWN, list(elsewhere))
-    return rows
+    return [
+        (serial, code, register_id, traits, UNKNOWN_TIME if removed_at is None else micros(removed_at))
+        for serial, code, register_id, traits, removed_at, _ in rows
+    ]
 
 
-def _registers(statement: str, serials: Sequence[str]) -> list[tuple[str, str | None, int, str, bool]]:
+def _registers(statement: str, serials: Sequence[str]) -> list[tuple[str, str | None, int, str, datetime | None, bool]]:
     together = "".join(serials)
     if "\\" in together or '"' in together:
         serials = [serial.replace("\\", "\\\\").replace('"', '\\"') for serial in serials]
