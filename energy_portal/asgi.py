@@ -4,23 +4,28 @@ import gc
 import os
 import signal
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.development")
-_django = get_asgi_application()
+django.setup(set_prefix=False)
 
 # These read the settings and the apps, which are there only now.
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
+from django.urls import get_resolver
 
 from energy_portal.embedded.guard import signal_at_parent_death
 from energy_portal.routing import websockets
-from energy_portal.shared.asgi import BodyGuard, Lifespan, OriginCheck
+from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck
 
 # A server that is killed leaves its workers holding the port, which a second start would silently share.
 signal_at_parent_death(signal.SIGTERM)
 
-# What is loaded by now stays: the collector, which stops every request while it looks, need not look at it again.
+_django = OneHopHandler()
+
+# What is loaded by now stays: the collector, which stops every request while it looks, need not look at it again. The
+# first request would load the views otherwise.
+_ = get_resolver().reverse_dict
 gc.collect()
 gc.freeze()
 

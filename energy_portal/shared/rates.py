@@ -52,8 +52,7 @@ def take(key: str, rate: Rate, *, cost: int = 1, now: float) -> float:
     share = 1 - elapsed / rate.seconds
     current_key = f"rate:{key}:{window:.0f}"
     try:
-        cache.add(current_key, 0, timeout=2 * rate.seconds)
-        current = cache.incr(current_key, cost)
+        current = _add(current_key, cost, timeout_seconds=2 * rate.seconds)
         previous = cache.get(f"rate:{key}:{window - 1:.0f}", 0)
         if current + previous * share <= rate.amount:
             return 0
@@ -62,6 +61,15 @@ def take(key: str, rate: Rate, *, cost: int = 1, now: float) -> float:
         logger.warning("The cache does not count calls, %s passes uncounted: %s", key, error)
         return 0
     return _wait(rate, taken=current - cost, before=previous, cost=cost, elapsed=elapsed)
+
+
+def _add(key: str, cost: int, *, timeout_seconds: int) -> int:
+    try:
+        return cache.incr(key, cost)
+    except ValueError:
+        # The first call in a window; of several at once one makes the count and all add to it.
+        cache.add(key, 0, timeout=timeout_seconds)
+        return cache.incr(key, cost)
 
 
 def _wait(rate: Rate, *, taken: int, before: int, cost: int, elapsed: float) -> int:

@@ -1,10 +1,13 @@
 import asyncio
 import json
+import threading
 
 import pytest
+from django.http import HttpResponse
+from django.urls import path
 
 from energy_portal.shared import asgi, lifespan
-from energy_portal.shared.asgi import BodyGuard, Lifespan, OriginCheck, no_such_stream
+from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck, no_such_stream
 
 
 class Client:
@@ -53,6 +56,51 @@ def http(**headers):
 
 def guard(application=echo, seconds=5.0):
     return BodyGuard(application, largest_bytes=100, longest_seconds=seconds)
+
+
+def asked_on(get_response):
+    def answer(request):
+        request.asked_on = threading.get_ident()
+        return get_response(request)
+
+    return answer
+
+
+def where(request):
+    alone = request.asked_on == threading.get_ident() != threading.main_thread().ident
+    return HttpResponse(b"one thread" if alone else b"several")
+
+
+def broken(request):
+    raise RuntimeError
+
+
+urlpatterns = [path("where", where), path("broken", broken)]
+
+
+@pytest.fixture
+def handler(settings):
+    settings.ROOT_URLCONF = __name__
+    settings.MIDDLEWARE = [f"{__name__}.asked_on", "django.middleware.common.CommonMiddleware", f"{__name__}.asked_on"]
+    return OneHopHandler()
+
+
+async def answered(handler, path):
+    client = Client(chunk(0, False), then_wait=True)
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"host", b"localhost")], "query_string": b""}
+    await handler(scope, client.receive, client.send)
+    return client
+
+
+class TestTheHandler:
+    async def test_runs_middleware_and_view_on_one_thread_beside_the_loop(self, handler):
+        client = await answered(handler, "/where")
+
+        assert (client.status, client.sent[1]["body"]) == (200, b"one thread")
+
+    async def test_answers_what_fails_as_usual(self, handler):
+        assert (await answered(handler, "/broken")).status == 500
+        assert (await answered(handler, "/nowhere")).status == 404
 
 
 class TestTheBodyGuard:
