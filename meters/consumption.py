@@ -98,6 +98,7 @@ def growth(earlier: Decimal, later: Decimal, modulus: Decimal) -> Decimal:
 class Step(NamedTuple):
     """A half-hour that was told by itself."""
 
+    start: datetime
     amount: Decimal
     quality: int
     estimated: bool
@@ -115,8 +116,14 @@ class Counted(Protocol):
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves."""
 
-    def half_hours(self) -> dict[datetime, Step]:
-        """Return the half-hours that were told by themselves, by their start."""
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
+        """Return the half-hours of ``[start, end)`` that were told by themselves, in the order of time."""
+
+
+def _judged(first: int, last: int) -> tuple[int, bool, bool]:
+    """Return the quality of a step between two reads, whether that is an estimate, and whether either read is."""
+    quality = max(first, last, key=_mistrust)
+    return quality, quality in ESTIMATES, first in ESTIMATES or last in ESTIMATES
 
 
 class Curve:
@@ -138,7 +145,6 @@ class Curve:
         self.reads = tuple(reads)
         self.label = label
         self._times = [read.time for read in self.reads]
-        self._places = {time: place for place, time in enumerate(self._times)}
         self._steps = self._grown(modulus, multipliers)
         self._heights = list(accumulate(self._steps, initial=_ZERO))
         self._qualities = [read.quality for read in self.reads]
@@ -160,10 +166,9 @@ class Curve:
 
     def at(self, instant: datetime, *, estimate: bool = True) -> Point | None:
         """Return the curve at an instant: read, or on the line between two reads at most two hours apart."""
-        place = self._places.get(instant)
-        if place is not None:
-            return self._point(place)
         index = bisect_left(self._times, instant)
+        if index < len(self._times) and self._times[index] == instant:
+            return self._point(index)
         if not estimate or index in {0, len(self._times)}:
             return None
         before, after = self._times[index - 1], self._times[index]
@@ -179,8 +184,8 @@ class Curve:
 
     def between(self, start: datetime, end: datetime, *, estimate: bool = True) -> Energy:
         """Return the energy of ``[start, end)`` where both ends are known."""
-        place = self._places.get(start)
-        if place is not None and self._places.get(end) == place + 1:
+        place = bisect_left(self._times, start)
+        if self._times[place : place + 2] == [start, end]:
             return self._step(place)
         return self._energy(self.at(start, estimate=estimate), self.at(end, estimate=estimate), complete=True)
 
@@ -203,16 +208,17 @@ class Curve:
         times = self._times[bisect_left(self._times, start) : bisect_right(self._times, end)]
         return sum(later - earlier == HALF_HOUR for earlier, later in pairwise(times))
 
-    def half_hours(self) -> dict[datetime, Step]:
-        """Return the half-hours with a read at both ends and none between, by their start."""
-        found: dict[datetime, Step] = {}
-        qualities = self._qualities
-        for place, (start, end) in enumerate(pairwise(self._times)):
-            if end - start == HALF_HOUR:
-                first, last, amount = qualities[place], qualities[place + 1], self._steps[place]
-                worst = first if first == last else max(first, last, key=_mistrust)
-                doubtful = first in ESTIMATES or last in ESTIMATES
-                found[start] = Step(amount, worst, (doubtful and amount > 0) or worst in ESTIMATES)
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
+        """Return the half-hours of ``[start, end)`` with a read at both ends and none between."""
+        low, high = bisect_left(self._times, start), bisect_right(self._times, end)
+        times, ends = self._times[low:high], pairwise(self._qualities[low:high])
+        told = zip(times, times[1:], self._steps[low:], ends, strict=False)
+        judged = {pair: _judged(*pair) for pair in set(pairwise(self._qualities[low:high]))}
+        found: list[Step] = []
+        for since, until, amount, pair in told:
+            if until - since == HALF_HOUR:
+                quality, estimate, doubtful = judged[pair]
+                found.append(Step(since, amount, quality, estimate or (doubtful and amount > 0)))
         return found
 
     def _step(self, place: int) -> Energy:
@@ -283,15 +289,17 @@ class Chain:
         """Return the energy of what is known of ``[start, end)``."""
         return self._sum(start, end, _known_within)
 
-    def half_hours(self) -> dict[datetime, Step]:
-        """Return half-hours, by their start, that one register tells alone and by themselves; there may be others."""
-        return {
-            start: step
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
+        """Return half-hours of ``[start, end)`` that one register tells alone and by themselves; there may be others.
+
+        In the order of time.
+        """
+        return [
+            step
             for hanging in self.hangings
             if len(hanging.curves) == 1
-            for start, step in hanging.curves[0].half_hours().items()
-            if hanging.start <= start and start + HALF_HOUR <= hanging.end
-        }
+            for step in hanging.curves[0].half_hours(max(start, hanging.start), min(end, hanging.end))
+        ]
 
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves, once a register."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from energy_portal.shared.units import round_half_up
 from meters.consumption import ESTIMATES, UNKNOWN, Chain, Energy, total
 from meters.selectors.flows import Unit, in_one_unit
 from meters.selectors.measuring import Question, chains_of
-from meters.selectors.periods import Granularity, ended, pieces
+from meters.selectors.periods import Granularity, edges, ended
 from meters.selectors.rollups import Amount, Rolled, Stretch, rolled_up
 
 _ZERO = Decimal(0)
@@ -55,31 +56,37 @@ class Consumption:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is asked of stretches: the period up to the last mark, and its pieces where a series is wanted."""
+    """What is asked of stretches: the period up to the last mark, and the edges of its pieces where a series is."""
 
     period: Period
     runs: bool
     granularity: Granularity | None
-    pieces: tuple[Period, ...]
+    edges: tuple[datetime, ...]
     known_at: datetime
 
     @classmethod
     def of(cls, period: Period, granularity: Granularity | None, zone: ZoneInfo, known_at: datetime) -> "Axis":
         """Return the axis of a period on a zone's clock, as it stands at an instant."""
         cut = ended(period, known_at, zone)
-        parts = tuple(pieces(cut, granularity, zone)) if granularity else ()
+        parts = tuple(edges(cut, granularity, zone)) if granularity else ()
         return cls(cut, cut.end < period.end, granularity, parts, known_at)
 
     @property
     def is_half_hourly(self) -> bool:
         return self.granularity is Granularity.HALF_HOUR
 
+    @property
+    def pieces(self) -> list[Period]:
+        """The stretches of the series."""
+        return [Period.of_utc(start, end) for start, end in pairwise(self.edges)]
+
     def question(self, stretch: Stretch) -> Question:
         """Return what has to be measured of a stretch."""
-        inner = (piece.start for piece in self.pieces if stretch.period.start < piece.start < stretch.period.end)
+        start, end = stretch.period.start, stretch.period.end
+        inner = () if self.is_half_hourly else (edge for edge in self.edges if start < edge < end)
         return Question(
             stays=stretch.stays,
-            instants=(stretch.period.start, *inner, stretch.period.end),
+            instants=(start, *inner, end),
             fully=self.is_half_hourly,
             partly=True,
         )
@@ -189,14 +196,16 @@ def _series(measured: _Measured) -> Iterator[Interval]:
     """Yield the series; most half-hours of one meter are simply the steps from read to read."""
     axis, parts = measured.axis, measured.parts
     alone = parts[0] if axis.is_half_hourly and measured.unit == Unit.KWH and len(parts) == 1 else None
-    steps = alone.chain.half_hours() if alone else {}
-    for place, piece in enumerate(axis.pieces):
-        start, end = piece.start, piece.end
-        step = steps.get(start)
-        if alone and step and end - start == HALF_HOUR and alone.period.start <= start and end <= alone.period.end:
+    steps = iter(alone.chain.half_hours(alone.period.start, alone.period.end) if alone else ())
+    step = next(steps, None)
+    for place, (start, end) in enumerate(pairwise(axis.edges)):
+        while step and step.start < start:
+            step = next(steps, None)
+        if step and step.start == start and end - start == HALF_HOUR:
             yield Interval(start, end, step.amount, step.quality, step.estimated, step.amount)
         else:
-            yield _interval(place, piece, measured, running=axis.runs and end == axis.period.end)
+            running = axis.runs and end == axis.period.end
+            yield _interval(place, Period.of_utc(start, end), measured, running=running)
 
 
 def _kwh(unit: str, whole: Energy, amounts: Sequence[Amount]) -> Decimal | None:

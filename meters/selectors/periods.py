@@ -108,8 +108,10 @@ def ended(period: Period, now: datetime, zone: ZoneInfo) -> Period:
     return Period(period.start, max(period.start, min(period.end, mark)))
 
 
-def pieces(period: Period, granularity: Granularity, zone: ZoneInfo) -> list[Period]:
-    """Cut a period at the half-hours or the local days, weeks (Monday) or months that begin in it.
+def edges(period: Period, granularity: Granularity, zone: ZoneInfo) -> list[datetime]:
+    """Return a period's ends and, between, the half-hours or local days, weeks (Monday) or months that begin in it.
+
+    In UTC; none of a period that is empty.
 
     :raises InvalidPeriod: more pieces than an answer may hold.
     """
@@ -121,7 +123,7 @@ def pieces(period: Period, granularity: Granularity, zone: ZoneInfo) -> list[Per
         return _half_hours(period, zone)
     days = period.days(zone)
     if granularity is Granularity.DAY:
-        return days
+        return [period.start, *(day.end for day in days)]
     local = [day.start.astimezone(zone).date() for day in days]
     begins = [
         later.start
@@ -129,13 +131,13 @@ def pieces(period: Period, granularity: Granularity, zone: ZoneInfo) -> list[Per
         if (day.isocalendar()[:2] if granularity is Granularity.WEEK else (day.year, day.month))
         != (before.isocalendar()[:2] if granularity is Granularity.WEEK else (before.year, before.month))
     ]
-    return period.split_at(*begins)
+    return [period.start, *begins, period.end]
 
 
-def _half_hours(period: Period, zone: ZoneInfo) -> list[Period]:
+def _half_hours(period: Period, zone: ZoneInfo) -> list[datetime]:
     mark = floor_half_hour(period.start.astimezone(zone)).astimezone(UTC) + HALF_HOUR
-    edges = [period.start]
+    marks = [period.start]
     while mark < period.end:
-        edges.append(mark)
+        marks.append(mark)
         mark += HALF_HOUR
-    return [Period.of_utc(start, end) for start, end in pairwise([*edges, period.end])]
+    return [*marks, period.end]

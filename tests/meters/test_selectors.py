@@ -1,5 +1,6 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,7 @@ from meters.selectors.consumption import (
     named_period,
 )
 from meters.selectors.intake import IntakeDay, open_exception_count, readings_received
-from meters.selectors.periods import pieces
+from meters.selectors.periods import edges
 from meters.selectors.quantities import QuantityRequest, metered_quantities
 from meters.services.chain import exchange_meter
 from meters.services.partitions import make_partitions_ahead
@@ -61,27 +62,27 @@ class TestNamedPeriod:
             named_period(name, now=NOW, zone=SGT)
 
 
-class TestPieces:
+class TestEdges:
     def test_of_a_year_by_month_follow_the_calendar(self):
         year = Period(datetime(2025, 1, 1, tzinfo=SGT), datetime(2026, 1, 1, tzinfo=SGT))
 
-        assert [piece.duration.days for piece in pieces(year, Granularity.MONTH, SGT)] == [
+        assert [(end - start).days for start, end in pairwise(edges(year, Granularity.MONTH, SGT))] == [
             31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31,
         ]  # fmt: skip
 
     def test_of_a_month_by_week_begin_on_mondays(self):
         month = Period(datetime(2025, 3, 1, tzinfo=SGT), datetime(2025, 4, 1, tzinfo=SGT))
 
-        starts = [piece.start.astimezone(SGT).day for piece in pieces(month, Granularity.WEEK, SGT)]
+        starts = [start.astimezone(SGT).day for start in edges(month, Granularity.WEEK, SGT)[:-1]]
 
         assert starts == [1, 3, 10, 17, 24, 31]
 
     def test_of_a_ragged_stretch_by_half_hour_fall_on_marks(self):
         ragged = Period(datetime(2025, 3, 1, 10, 10, tzinfo=SGT), datetime(2025, 3, 1, 11, 5, tzinfo=SGT))
 
-        minutes = [piece.start.minute for piece in pieces(ragged, Granularity.HALF_HOUR, SGT)]
+        minutes = [start.minute for start in edges(ragged, Granularity.HALF_HOUR, SGT)]
 
-        assert minutes == [10, 30, 0]
+        assert minutes == [10, 30, 0, 5]
 
     @pytest.mark.parametrize(("day", "count"), [(30, 46), (29, 48)])
     def test_of_a_day_by_half_hour_know_the_clock_change(self, day, count):
@@ -90,7 +91,7 @@ class TestPieces:
             datetime(2025, 3, day, tzinfo=berlin), datetime(2025, 3, day, tzinfo=berlin) + timedelta(days=1)
         )
 
-        assert len(pieces(period, Granularity.HALF_HOUR, berlin)) == count
+        assert len(edges(period, Granularity.HALF_HOUR, berlin)) == count + 1
 
 
 @pytest.mark.django_db
