@@ -6,7 +6,7 @@ skipped altogether is an empty period.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,11 +15,16 @@ from itertools import pairwise
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
+
 from energy_portal.shared.errors import Invalid
 
 HALF_HOUR = timedelta(minutes=30)
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
+# No zone has changed its clock twice within so long: the offset at both ends of such a stretch holds between them.
+_CALM_SECONDS = 4 * 86_400
+_LENGTH_OF_CLOCK = len("2025-02-01T00:00:00")
 _YEAR_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -186,6 +191,24 @@ def half_hours(start: datetime, end: datetime) -> Iterator[datetime]:
 def floor_half_hour(instant: datetime) -> datetime:
     """Return the last :00 or :30 at or before an instant, on the instant's own clock."""
     return instant.replace(minute=instant.minute // 30 * 30, second=0, microsecond=0)
+
+
+def local_texts(instants: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+    """Return aware instants, in order, in ISO 8601 on a zone's clock: several times as fast as one by one."""
+    stamps = np.array([instant.timestamp() for instant in instants])
+    seconds = stamps.astype(np.int64)
+    starts = np.unique(seconds // _CALM_SECONDS, return_index=True)[1].tolist()
+    texts: list[str] = []
+    for low, high in pairwise([*starts, len(instants)]):
+        first, last = (instant.astimezone(zone) for instant in (instants[low], instants[high - 1]))
+        offset = first.utcoffset()
+        if offset is not None and offset == last.utcoffset() and (stamps[low:high] == seconds[low:high]).all():
+            clock = seconds[low:high] + int(offset.total_seconds())
+            suffix = first.isoformat()[_LENGTH_OF_CLOCK:]
+            texts += [text + suffix for text in np.datetime_as_string(clock.astype("datetime64[s]")).tolist()]
+        else:
+            texts += [instant.astimezone(zone).isoformat() for instant in instants[low:high]]
+    return texts
 
 
 def is_half_hour_mark(instant: datetime) -> bool:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from energy_portal.shared.clock import local_texts
 from meters.models import Register
 from meters.selectors.consumption import Interval
 
@@ -46,9 +47,10 @@ def number(value: Decimal | None) -> Decimal | None:
 
 def series_of(intervals: Sequence[Interval], zone: ZoneInfo, unit: str = Register.Unit.KWH) -> list[dict[str, Any]]:
     """Return a series as JSON, its instants on a zone's clock; what is not counted in kWh has a value besides."""
+    starts = local_texts([interval.start for interval in intervals], zone)
     series: list[dict[str, Any]] = [
-        {"from": start.astimezone(zone).isoformat(), "kwh": number(energy_kwh), "quality": quality}
-        for start, _, energy_kwh, quality, *_ in intervals
+        {"from": start, "kwh": number(interval.energy_kwh), "quality": interval.quality}
+        for start, interval in zip(starts, intervals, strict=True)
     ]
     if unit != Register.Unit.KWH:
         for item, interval in zip(series, intervals, strict=True):

@@ -288,3 +288,30 @@ class TestFloorHalfHour:
 
         assert clock.is_half_hour_mark(mark)
         assert timedelta(0) <= instant - mark < HALF_HOUR
+
+
+class TestLocalTexts:
+    @given(
+        zone=zones,
+        first=instants,
+        whole=st.booleans(),
+        step=st.sampled_from([HALF_HOUR, timedelta(hours=17), timedelta(days=31)]),
+        count=st.integers(0, 400),
+    )
+    def test_are_what_each_instant_writes_by_itself(self, zone, first, whole, step, count):
+        first = first.replace(microsecond=0) if whole else first
+        series = [first + place * step for place in range(count)]
+
+        assert clock.local_texts(series, zone) == [instant.astimezone(zone).isoformat() for instant in series]
+
+    @pytest.mark.parametrize(
+        ("change", "before", "after"),
+        [
+            ("2025-03-30T01:00", "2025-03-30T01:30:00+01:00", "2025-03-30T03:00:00+02:00"),
+            ("2025-10-26T01:00", "2025-10-26T02:30:00+02:00", "2025-10-26T02:00:00+01:00"),
+        ],
+    )
+    def test_change_their_offset_with_the_clock(self, change, before, after):
+        day = [utc(change) + place * HALF_HOUR for place in range(-24, 24)]
+
+        assert clock.local_texts(day, BERLIN)[23:25] == [before, after]
