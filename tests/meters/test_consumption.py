@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meters.consumption import Chain, Curve, Energy, Hanging, Read, least_trusted, share, total
+from meters.consumption import ESTIMATES, Chain, Curve, Energy, Hanging, Read, Step, least_trusted, share, total
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -71,6 +71,29 @@ class TestCurve:
             mark = START + n * HALF_HOUR
             known = line.between(mark, mark + HALF_HOUR, estimate=False)
             assert (known.amount is None) == bool({n, n + 1} & missing)
+
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 40), st.sampled_from([0, 8, 9, 10, 17])), max_size=30, unique_by=lambda r: r[0]
+        ),
+        st.integers(0, 20),
+        st.integers(0, 40),
+    )
+    def test_lists_the_half_hours_that_it_knows_one_by_one(self, marks, low, high):
+        reads = [Read(START + n * HALF_HOUR, Decimal(n // 2), quality) for n, quality in sorted(marks)]
+        line = Curve(reads, modulus=Decimal(1000), multipliers=ONE)
+
+        listed = line.half_hours(START + low * HALF_HOUR, START + high * HALF_HOUR)
+
+        singly = {
+            start: line.between(start, start + HALF_HOUR, estimate=False)
+            for start in (START + n * HALF_HOUR for n in range(low, high))
+        }
+        assert listed == [
+            Step(start, each.amount, each.quality, each.estimated_amount > 0 or each.quality in ESTIMATES)
+            for start, each in singly.items()
+            if each.complete
+        ]
 
     def test_draws_a_line_between_reads_two_hours_apart(self):
         line = curve((10, "100.0"), (12, "104.0"))
