@@ -18,16 +18,19 @@ from energy_portal.embedded.guard import signal_at_parent_death
 from energy_portal.routing import websockets
 from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck
 
+_OBJECTS_UNTIL_COLLECTION = 25_000
+
 # A server that is killed leaves its workers holding the port, which a second start would silently share.
 signal_at_parent_death(signal.SIGTERM)
 
 _django = OneHopHandler()
 
-# What is loaded by now stays: the collector, which stops every request while it looks, need not look at it again. The
-# first request would load the views otherwise.
+# The collector stops every request while it looks. What is loaded by now stays and need not be looked at again, the
+# views included, which the first request would load otherwise. An answer of a thousand intervals must not set it off.
 _ = get_resolver().reverse_dict
 gc.collect()
 gc.freeze()
+gc.set_threshold(_OBJECTS_UNTIL_COLLECTION, 10, 10)
 
 application = ProtocolTypeRouter(
     {

@@ -145,7 +145,7 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
         direction=asked["direction"],
     )
     context = {"zone": site, "of": {"meter_id": meter.serial}, "direction": asked["direction"]}
-    return Response(ConsumptionOut(consumption, context=context).data)
+    return Response(ConsumptionOut(context=context).to_representation(consumption))
 
 
 def _of_account(request: Request, account_number: str, asked: dict[str, Any]) -> Response:
@@ -169,7 +169,7 @@ def _of_account(request: Request, account_number: str, asked: dict[str, Any]) ->
         account=account, period=period, granularity=_granularity(asked, period), now=now, **which
     )
     context = {"zone": site, "of": {"account_id": account.number}, "direction": asked["direction"]}
-    return Response(ConsumptionOut(consumption, context=context).data)
+    return Response(ConsumptionOut(context=context).to_representation(consumption))
 
 
 def _name(asked: dict[str, Any], default: PeriodName) -> PeriodName:

@@ -133,7 +133,10 @@ class ConsumptionOut(serializers.Serializer[Any]):
         }
 
     def to_representation(self, instance: Consumption) -> dict[str, Any]:
-        """Write the numbers by hand: a month of half-hours is 1,488 of them."""
+        """Write the numbers by hand: a month of half-hours is 1,488 of them.
+
+        Views ask for this and not for ``data``, which would keep all of them until the collector comes by.
+        """
         zone = self.context["zone"]
         return {
             **self.context["of"],

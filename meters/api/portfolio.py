@@ -78,7 +78,7 @@ def _of_all(asked: dict[str, Any], user: User | None) -> Response:
         raise PermissionDenied("Name meters or accounts.", code="missing_role")
     wanted = _wanted(asked, [])
     total = class_consumption(commodity=asked["commodity"], service_class=asked.get("service_class"), wanted=wanted)
-    return Response(ConsumptionOut(total, context=_context(wanted)).data)
+    return Response(ConsumptionOut(context=_context(wanted)).to_representation(total))
 
 
 def _wanted(asked: dict[str, Any], zones: list[str]) -> Wanted:
@@ -97,9 +97,10 @@ def _wanted(asked: dict[str, Any], zones: list[str]) -> Wanted:
 
 def _answer(portfolio: Portfolio, wanted: Wanted, label: str) -> Response:
     members = [
-        ConsumptionOut(each, context=_context(wanted, {label: name})).data for name, each in portfolio.members.items()
+        ConsumptionOut(context=_context(wanted, {label: name})).to_representation(each)
+        for name, each in portfolio.members.items()
     ]
-    return Response({**ConsumptionOut(portfolio.total, context=_context(wanted)).data, "members": members})
+    return Response({**ConsumptionOut(context=_context(wanted)).to_representation(portfolio.total), "members": members})
 
 
 def _context(wanted: Wanted, of: dict[str, str] | None = None) -> dict[str, Any]:
