@@ -145,16 +145,20 @@ class Curve:
         self.reads = tuple(reads)
         self.label = label
         self._times = [read.time for read in self.reads]
+        self._qualities = [read.quality for read in self.reads]
         self._steps = self._grown(modulus, multipliers)
         self._heights = list(accumulate(self._steps, initial=_ZERO))
-        self._qualities = [read.quality for read in self.reads]
         estimates = [quality in ESTIMATES for quality in self._qualities]
         doubtful = [earlier or later for earlier, later in pairwise(estimates)]
         estimated = (step if doubt else _ZERO for step, doubt in zip(self._steps, doubtful, strict=True))
         self._estimated_heights = list(accumulate(estimated, initial=_ZERO))
 
     def _grown(self, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]) -> list[Decimal]:
-        steps = [growth(earlier.value, later.value, modulus) for earlier, later in pairwise(self.reads)]
+        values = [read.value for read in self.reads]
+        steps = [
+            later - earlier if later >= earlier else growth(earlier, later, modulus)
+            for earlier, later in pairwise(values)
+        ]
         changes = [start for start, _ in multipliers]
         if len(changes) == 1:
             factor = multipliers[0][1]

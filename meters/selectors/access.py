@@ -45,12 +45,12 @@ def meter_for(*, serial: str, user: User | None) -> Meter:
 
 
 def meters_for(*, serials: Collection[str], user: User | None) -> list[Meter]:
-    """Return meters that somebody may ask about, by serial, with their registers; see :func:`meter_for`.
+    """Return meters that somebody may ask about, by serial; see :func:`meter_for`.
 
     :raises NoSuchMeter: one is not there, or not theirs.
     """
     meters = Meter.objects.all() if user is None else Meter.objects.visible_to(user)
-    found = list(meters.filter(serial__in=set(serials)).prefetch_related("registers").order_by("serial"))
+    found = list(meters.filter(serial__in=set(serials)).order_by("serial"))
     if missing := sorted(set(serials) - {meter.serial for meter in found}):
         raise NoSuchMeter(f"There is no meter {missing[0]!r}.")
     return found

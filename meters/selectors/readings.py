@@ -1,8 +1,9 @@
 """The one way to what registers showed: every read of readings for a curve goes through here."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from meters import store
 from meters.consumption import Read
@@ -18,7 +19,8 @@ def readings_for(
 
     :param as_of: when they were known; now unless told.
     """
-    reads: dict[int, list[Read]] = defaultdict(list)
-    for register_id, time, value, quality in store.reads.readings_within(windows, edges, as_of=as_of):
-        reads[register_id].append(Read(time, value, quality))
-    return reads
+    rows = store.reads.readings_within(windows, edges, as_of=as_of)
+    return {
+        register_id: [Read(time, value, quality) for _, time, value, quality in own]
+        for register_id, own in groupby(rows, key=itemgetter(0))
+    }

@@ -1,10 +1,11 @@
 """Files of many meters: asked for here, written by a worker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 
 from accounts.actors import Actor
 from accounts.models import User
@@ -48,7 +49,7 @@ def queue_export(
     if not 0 < len(set(serials)) <= MOST_METERS:
         raise TooManyMeters(f"A file holds 1 to {MOST_METERS:,} meters.")
     named_period(name, now=now, zone=zone(settings.SITE_ZONE), from_=from_, to=to)
-    for meter in meters_for(serials=serials, user=actor.user):
+    for meter in _meters(serials, actor.user):
         check_format(meter=meter, file_format=file_format)
     parameters = {
         "meter_ids": sorted(set(serials)),
@@ -65,7 +66,7 @@ def run_export(running: Running) -> dict[str, Any]:
     job, user = running.job, running.actor.user
     asked = job.parameters
     file_format = ExportFormat(asked["format"])
-    meters = meters_for(serials=asked["meter_ids"], user=user)
+    meters = _meters(asked["meter_ids"], user)
     size = 0
     with writing_result(job, suffix=file_format.suffix) as file:
         for chunk in export_meters(asked=_each(meters, running, user), file_format=file_format, now=running.now):
@@ -73,6 +74,12 @@ def run_export(running: Running) -> dict[str, Any]:
             size += len(chunk)
     running.note(len(meters), len(meters), at_once=True)
     return {"meters": len(meters), "bytes": size}
+
+
+def _meters(serials: Collection[str], user: User | None) -> list[Meter]:
+    meters = meters_for(serials=serials, user=user)
+    prefetch_related_objects(meters, "registers")
+    return meters
 
 
 def _each(meters: Sequence[Meter], running: Running, user: User | None) -> Iterator[ExportedMeter]:
