@@ -9,7 +9,7 @@ from energy_portal.shared.errors import DomainError
 from energy_portal.shared.tables import restore
 from meters.formats.layout import find_columns
 from meters.formats.records import FileFault, Unreadable
-from meters.formats.texts import delimiter_of, rows_of, text_of
+from meters.formats.texts import Lines, delimiter_of, rows_of
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "account": ("account", "account_id", "account_number", "account_no", "customer", "customer_id", "customer_number"),
@@ -43,11 +43,10 @@ def read_bindings(file: BinaryIO) -> Generator[BindingLine | FileFault]:
 
     :param file: UTF-8, delimited by commas, semicolons or tabs.
     """
-    with text_of(file) as lines:
-        try:
-            yield from _lines(lines)
-        except DomainError as error:
-            yield FileFault.of(1, error)
+    try:
+        yield from _lines(Lines(file))
+    except DomainError as error:
+        yield FileFault.of(1, error)
 
 
 def _lines(lines: Iterator[str]) -> Iterator[BindingLine | FileFault]:

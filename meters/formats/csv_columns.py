@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from energy_portal.shared.errors import DomainError
+from meters.formats.csv_rows import Rows
 from meters.formats.layout import Layout, Stamps
 from meters.formats.obis import register_code
 from meters.formats.records import DialColumns, Unreadable, in_portal_unit, quality
@@ -17,10 +18,9 @@ _ONE = Decimal(1)
 
 
 def dial_columns(
-    lines: Sequence[int],
-    rows: Sequence[Sequence[str]],
+    rows: Rows,
     *,
-    columns: Mapping[str, tuple[int, ...]],
+    places: Mapping[str, tuple[int, ...]],
     stamps: Stamps,
     layout: Layout,
 ) -> DialColumns | None:
@@ -28,30 +28,31 @@ def dial_columns(
 
     What comes back is what the rows would say one by one.
 
-    :param columns: where each column stands.
+    :param places: where each column stands.
     """
-    if layout.interval is not None or layout.scale != 1 or any(len(places) != 1 for places in columns.values()):
+    cells = rows.columns
+    if layout.interval is not None or layout.scale != 1 or any(len(found) != 1 for found in places.values()):
         return None
-    widths = set(map(len, rows))
-    places = {name: place for name, (place,) in columns.items()}
-    if len(widths) != 1 or widths.pop() <= max(places.values()):
+    if cells is None or len(cells) <= max(place for (place,) in places.values()):
         return None
-    cells = list(zip(*rows, strict=True))
-    if "start" in places and any(map(str.strip, cells[places["start"]])):
+    size = len(rows.lines)
+    written = {name: cells[place] for name, (place,) in places.items()}
+    if any(map(str.strip, written.get("start", ()))):
         return None
-    values = cells[places["value"]]
-    serials = _serials(cells[places["serial"]] if "serial" in places else ("",) * len(rows), layout)
+    values = written["value"]
+    serials = _serials(written.get("serial", [""] * size), layout)
     if serials is None or not are_plain(values):
         return None
 
     def parsed(name: str, parse: Callable[[str], Parsed]) -> list[Parsed]:
-        written = cells[places[name]] if name in places else ("",) * len(rows)
-        known = {text: parse(_plain(text)) for text in dict.fromkeys(written)}
-        return [known[text] for text in written]
+        if name not in written:
+            return [parse("")] * size
+        known = {text: parse(_plain(text)) for text in dict.fromkeys(written[name])}
+        return list(map(known.__getitem__, written[name]))
 
     try:
         return DialColumns(
-            lines=lines,
+            lines=rows.lines,
             serials=serials,
             register_codes=parsed("register", register_code),
             times=parsed("time", lambda text: _mark(text, stamps)),
@@ -69,7 +70,7 @@ def _serials(written: Sequence[str], layout: Layout) -> Sequence[str] | None:
         if not layout.serial:
             return None
         serials = [serial or layout.serial for serial in serials]
-    return None if any(serial.startswith("'") for serial in serials) else serials
+    return None if "\n'" in "\n" + "\n".join(serials) else serials
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,6 @@
 """Tables of readings: in, by the names of their columns, and out."""
 
 import csv
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from energy_portal.shared.clock import HALF_HOUR
 from energy_portal.shared.errors import DomainError
 from energy_portal.shared.tables import csv_lines, restore
 from meters.formats.csv_columns import dial_columns
+from meters.formats.csv_rows import Rows, many_rows
 from meters.formats.layout import COLUMNS, Layout, Stamps
 from meters.formats.obis import register_code
 from meters.formats.records import (
@@ -23,12 +23,10 @@ from meters.formats.records import (
     number,
     quality,
 )
-from meters.formats.texts import delimiter_of, text_of
+from meters.formats.texts import Lines, delimiter_of
 
 _KWH_NAMES = frozenset({"kwh", "energy_kwh", "consumption_kwh"})
 ANY_LAYOUT = Layout()
-# Some megabytes; the door takes as many at once.
-_ROWS_AT_ONCE = 20_000
 
 
 def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT, columns: bool = False) -> Records:
@@ -41,11 +39,10 @@ def read_csv(file: BinaryIO, *, stamps: Stamps, layout: Layout = ANY_LAYOUT, col
     :param file: UTF-8, delimited by commas, semicolons or tabs.
     :param columns: yield rows of dials many at a time where none of them needs a look of its own.
     """
-    with text_of(file) as lines:
-        yield from _records(lines, stamps, layout, by_columns=columns)
+    yield from _records(Lines(file), stamps, layout, by_columns=columns)
 
 
-def _records(lines: Iterator[str], stamps: Stamps, layout: Layout, *, by_columns: bool) -> Records:
+def _records(lines: Lines, stamps: Stamps, layout: Layout, *, by_columns: bool) -> Records:
     first = next(lines, "")
     header = next(csv.reader([first], delimiter=delimiter_of(first)), [])
     try:
@@ -56,42 +53,15 @@ def _records(lines: Iterator[str], stamps: Stamps, layout: Layout, *, by_columns
     if not layout.unit and header[columns["value"][0]].strip().casefold() in _KWH_NAMES:
         layout = replace(layout, unit=KWH)
     table = _Table(stamps, layout)
-    for part in _parts(csv.reader(lines, delimiter=delimiter_of(first))):
-        if isinstance(part, FileFault):
-            yield part
+    for rows in many_rows(lines, delimiter_of(first)):
+        if isinstance(rows, FileFault):
+            yield rows
             continue
-        numbers, rows = part
-        found = dial_columns(numbers, rows, columns=columns, stamps=stamps, layout=layout) if by_columns else None
+        found = dial_columns(rows, places=columns, stamps=stamps, layout=layout) if by_columns else None
         if found is not None:
             yield found
         else:
-            yield from table.readings(numbers, rows, columns)
-
-
-def _parts(rows: "Iterator[list[str]]") -> Iterator[tuple[list[int], list[list[str]]] | FileFault]:
-    """Yield rows with their lines, many at a time, and what is no row; the header is line 1."""
-    numbers: list[int] = []
-    found: list[list[str]] = []
-    while True:
-        ended: Exception | None = None
-        try:
-            for row in rows:
-                found.append(row)
-                numbers.append(rows.line_num + 1)  # type: ignore[attr-defined]
-                if len(found) == _ROWS_AT_ONCE:
-                    yield numbers, found
-                    numbers, found = [], []
-        except (DomainError, OSError, EOFError, zlib.error, csv.Error) as error:
-            ended = error
-        if found:
-            yield numbers, found
-            numbers, found = [], []
-        if not isinstance(ended, csv.Error):
-            break
-        line = rows.line_num + 1  # type: ignore[attr-defined]
-        yield FileFault(line, "malformed", f"The line is not CSV: {ended}.")
-    if ended is not None:
-        raise ended
+            yield from table.readings(rows, columns)
 
 
 class _Cells:
@@ -116,11 +86,9 @@ class _Table:
         self._layout = layout
         self._seen: set[tuple[str, str, str]] = set()
 
-    def readings(
-        self, lines: Sequence[int], rows: Sequence[Sequence[str]], columns: Mapping[str, tuple[int, ...]]
-    ) -> Iterator[FileReading | FileFault]:
+    def readings(self, rows: Rows, columns: Mapping[str, tuple[int, ...]]) -> Iterator[FileReading | FileFault]:
         """Yield what rows say, one by one; empty ones say nothing."""
-        for line, row in zip(lines, rows, strict=True):
+        for line, row in rows.each():
             if any(cell.strip() for cell in row):
                 try:
                     yield self.reading(line, _Cells(row, columns))

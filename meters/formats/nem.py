@@ -11,7 +11,7 @@ from typing import BinaryIO
 from energy_portal.shared.errors import DomainError
 from meters.formats.nem_codes import NO_DATA, VARIES, quality_of, register_of
 from meters.formats.records import FileFault, FileReading, Records, Unreadable, in_portal_unit, number
-from meters.formats.texts import rows_of, text_of
+from meters.formats.texts import Lines, rows_of
 
 NEM_ZONE = timezone(timedelta(hours=10))
 LENGTHS_MINUTES = (5, 15, 30)
@@ -27,11 +27,10 @@ def read_nem(file: BinaryIO) -> Records:
     A header may be missing. E streams come as 1.8.x, B as 2.8.x, Q and K as reactive; the serial is the meter's, or
     the NMI where there is none. A bad value spoils itself, a bad line its line.
     """
-    with text_of(file) as lines:
-        parser = _Parser()
-        for line, row in rows_of(lines):
-            yield from [row] if isinstance(row, FileFault) else parser.take(line, [cell.strip() for cell in row])
-        yield from parser.flush()
+    parser = _Parser()
+    for line, row in rows_of(Lines(file)):
+        yield from [row] if isinstance(row, FileFault) else parser.take(line, [cell.strip() for cell in row])
+    yield from parser.flush()
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class TestImport:
         assert job.upload_name == "evil.csv"
 
     def test_adds_what_is_missing_after_a_worker_died(self, monkeypatch):
-        monkeypatch.setattr("meters.formats.csv_files._ROWS_AT_ONCE", 1)
+        monkeypatch.setattr("meters.formats.csv_rows._FIRST_BLOCK", 40)
         register = supplied_register()
         answer = send(client_of(ManagerFactory()), table(register, "2025-03-01T00:00,1", "2025-03-01T00:30,2"))
         monkeypatch.setattr(Running, "note", lambda *_, **__: _die() if RegisterReading.objects.exists() else None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_portal.shared.clock import LabelConvention
-from meters.formats import csv_files
+from meters.formats import csv_rows
 from meters.formats.csv_files import ANY_LAYOUT, read_csv
 from meters.formats.layout import Layout, Stamps
 from meters.formats.records import DialColumns
@@ -67,7 +67,8 @@ class TestColumns:
         assert expanded(text, columns=True) == expanded(text, columns=False)
 
     def test_come_in_parts_of_a_long_table(self, monkeypatch):
-        monkeypatch.setattr(csv_files, "_ROWS_AT_ONCE", 2)
+        monkeypatch.setattr(csv_rows, "_FIRST_BLOCK", 50)
+        monkeypatch.setattr(csv_rows, "ROWS_AT_ONCE", 2.1)
         text = "serial,time,kwh\n" + "SG-1,2025-03-01T00:30,1\n" * 5
 
         parts = list(read_csv(io.BytesIO(text.encode()), stamps=SGT, columns=True))
