@@ -2,9 +2,13 @@
 
 import gc
 import os
-import signal
 
 import django
+
+from energy_portal.embedded.worker import Ending, follow_parent
+
+# A server that is killed leaves its workers holding the port, which a second start would silently share.
+follow_parent()
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.development")
 django.setup(set_prefix=False)
@@ -14,14 +18,10 @@ from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.urls import get_resolver
 
-from energy_portal.embedded.guard import signal_at_parent_death
 from energy_portal.routing import websockets
 from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck
 
 _OBJECTS_UNTIL_COLLECTION = 25_000
-
-# A server that is killed leaves its workers holding the port, which a second start would silently share.
-signal_at_parent_death(signal.SIGTERM)
 
 _django = OneHopHandler()
 
@@ -32,12 +32,15 @@ gc.collect()
 gc.freeze()
 gc.set_threshold(_OBJECTS_UNTIL_COLLECTION, 10, 10)
 
-application = ProtocolTypeRouter(
-    {
-        "http": BodyGuard(
-            _django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS
-        ),
-        "websocket": OriginCheck(websockets, settings.ALLOWED_HOSTS),
-        "lifespan": Lifespan(drain_seconds=settings.DRAIN_SECONDS),
-    }
+application = Ending(
+    ProtocolTypeRouter(
+        {
+            "http": BodyGuard(
+                _django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS
+            ),
+            "websocket": OriginCheck(websockets, settings.ALLOWED_HOSTS),
+            "lifespan": Lifespan(drain_seconds=settings.DRAIN_SECONDS),
+        }
+    ),
+    drain_seconds=settings.DRAIN_SECONDS,
 )

@@ -33,10 +33,8 @@ from energy_portal.shared.demo_logins import read_demo_logins
 
 _COLOURS = {"postgres": "blue", "valkey": "red", "mqtt": "magenta", "web": "green", "worker": "yellow", "beat": "cyan"}
 _NAME_WIDTH = 9
-_STOPPING_SECONDS = 10
+_WEB_STOP = ((signal.SIGTERM, 15.0),)
 _CELERY_STOP = ((signal.SIGTERM, 8.0), (signal.SIGQUIT, 3.0))
-# Connections that wait, and requests at once in one worker; idle keep-alives count among these.
-_BACKLOG = _BACKPRESSURE = 8_192
 
 
 class Command(BaseCommand):
@@ -144,7 +142,7 @@ def _programs() -> list[Program]:
     level = f"--loglevel={settings.LOG_LEVEL}"
     schedule = settings.PORTAL_HOME / "beat-schedule"
     return [
-        Program("web", [*python, *_granian()], ((signal.SIGTERM, _STOPPING_SECONDS + 5.0),), _web_environment()),
+        Program("web", [*python, *_server()], _WEB_STOP, _web_environment()),
         Program("worker", [*celery, "worker", level, "--hostname=portal@%h", "--concurrency=2"], _CELERY_STOP),
         Program("beat", [*celery, "beat", level, f"--schedule={schedule}", "--pidfile="], _CELERY_STOP),
     ]
@@ -158,16 +156,14 @@ def _web_environment() -> dict[str, str]:
     return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
-def _granian() -> list[str]:
+def _server() -> list[str]:
     arguments = [
-        "granian", "--interface", "asgi", "--host", settings.PORTAL_HOST, "--port", str(settings.PORTAL_PORT),
-        "--workers", str(settings.PORTAL_WORKERS), "--respawn-failed-workers", "--respawn-interval", "1",
-        "--workers-kill-timeout", str(_STOPPING_SECONDS), "--backlog", str(_BACKLOG),
-        "--backpressure", str(_BACKPRESSURE), "--log-level", "warning",
+        "energy_portal.embedded.web", "--host", settings.PORTAL_HOST, "--port", str(settings.PORTAL_PORT),
+        "--workers", str(settings.PORTAL_WORKERS),
     ]  # fmt: skip
     if settings.PORTAL_TLS_CERT:
-        arguments += ["--ssl-certificate", settings.PORTAL_TLS_CERT, "--ssl-keyfile", settings.PORTAL_TLS_KEY]
-    return [*arguments, "energy_portal.asgi:application"]
+        arguments += ["--certificate", settings.PORTAL_TLS_CERT, "--key", settings.PORTAL_TLS_KEY]
+    return arguments
 
 
 def _announce(console: Console) -> None:

@@ -1,0 +1,99 @@
+"""A worker process of the web server: it follows its master, and ends in time whatever its clients do."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from energy_portal.embedded.guard import signal_at_parent_death
+
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_POLL_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
+_LAST_BYTES_SECONDS = 0.5
+_HOOKS_SECONDS = 3.0
+
+
+def follow_parent() -> None:
+    """Have SIGTERM come to this process when the parent that started it by ``multiprocessing`` dies, or has died."""
+    parent = multiprocessing.parent_process()
+    if parent is None or parent.pid is None:
+        return
+    if not signal_at_parent_death(signal.SIGTERM):
+        threading.Thread(target=_watch, args=(parent.pid,), daemon=True).start()
+    if os.getppid() != parent.pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Ending:
+    """Bound the time from SIGTERM to the end of this process; passes the signal on as SIGINT, which the server knows.
+
+    A server waits for its connections, also for those whose client never sends the rest of a request. Here requests
+    in flight have their time; then the lifespan ends and with it the process, and if that hangs, the kernel ends it.
+
+    :param drain_seconds: that requests in flight may take.
+    """
+
+    def __init__(self, application: Application, *, drain_seconds: float) -> None:
+        self._application = application
+        self._drain_seconds = drain_seconds
+        self._running = 0
+        self._over = asyncio.Event()
+        self._draining: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or live through the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        self._running += 1
+        try:
+            await self._application(scope, receive, send)
+        finally:
+            self._running -= 1
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
+        messages = 0
+
+        async def received() -> Message:
+            nonlocal messages
+            messages += 1
+            if messages == 1:
+                return await receive()
+            waits = [asyncio.ensure_future(receive()), asyncio.ensure_future(self._over.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return {"type": "lifespan.shutdown"}
+
+        await self._application(scope, received, send)
+        if self._over.is_set():
+            os._exit(0)
+
+    def _begin(self) -> None:
+        if self._draining:
+            return
+        signal.setitimer(signal.ITIMER_REAL, self._drain_seconds + _HOOKS_SECONDS)
+        self._draining = asyncio.get_running_loop().create_task(self._drain())
+        signal.raise_signal(signal.SIGINT)
+
+    async def _drain(self) -> None:
+        deadline = time.monotonic() + self._drain_seconds
+        while self._running and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_LAST_BYTES_SECONDS)
+        self._over.set()
