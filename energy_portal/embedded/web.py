@@ -32,6 +32,7 @@ _BACKLOG = _BACKPRESSURE = 8_192
 def main(arguments: Sequence[str]) -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="energy_portal.embedded.web")
+    parser.add_argument("application", nargs="?", default="energy_portal.asgi:application")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     multiprocessing.set_start_method("spawn")
     server = Granian(
-        "energy_portal.asgi:application",
+        options.application,
         address=options.host,
         port=options.port,
         interface=Interfaces.ASGI,
@@ -56,12 +57,15 @@ def main(arguments: Sequence[str]) -> None:
         ssl_cert=options.certificate,
         ssl_key=options.key,
     )
-    server.on_startup(lambda: _end_when_told(server.signal_handler_interrupt))
+    server.on_startup(lambda: end_when_told(server.signal_handler_interrupt))
     server.serve()
 
 
-def _end_when_told(end: Callable[[], None]) -> None:
-    """Let a thread pass the signal on, for it may wait for locks; the kernel ends a master that does not."""
+def end_when_told(end: Callable[[], None]) -> None:
+    """Have a thread call ``end`` from the first SIGTERM or SIGINT on; the kernel ends what is still there 12 s later.
+
+    A thread, because ``end`` takes locks that the interrupted code may hold.
+    """
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def tell(number: int, _frame: FrameType | None) -> None:

@@ -1,12 +1,15 @@
 """A worker process of the web server: it follows its master, and ends in time whatever its clients do."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from energy_portal.embedded.guard import signal_at_parent_death
@@ -38,6 +41,14 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _exit() -> None:
+    """End at once: the server's own threads, which the interpreter's orderly end would tear down, would abort."""
+    logging.shutdown()
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(0)
 
 
 class Ending:
@@ -81,8 +92,7 @@ class Ending:
             return {"type": "lifespan.shutdown"}
 
         await self._application(scope, received, send)
-        if self._over.is_set():
-            os._exit(0)
+        _exit()
 
     def _begin(self) -> None:
         if self._draining:

@@ -187,8 +187,7 @@ def server() -> Iterator[HTTPConnection]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", int(os.environ.get("QUERIES_PORT", "0"))))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--log-level", "warning", "energy_portal.asgi:application"]
+    command = [sys.executable, "-m", "energy_portal.embedded.web", "--port", str(port)]
     process = subprocess.Popen(command, env={**os.environ, "THROTTLE_SOURCE": "1000000/min"})
     try:
         yield connected(port)

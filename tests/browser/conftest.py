@@ -75,7 +75,7 @@ def site(django_db_setup, cache) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
+    server = [sys.executable, "-m", "energy_portal.embedded.web", "--port", str(port)]
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "energy_portal.settings.development",
         "DATABASE_URL": database_url(),
@@ -84,7 +84,7 @@ def site(django_db_setup, cache) -> Iterator[str]:
         "UPLOAD_DIR": str(settings.UPLOAD_DIR),
         "LOG_LEVEL": "WARNING",
     }
-    with subprocess.Popen([*server, "energy_portal.asgi:application"], env=environment) as process:
+    with subprocess.Popen(server, env=environment) as process:
         try:
             address = f"http://127.0.0.1:{port}"
             wait_for(address, process)
