@@ -33,6 +33,7 @@ _ROLE = _DATABASE = "portal"
 _PROGRAM = "postgres"
 # Fast shutdown rolls back what is open; immediate shutdown leaves recovery to the next start.
 _STOP = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))
+_WORKER_STOP = ((signal.SIGQUIT, 5.0),)
 # The second is for systems whose C library does not know the first.
 _LOCALES: tuple[list[str], ...] = (["--lc-ctype=C.UTF-8"], [])
 
@@ -233,7 +234,7 @@ def _end_leftovers(data: Path) -> None:
     workers = {pid for pid in pids_working_in(data) if program_of(pid) == _PROGRAM}
     if server and (server in workers or (not Path("/proc").is_dir() and program_of(server) == _PROGRAM)):
         end_strays([server], _STOP)
-    end_strays(workers, ((signal.SIGQUIT, 5.0),))
+    end_strays(workers, _WORKER_STOP)
     if lock.exists():
         lines = lock.read_text().split("\n")
         lock.write_text("\n".join([str(os.getpid()), *lines[1:]]))

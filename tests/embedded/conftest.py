@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ def embedded_only(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-@pytest.fixture
-def home() -> Iterator[Home]:
+@contextmanager
+def new_home() -> Iterator[Home]:
     """A new home that every user may pass through, gone with its run folder afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="portal-"))
     folder.chmod(0o711)
@@ -26,6 +27,20 @@ def home() -> Iterator[Home]:
     yield made
     shutil.rmtree(made.endpoints.run_folder, ignore_errors=True)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home of the test's own."""
+    with new_home() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kept_home() -> Iterator[Home]:
+    """A home that the tests of a file share, for those to which it does not matter whether it was used before."""
+    with new_home() as made:
+        yield made
 
 
 @pytest.fixture

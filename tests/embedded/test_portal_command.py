@@ -71,8 +71,8 @@ class Portal:
 
 
 @pytest.fixture
-def portal(home, eventually):
-    made = Portal(home, free_port())
+def portal(kept_home, eventually):
+    made = Portal(kept_home, free_port())
     yield made
     if made.process and made.process.poll() is None:
         made.process.kill()
@@ -117,7 +117,8 @@ class TestThePortal:
         portal.run()
         assert portal.ask("GET", "/livez")[0] == 200
 
-    def test_says_that_its_port_is_taken_before_it_starts_anything(self, portal):
+    def test_says_that_its_port_is_taken_before_it_starts_anything(self, home):
+        portal = Portal(home, free_port())
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", portal.port))
             taken.listen()
@@ -125,4 +126,4 @@ class TestThePortal:
             assert portal.start().wait(60) == 1
 
         assert f"127.0.0.1:{portal.port} cannot be used" in portal.output.read_text()
-        assert not (portal.home.path / "postgres").exists()
+        assert not (home.path / "postgres").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from energy_portal.embedded import place
+from energy_portal.embedded import place, postgres
 from energy_portal.embedded.home import Home, HomeInUse
 from energy_portal.embedded.postgres import Postgres
 from energy_portal.embedded.processes import ServiceFailed, is_alive, pids_working_in, program_of
@@ -84,7 +84,8 @@ class TestAServer:
             assert orphan.process.wait(30) == 0
             assert ask(home, "SELECT count(*) FROM kept") == 1
 
-    def test_ends_workers_that_outlived_their_killed_server(self, home):
+    def test_ends_workers_that_outlived_their_killed_server(self, home, monkeypatch):
+        monkeypatch.setattr(postgres, "_WORKER_STOP", ((signal.SIGQUIT, 0.1),))
         killed = Postgres(home)
         killed.start()
         with psycopg.connect(home.endpoints.database_url) as connection:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from energy_portal.embedded import supervisor as supervising
 from energy_portal.embedded.processes import is_alive
 from energy_portal.embedded.supervisor import Program, Supervisor
 
@@ -112,7 +113,8 @@ class TestASupervisor:
 
         assert eventually(lambda: not any(is_alive(pid) for pid in pids))
 
-    def test_ends_programs_of_an_earlier_run_of_its_home_only(self, supervise, said, eventually):
+    def test_ends_programs_of_an_earlier_run_of_its_home_only(self, supervise, said, eventually, monkeypatch):
+        monkeypatch.setattr(supervising, "_STRAY_STOP", ((signal.SIGTERM, 0.1),))
         supervise().start(python("web", STUBBORN))
         assert eventually(lambda: bool(said))
         pids = [int(pid) for pid in said[0][1].split()]
