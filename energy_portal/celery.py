@@ -6,7 +6,7 @@ import signal
 from celery import Celery
 from celery.signals import worker_process_init, worker_shutting_down
 
-from energy_portal.embedded.guard import signal_at_parent_death
+from energy_portal.embedded.parent import follow
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.development")
 
@@ -30,8 +30,5 @@ def end_without_a_parent(**_kwargs: object) -> None:
 @worker_process_init.connect
 def follow_worker(**_kwargs: object) -> None:
     """End a process of the pool with its worker, also in the middle of a task."""
-    if os.getpid() == _own_pid:
-        return
-    signal_at_parent_death(signal.SIGKILL)
-    if os.getppid() != _own_pid:
-        os._exit(1)
+    if os.getpid() != _own_pid:
+        follow(_own_pid, signal.SIGKILL)

@@ -6,13 +6,12 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from energy_portal.embedded.guard import signal_at_parent_death
+from energy_portal.embedded.parent import follow
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -20,27 +19,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_POLL_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
 _LAST_BYTES_SECONDS = 0.5
 _HOOKS_SECONDS = 3.0
 
 
 def follow_parent() -> None:
-    """Have SIGTERM come to this process when the parent that started it by ``multiprocessing`` dies, or has died."""
+    """Have SIGTERM come to this process when the master that started it by ``multiprocessing`` dies, or has died."""
     parent = multiprocessing.parent_process()
-    if parent is None or parent.pid is None:
-        return
-    if not signal_at_parent_death(signal.SIGTERM):
-        threading.Thread(target=_watch, args=(parent.pid,), daemon=True).start()
-    if os.getppid() != parent.pid:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if parent and parent.pid:
+        follow(parent.pid, signal.SIGTERM)
 
 
 def _exit() -> None:
