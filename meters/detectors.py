@@ -32,15 +32,19 @@ Thresholds = Mapping[str, float]
 class Profiles:
     """Registers of one time zone over one grid of ``n`` half-hours; each cell is the half-hour that ends at its mark.
 
-    ``energy`` holds no estimates: ``estimated`` says where one stands. ``supplied`` says where the place is active and
-    somebody is supplied, ``installed`` where the meter hung. ``ahead_seconds`` is by how much a reading came before
-    its mark. ``capacity`` (a register) is what the connection carries in half an hour. ``dial`` is what the dial
-    beside an interval register showed at the marks, after the multiplier, ``dial_modulus`` where it shows zero again,
-    ``rounding`` how much a day may be off because both are rounded. ``marks`` are half-hours since 1970 (UTC), and
-    ``local`` the same on the zone's clock. What lies before ``first`` is only there to compare with.
+    ``energy`` holds no estimates: ``estimated`` says where one stands. ``grown`` is what was counted in the
+    ``span`` half-hours since the value before: of a dial also where marks are missing between the two. ``supplied``
+    says where the place is active and somebody is supplied, ``installed`` where the meter hung. ``ahead_seconds``
+    is by how much a reading came before its mark. ``capacity`` (a register) is what the connection carries in half
+    an hour. ``dial`` is what the dial beside an interval register showed at the marks, after the multiplier,
+    ``dial_modulus`` where it shows zero again, ``rounding`` how much a day may be off because both are rounded.
+    ``marks`` are half-hours since 1970 (UTC), and ``local`` the same on the zone's clock. What lies before
+    ``first`` is only there to compare with.
     """
 
     energy: Floats
+    grown: Floats
+    span: Floats
     estimated: Bools
     supplied: Bools
     installed: Bools
@@ -55,7 +59,7 @@ class Profiles:
 
     def since(self, column: int) -> "Profiles":
         """Return the same from a half-hour of the grid on."""
-        grids = ("energy", "estimated", "supplied", "installed", "ahead_seconds", "dial")
+        grids = ("energy", "grown", "span", "estimated", "supplied", "installed", "ahead_seconds", "dial")
         cut: dict[str, Any] = {name: getattr(self, name)[:, column:] for name in grids}
         return replace(
             self, **cut, marks=self.marks[column:], local=self.local[column:], first=max(self.first - column, 0)
@@ -269,9 +273,9 @@ def negative(profiles: Profiles, thresholds: Thresholds) -> Caught:
 
 
 def over_capacity(profiles: Profiles, thresholds: Thresholds) -> Caught:
-    """Catch half-hours of more than the connection carries."""
-    limit = (thresholds["percent"] / 100 * profiles.capacity)[:, None]
-    return Caught(profiles.energy > limit, np.broadcast_to(limit, profiles.energy.shape))
+    """Catch values that tell of more than the connection carries in the time since the value before."""
+    limit = (thresholds["percent"] / 100 * profiles.capacity)[:, None] * profiles.span
+    return Caught(profiles.grown > limit + _NOTHING, limit)
 
 
 def gap(profiles: Profiles, thresholds: Thresholds) -> Caught:
@@ -331,8 +335,10 @@ def reach(code: str, thresholds: Thresholds) -> Reach:
     """Return how far a rule looks around a mark that was written."""
     if code in {"high", "low"}:
         return Reach(before=2, weeks=int(thresholds["weeks"]))
-    if code in {"over_capacity", "negative"}:
+    if code == "negative":
         return Reach()
+    if code == "over_capacity":
+        return Reach(before=_HALF_HOURS_A_WEEK)
     if code == "spike":
         width = _half_hours(thresholds["hours"])
         return Reach(before=width, back=width, on=width)

@@ -101,7 +101,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "negative": Default("reject", "A value below zero.", severities=_REJECTS),
         "over_capacity": Default(
             "quarantine",
-            "A half-hour of an interval register that holds more than the connection carries.",
+            "A half-hour, or a dial's growth since the value before, of more than the connection carries.",
             {
                 "percent": Threshold(
                     100, _PERCENT, "Of what the connection carries in half an hour.", least=1, most=10_000

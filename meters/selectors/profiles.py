@@ -124,8 +124,12 @@ class _Loaded:
         rows = [self._rows[register.pk] for register in members]
         marks = self._base + np.arange(self._size, dtype=np.int64)
         dials = [self._dials.get(register.pk) for register in members]
+        energies = [self._energy(register) for register in members]
+        steps = [self._steps(register, energy) for register, energy in zip(members, energies, strict=True)]
         profiles = Profiles(
-            energy=np.stack([self._energy(register) for register in members]),
+            energy=np.stack(energies),
+            grown=np.stack([grown for grown, _ in steps]),
+            span=np.stack([span for _, span in steps]),
             estimated=self._estimated[rows],
             supplied=np.stack([self._supply(register) for register in members]),
             installed=np.stack([self._hung(register) for register in members]),
@@ -231,6 +235,23 @@ class _Loaded:
             known = np.where(known < 0, known + float(register.modulus) * _MICRO, known)
         energy: Floats = np.where(self._hung(register), known * self._factors[register.pk] / _MICRO, np.nan)
         return energy
+
+    def _steps(self, register: Register, energy: Floats) -> tuple[Floats, Floats]:
+        """Return what each value tells since the one before it in its stay, and of how many half-hours."""
+        span = np.ones(self._size)
+        if register.kind != Register.Kind.CUMULATIVE:
+            return energy, span
+        row = self._rows[register.pk]
+        known = np.where(self._estimated[row], np.nan, self._values[row])
+        grown = np.full(self._size, np.nan)
+        for stay in self.stays[register.meter_id]:
+            # The mark at which the first half-hour starts belongs to the stay as well.
+            marks = np.arange(max(stay.columns.start - 1, 0), stay.columns.stop)
+            marks = marks[~np.isnan(known[marks])]
+            turned = np.diff(known[marks])
+            grown[marks[1:]] = np.where(turned < 0, turned + float(register.modulus) * _MICRO, turned)
+            span[marks[1:]] = np.diff(marks)
+        return grown * self._factors[register.pk] / _MICRO, span
 
     def _dial(self, dial: Register | None) -> Floats:
         if dial is None:

@@ -19,7 +19,6 @@ from meters.services.screening import Candidate
 
 FLAGGED = ("high", "low", "spike", "stuck", "zero_use", "inactive_use", "sum_check", "clock_drift")
 _ONLY_IMPORTS = frozenset({"zero_use", "inactive_use"})
-_ONLY_INTERVALS = frozenset({"negative", "over_capacity"})
 _ONCE_A_RUN = frozenset({"high", "low"})
 _WORK_AT_ONCE = 64
 # Registers x half-hours that are held in memory at once: some 50 bytes each.
@@ -36,7 +35,7 @@ _SENTENCES = {
     "sum_check": "The dial counted {figure:.6g} {unit} in the day; the half-hours do not add up to it.",
     "clock_drift": "{readings:g} readings in a row came early, the last {figure:.0f} s before its mark.",
     "negative": "{energy:.6g} {unit} in the half-hour.",
-    "over_capacity": "{energy:.6g} {unit} in the half-hour; the connection carries {figure:.6g} {unit}.",
+    "over_capacity": "{grown:.6g} {unit} within {span:g} h; the connection carries {figure:.6g} {unit}.",
     "gap": "Nothing came for longer than {hours:g} h.",
     "prolonged_estimation": "Estimates stand for longer than {days:g} days.",
 }
@@ -133,8 +132,6 @@ def findings_of(
         wanted = cells & asked
     if rule.code in _ONLY_IMPORTS:
         wanted[[register.direction != Register.Direction.IMPORT for register in group.registers]] = False
-    if rule.code in _ONLY_INTERVALS:
-        wanted[[register.kind != Register.Kind.INTERVAL for register in group.registers]] = False
     for row, column in np.argwhere(wanted):
         yield _found(group, rule, caught, int(row), int(column))
 
@@ -144,6 +141,8 @@ def _found(group: ProfileGroup, rule: Rule, caught: Caught, row: int, column: in
     length = caught.length if isinstance(caught.length, int) else int(caught.length[column])
     detail = _SENTENCES[rule.code].format(
         energy=group.profiles.energy[row, column],
+        grown=group.profiles.grown[row, column],
+        span=group.profiles.span[row, column] / 2,
         figure=caught.figure[row, column],
         unit=register.unit,
         length=length,

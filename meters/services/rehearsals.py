@@ -14,7 +14,7 @@ from accounts.actors import Actor
 from energy_portal.shared.clock import floor_half_hour
 from energy_portal.shared.errors import Conflict, Invalid
 from meters.detectors import DETECTORS, HALF_HOUR_SECONDS, reach
-from meters.models import Job, Register, Rehearsal
+from meters.models import Job, Register, Rehearsal, RuleCode
 from meters.selectors.profiles import Look, ProfileGroup, profile_groups
 from meters.selectors.rules import Rule, RuleBook, rule_book
 from meters.services.flagging import MOST_CELLS, Found, findings_of
@@ -158,7 +158,8 @@ def _chunks(register_ids: Sequence[int], look: Look) -> Iterator[Sequence[int]]:
 
 def _compare(group: ProfileGroup, code: str, look: Look, books: tuple[RuleBook, RuleBook], tally: _Tally) -> None:
     columns = group.columns(look.low, look.high)
-    tally.checked += int(np.count_nonzero(~np.isnan(group.profiles.energy[:, columns])))
+    judged = group.profiles.grown if code == RuleCode.OVER_CAPACITY else group.profiles.energy
+    tally.checked += int(np.count_nonzero(~np.isnan(judged[:, columns])))
     for book, caught in zip(books, (tally.today, tally.would), strict=True):
         rule = book.rule(code, commodity=group.commodity, service_class=group.service_class)
         if rule.enabled:

@@ -24,13 +24,15 @@ def profiles(energy, *, zone=UTC, first_mark=MONDAY, **more):
     row = np.asarray(energy, dtype=np.float64)[None, :]
     marks = first_mark + np.arange(row.shape[1], dtype=np.int64)
     grids = {
+        "grown": row[0],
+        "span": np.ones(row.shape[1]),
         "estimated": np.zeros(row.shape, dtype=np.bool_),
         "supplied": np.ones(row.shape, dtype=np.bool_),
         "installed": np.ones(row.shape, dtype=np.bool_),
         "ahead_seconds": np.full(row.shape, -60.0),
         "dial": np.full(row.shape, NAN),
     }
-    grids |= {name: np.asarray(grid)[None, :] for name, grid in more.items()}
+    grids = {name: np.atleast_2d(grid) for name, grid in (grids | more).items()}
     return Profiles(
         energy=row,
         capacity=np.array([6.9]),
@@ -248,6 +250,12 @@ class TestBounds:
 
     def test_above_what_the_connection_carries_is_over_capacity(self):
         assert caught("over_capacity", profiles([6.9, 7.0, NAN])) == [1]
+
+    def test_what_grew_over_several_half_hours_is_over_what_it_carries_in_all_of_them(self):
+        profile = profiles([NAN] * 3, grown=[NAN, 13.8, 13.9], span=[1, 2, 2])
+
+        assert caught("over_capacity", profile) == [2]
+        assert DETECTORS["over_capacity"](profile, full_thresholds("over_capacity", {})).figure[0, 2] == 13.8
 
 
 class TestReach:

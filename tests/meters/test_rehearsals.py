@@ -10,8 +10,8 @@ from meters.models import Job, ReadingException, Rehearsal, ValidationRule
 from meters.services.jobs import run_job
 from meters.services.rehearsals import BadDays, NotRehearsable, rehearse, run_rehearsal
 from meters.services.rules import NeedsARow, ScopeTaken, WrongRule, add_rule, change_rule, remove_rule
-from tests.factories import ManagerFactory, ValidationRuleFactory, supplied_register
-from tests.meters.test_flagging import write
+from tests.factories import InstallationFactory, ManagerFactory, ValidationRuleFactory, supplied_register
+from tests.meters.test_flagging import HALF_HOUR, write
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +147,29 @@ class TestRehearse:
         assert self.run(self.ask(manager))["caught"] == 1
         assert self.run(self.ask(manager, days=2))["caught"] == 2
         assert self.run(self.ask(manager, days=2, scope=("water", "")))["checked"] == 0
+
+    def test_holds_dials_to_what_the_connection_carries_since_the_value_before(self, manager):
+        register = supplied_register()
+        write(register, [1, None, None, "20.8", None, "13.8"], start=START - 2 * HALF_HOUR)
+
+        found = self.run(self.over_capacity(manager))
+
+        assert (found["checked"], found["caught"]) == (2, 1)
+        assert found["examples"][0]["time"] == (START + 2 * HALF_HOUR).isoformat()
+        assert found["examples"][0]["detail"] == "20.8 kWh within 1.5 h; the connection carries 20.7 kWh."
+
+    def test_compares_no_dial_with_what_it_showed_at_another_place(self, manager):
+        register = supplied_register()
+        register.meter.installations.update(valid=(START - timedelta(days=1), START))
+        InstallationFactory(meter=register.meter, valid=(START + 2 * HALF_HOUR, None))
+        write(register, [1, None, None, 50, "6.9"], start=START - 2 * HALF_HOUR)
+
+        found = self.run(self.over_capacity(manager))
+
+        assert (found["checked"], found["caught"]) == (1, 0)
+
+    def over_capacity(self, manager):
+        return self.ask(manager, code="over_capacity", severity="quarantine", thresholds={})
 
     def test_leaves_rules_readings_and_exceptions_as_they_are(self, manager):
         rule = ValidationRuleFactory(code="spike", thresholds={"percent": 180})
