@@ -19,7 +19,7 @@ from accounts.actors import Actor
 from accounts.admin.common import actor_of
 from energy_portal.shared.downloads import pieces_of
 from energy_portal.shared.errors import DomainError
-from meters.admin.common import Question, ask_then, change_url, list_url
+from meters.admin.common import FilledForm, Question, ask_then, change_url, list_url
 from meters.admin.upload_forms import BindingsForm, ReadingsForm
 from meters.models import Job
 from meters.services.bindings_import import queue_bindings_import
@@ -66,58 +66,58 @@ class ImportPages(ModelAdmin[Any]):
     @action(description="Import readings", url_path="import-readings", permissions=["import"], icon="upload_file")
     def import_readings(self, request: HttpRequest) -> HttpResponse:
         """Take a file of readings, and lead to its job."""
-
-        def act(form: ReadingsForm) -> HttpResponse:
-            file: UploadedFile[Any] = form.cleaned_data["file"]
-            job = queue_import(
+        return self._ask(
+            request,
+            ReadingsForm,
+            title="Import readings",
+            intro="CSV, NEM12/NEM13 or Green Button. The good lines of a file enter, each bad one is reported; "
+            "taking the same file in again adds nothing.",
+            queue=lambda form, file: queue_import(
                 chunks=file.chunks(),
                 name=file.name or "",
                 options=form.options(),
                 actor=actor_of(request),
                 now=timezone.now(),
-            )
-            return redirect(change_url(Job, job.pk))
-
-        return ask_then(
-            self,
-            request,
-            Question(
-                title="Import readings",
-                intro="CSV, NEM12/NEM13 or Green Button. The good lines of a file enter, each bad one is reported; "
-                "taking the same file in again adds nothing.",
-                submit="Upload",
-                back=list_url(Job),
             ),
-            form=ReadingsForm(request.POST or None, request.FILES or None),
-            act=act,
         )
 
     @action(description="Import mapping", url_path="import-bindings", permissions=["import"], icon="upload_file")
     def import_bindings(self, request: HttpRequest) -> HttpResponse:
         """Take a mapping of accounts to meters, and lead to its job."""
-
-        def act(form: BindingsForm) -> HttpResponse:
-            file: UploadedFile[Any] = form.cleaned_data["file"]
-            job = queue_bindings_import(
+        return self._ask(
+            request,
+            BindingsForm,
+            title="Import account-meter mapping",
+            intro="A CSV with the columns account and meter, and where they are known from, to, owner_name, "
+            "address, zone and email. Each line stands for itself; the same mapping again changes nothing.",
+            queue=lambda form, file: queue_bindings_import(
                 chunks=file.chunks(),
                 name=file.name or "",
                 dry_run=form.cleaned_data["dry_run"],
                 actor=actor_of(request),
                 now=timezone.now(),
-            )
-            return redirect(change_url(Job, job.pk))
+            ),
+        )
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        form: type[FilledForm],
+        *,
+        title: str,
+        intro: str,
+        queue: Callable[[FilledForm, UploadedFile[Any]], Job],
+    ) -> HttpResponse:
+        """Ask for a file, and lead to the job that takes it in."""
+
+        def act(filled: FilledForm) -> HttpResponse:
+            return redirect(change_url(Job, queue(filled, filled.cleaned_data["file"]).pk))
 
         return ask_then(
             self,
             request,
-            Question(
-                title="Import account-meter mapping",
-                intro="A CSV with the columns account and meter, and where they are known from, to, owner_name, "
-                "address, zone and email. Each line stands for itself; the same mapping again changes nothing.",
-                submit="Upload",
-                back=list_url(Job),
-            ),
-            form=BindingsForm(request.POST or None, request.FILES or None),
+            Question(title=title, intro=intro, submit="Upload", back=list_url(Job)),
+            form=form(request.POST or None, request.FILES or None),
             act=act,
         )
 
