@@ -66,7 +66,7 @@ class _OfScope:
 
 
 @admin.register(ValidationRule)
-class ValidationRuleAdmin(_OfScope, DecidedOnly, HistoryAdmin):
+class ValidationRuleAdmin(_OfScope, DecidedOnly, HistoryAdmin, AppendOnlyAdmin):
     """How each rule is applied, and where."""
 
     list_display = ("rule", "scope", "about", "shown_severity", "shown_thresholds", "enabled", "updated")
@@ -82,15 +82,6 @@ class ValidationRuleAdmin(_OfScope, DecidedOnly, HistoryAdmin):
     actions = None
     actions_row = ("tune", "try_out")
     actions_detail = ("tune", "try_out", "narrow", "drop")
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description="Catches")
     def about(self, rule: ValidationRule) -> str:
