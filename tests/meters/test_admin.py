@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -32,7 +32,7 @@ from tests.factories import (
     supplied_register,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now")]
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "meters"]
 
@@ -52,20 +52,6 @@ def act_url(row, path):
 
 def local(instant):
     return timezone.localtime(instant).strftime("%Y-%m-%dT%H:%M")
-
-
-@pytest.fixture
-def manager_client():
-    client = Client()
-    client.force_login(ManagerFactory())
-    return client
-
-
-@pytest.fixture(autouse=True)
-def now(time_machine):
-    """Ten past the hour, so that no act falls on the mark of a reading."""
-    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
-    return timezone.now()
 
 
 @pytest.fixture

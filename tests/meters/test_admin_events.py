@@ -1,36 +1,19 @@
-from datetime import UTC, datetime
-
 import pytest
-from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import AuditEntry
 from meters.models import DomainEvent, EventDelivery
 from meters.services import outbox
 from meters.services.outbox import NewEvent, publish, register_consumer
-from tests.factories import ManagerFactory, ServicePointFactory
+from tests.factories import ServicePointFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now")]
 
 LIST = reverse("admin:meters_eventdelivery_changelist")
 
 
 def retry_url(delivery):
     return reverse("admin:meters_eventdelivery_try_again", args=[delivery.pk])
-
-
-@pytest.fixture
-def manager_client():
-    client = Client()
-    client.force_login(ManagerFactory())
-    return client
-
-
-@pytest.fixture(autouse=True)
-def now(time_machine):
-    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
-    return timezone.now()
 
 
 class Listener:

@@ -1,34 +1,18 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.actors import Actor
 from meters.models import Job
 from meters.services.readings import OfferedReading, receive_readings
 from meters.tasks import run_job
-from tests.factories import ManagerFactory, MeterFactory, supplied_register
+from tests.factories import MeterFactory, supplied_register
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now", "uploads")]
 
 LIST = reverse("admin:meters_meter_changelist")
-
-
-@pytest.fixture
-def manager_client():
-    client = Client()
-    client.force_login(ManagerFactory())
-    return client
-
-
-@pytest.fixture(autouse=True)
-def now(time_machine, settings, tmp_path):
-    settings.UPLOAD_DIR = tmp_path
-    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
-    return timezone.now()
 
 
 @pytest.fixture

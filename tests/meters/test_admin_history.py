@@ -3,7 +3,6 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -22,9 +21,9 @@ from meters.models import (
 from meters.series.partitions import ensure_partitions
 from meters.series.spec import SeriesSpec
 from meters.services.readings import OfferedReading, receive_readings
-from tests.factories import ManagerFactory, RegisterFactory, ServicePointFactory, supplied_register
+from tests.factories import RegisterFactory, ServicePointFactory, supplied_register
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now")]
 
 HALF_HOUR = timedelta(minutes=30)
 
@@ -35,24 +34,6 @@ def page_url(row, page="change"):
 
 def titles(answer):
     return [line.title for line in answer.context["history"].lines]
-
-
-@pytest.fixture
-def manager():
-    return ManagerFactory(name="Mona Manager")
-
-
-@pytest.fixture
-def manager_client(manager):
-    client = Client()
-    client.force_login(manager)
-    return client
-
-
-@pytest.fixture(autouse=True)
-def now(time_machine):
-    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
-    return timezone.now()
 
 
 @pytest.fixture

@@ -1,20 +1,17 @@
 import csv
 import io
-from datetime import UTC, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from meters.admin.jobs import progress_of, report_of
 from meters.models import Binding, Job, Meter, RegisterReading
 from meters.services.uploads import keep_upload, path_of
 from meters.tasks import run_job
-from tests.factories import CustomerAccountFactory, ManagerFactory, MeterFactory, UserFactory, supplied_register
+from tests.factories import CustomerAccountFactory, MeterFactory, UserFactory, supplied_register
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now", "uploads")]
 
 LIST = "admin:meters_job_changelist"
 IMPORT = "admin:meters_job_import_readings"
@@ -22,25 +19,6 @@ IMPORT = "admin:meters_job_import_readings"
 
 def url(name, job):
     return reverse(f"admin:meters_job_{name}", args=[job.pk])
-
-
-@pytest.fixture
-def manager():
-    return ManagerFactory(name="Mona Manager")
-
-
-@pytest.fixture
-def manager_client(manager):
-    client = Client()
-    client.force_login(manager)
-    return client
-
-
-@pytest.fixture(autouse=True)
-def now(time_machine, settings, tmp_path):
-    settings.UPLOAD_DIR = tmp_path
-    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
-    return timezone.now()
 
 
 @pytest.fixture

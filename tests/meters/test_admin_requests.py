@@ -1,16 +1,11 @@
-from datetime import UTC, datetime
-
 import pytest
-from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.actors import Actor
 from meters.models import Installation, RegistrationRequest
 from meters.services.registration import Registration, request_registration
-from tests.factories import ManagerFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now")]
 
 
 def list_url(model):
@@ -20,19 +15,6 @@ def list_url(model):
 def act_url(row, path):
     page = reverse(f"admin:meters_{row._meta.model_name}_change", args=[row.pk])
     return page.replace("/change/", f"/{path}/")
-
-
-@pytest.fixture
-def manager_client():
-    client = Client()
-    client.force_login(ManagerFactory())
-    return client
-
-
-@pytest.fixture(autouse=True)
-def now(time_machine):
-    time_machine.move_to(datetime(2026, 3, 15, 4, 10, tzinfo=UTC), tick=False)
-    return timezone.now()
 
 
 class TestRegistrationRequests:

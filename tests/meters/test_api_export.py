@@ -157,12 +157,9 @@ class TestExport:
         assert (answer.status_code, answer.json()["code"]) == (422, "unknown_register")
 
 
+@pytest.mark.usefixtures("uploads")
 class TestExportOfMany:
     PATH = "/api/v1/readings/export"
-
-    @pytest.fixture(autouse=True)
-    def uploads(self, settings, tmp_path):
-        settings.UPLOAD_DIR = tmp_path
 
     def ask(self, client, *registers, **more):
         body = {"meter_ids": [register.meter.serial for register in registers], **more}

@@ -16,18 +16,12 @@ from tests.meters.helpers import client_of
 NOW = datetime(2025, 3, 15, 4, 10, tzinfo=UTC)
 PATH = "/api/v1/readings/import"
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("uploads")]
 
 
 @pytest.fixture(autouse=True)
 def clock(time_machine):
     time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture(autouse=True)
-def uploads(settings, tmp_path):
-    settings.UPLOAD_DIR = tmp_path / "uploads"
-    return settings.UPLOAD_DIR
 
 
 def send(client, text, *, name="reads.csv", **options):

@@ -18,13 +18,7 @@ from tests.meters.helpers import client_of
 
 NOW = datetime(2025, 3, 15, 4, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def uploads(settings, tmp_path):
-    settings.UPLOAD_DIR = tmp_path / "uploads"
-    return settings.UPLOAD_DIR
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("uploads")]
 
 
 def job_of(user=None, source=None, **fields):

@@ -228,12 +228,9 @@ class TestCommand:
         assert caught.value.returncode == 2
 
 
+@pytest.mark.usefixtures("uploads")
 class TestUpload:
     PATH = "/api/v1/accounts/bindings/import"
-
-    @pytest.fixture(autouse=True)
-    def uploads(self, settings, tmp_path):
-        settings.UPLOAD_DIR = tmp_path
 
     def send(self, client, **more):
         file = SimpleUploadedFile("mapping.csv", b"account,meter\nA-1,M-1\nA-2,M-1\n")
