@@ -45,7 +45,8 @@ class PortfolioView(APIView):
             "without a name what all places of a commodity and class used, up to the last local midnight, for managers "
             "and data sources. Days are summed ahead; what is not yet summed is taken from the readings, so that "
             "answers are right at once. The clock is that of the places where they share one, otherwise the portal's. "
-            "The period is the current month unless told. `complete` and `null` mean what they mean of one meter."
+            "The period is the current month unless told. `complete` and `null` mean what they mean of one meter; "
+            "a total is complete when every member is, and one that hung nowhere in the period is not."
         ),
     )
     def get(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,7 +31,10 @@ class MixedUnits(Invalid):
 
 @dataclass(frozen=True)
 class Portfolio:
-    """What members used, by their serial or number, in the order asked for, and all of them together."""
+    """What members used, by their serial or number, in the order asked for, and all of them together.
+
+    The total is complete when every member is; one that hung nowhere in the period is not.
+    """
 
     total: Consumption
     members: Mapping[str, Consumption]
@@ -151,4 +154,5 @@ def _portfolio(names: Sequence[str], asked: Sequence[Asked], wanted: Wanted, usu
     units = {each.unit for each in found}
     if len(units) > 1 and Unit.M3 in units:
         raise MixedUnits(f"They are counted in {', '.join(sorted(units))}: ask for one commodity at a time.")
-    return Portfolio(total, dict(zip(names, found, strict=True)))
+    complete = total.complete and all(each.complete for each in found)
+    return Portfolio(replace(total, complete=complete), dict(zip(names, found, strict=True)))

@@ -8,7 +8,14 @@ from accounts.actors import PORTAL
 from accounts.roles import Role, Scope
 from meters.services.readings import OfferedReading, receive_readings
 from meters.services.rollups import roll_up_pending
-from tests.factories import AccountAccessFactory, CustomerAccountFactory, UserFactory, since, supplied_register
+from tests.factories import (
+    AccountAccessFactory,
+    CustomerAccountFactory,
+    RegisterFactory,
+    UserFactory,
+    since,
+    supplied_register,
+)
 from tests.meters.helpers import client_of
 
 NOW = datetime(2025, 3, 15, 4, 10, tzinfo=UTC)
@@ -66,6 +73,17 @@ class TestOfMeters:
 
         assert [each["kwh"] for each in answer["series"]] == [144]
 
+    def test_is_not_complete_where_a_member_hung_nowhere(self, machine):
+        serials = [supplied().meter.serial, RegisterFactory().meter.serial]
+
+        answer = machine.get(PATH, {"meter_id": serials, **DAYS}).json()
+
+        assert (answer["consumption_kwh"], answer["complete"]) == (72, False)
+        assert [(each["consumption_kwh"], each["complete"]) for each in answer["members"]] == [
+            (72, True),
+            (None, False),
+        ]
+
     def test_is_not_told_of_a_meter_of_somebody_else(self, machine):
         mine, theirs = CustomerAccountFactory(), supplied()
         serial = supplied(mine).meter.serial
@@ -113,6 +131,14 @@ class TestOfAccounts:
 
         assert answer["consumption_kwh"] == 144
         assert [each["account_id"] for each in answer["members"]] == [each.number for each in accounts]
+
+    def test_is_not_complete_where_one_was_supplied_nowhere(self, machine):
+        accounts = [CustomerAccountFactory() for _ in range(2)]
+        supplied(accounts[0])
+
+        answer = machine.get(PATH, {"account_id": [each.number for each in accounts], **DAYS}).json()
+
+        assert (answer["consumption_kwh"], answer["complete"]) == (72, False)
 
     def test_is_not_told_of_somebody_elses(self):
         answer = client_of(UserFactory()).get(PATH, {"account_id": [CustomerAccountFactory().number]})
