@@ -71,6 +71,8 @@ class ProfileGroup:
 def profile_groups(register_ids: Iterable[int], look: Look, offered: Sequence[Offered] = ()) -> list[ProfileGroup]:
     """Return the profiles of registers whose meters hang or hung somewhere during a look and its past.
 
+    In the caller's transaction; what is archived of that past counts like what is not.
+
     :param offered: values that are taken as if they stood already.
     """
     loaded = _Loaded(set(register_ids), look, offered)

@@ -122,7 +122,9 @@ def run_rehearsal(running: Running) -> dict[str, Any]:
     registers = _registers(rehearsal, start, end)
     tally = _Tally()
     for chunk in _chunks(registers, look):
-        for group in profile_groups(chunk, look):
+        with transaction.atomic():  # so that no month moves to or from the archive between two reads
+            groups = profile_groups(chunk, look)
+        for group in groups:
             _compare(group, rehearsal.code, look, (book, changed), tally)
         running.note(running.job.done + len(chunk), len(registers))
     running.note(len(registers), len(registers), at_once=True)

@@ -9,16 +9,19 @@ import pytest
 from accounts.actors import PORTAL
 from energy_portal.shared.clock import Period
 from meters.formats.writing import ExportFormat
-from meters.models import RegisterReading, RegisterState, SupersededReading
+from meters.models import ReadingException, ReadingWork, RegisterReading, RegisterState, SupersededReading
 from meters.selectors.consumption import Granularity, meter_consumption
 from meters.selectors.desk import newest_readings
 from meters.selectors.exports import export
 from meters.selectors.intake import readings_received
 from meters.selectors.profiles import Look, profile_groups
 from meters.selectors.reading_lists import ReadingList
+from meters.series.errors import ArchiveDamaged
 from meters.series.partitions import ensure_partitions
 from meters.services.archive_runs import archive_and_prepare
 from meters.services.entering import Change, replace_readings
+from meters.services.flagging import flag_pending
+from meters.services.worklog import log_work
 from meters.store import REGISTER_READINGS, Window
 from meters.store.gaps import readings_to_neighbours
 from tests.factories import (
@@ -45,6 +48,7 @@ WHOLE = Period(START, START + timedelta(days=30))
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path):
     settings.ARCHIVE_DIR = tmp_path / "archive"
+    return settings.ARCHIVE_DIR
 
 
 @pytest.fixture
@@ -265,6 +269,36 @@ class TestProfiles:
         (after,) = profile_groups([register.pk], look)
         assert np.array_equal(after.profiles.energy, before.profiles.energy, equal_nan=True)
         assert np.nansum(before.profiles.energy) == 0.25 * (before.profiles.energy.size - 1)
+
+
+class TestRules:
+    """Of the four weeks before the last half-hour two lie in the first month, and a rule needs three of them."""
+
+    @pytest.fixture
+    def jump(self, register):
+        time = WHOLE.end + timedelta(minutes=30)
+        shown = Decimal("0.25") * MARKS + 4
+        RegisterReading.objects.create(register=register, time=time, value=shown, received_at=time)
+        log_work(register_ids=[register.pk], low=time, high=time, now=NOW)
+        return time
+
+    def test_compare_with_weeks_that_are_archived(self, register, jump):
+        archive()
+
+        flag_pending(now=NOW)
+
+        found = ReadingException.objects.get(code="high")
+        assert (found.time, found.detail) == (jump, "4 kWh in the half-hour; the median of past weeks is 0.25 kWh.")
+
+    def test_wait_for_a_file_that_is_missing(self, register, jump, folder):
+        archive()
+        for file in folder.rglob("*.parquet"):
+            file.unlink()
+
+        with pytest.raises(ArchiveDamaged):
+            flag_pending(now=NOW)
+
+        assert ReadingWork.objects.filter(purpose=ReadingWork.Purpose.VALIDATION).exists()
 
 
 class TestStates:
