@@ -12,21 +12,20 @@ is known of a period is the sum of its other half-hours.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from accounts.models import CustomerAccount
 from energy_portal.shared.clock import Period
 from energy_portal.shared.clock import zone as zone_named
-from meters.models import Binding, Installation, Meter
+from meters.models import Installation, Meter
 from meters.models.places import Commodity
 from meters.selectors.answers import Asked, Axis, Consumption, Interval, known_at, measure
-from meters.selectors.flows import ALWAYS, Direction, Stay, as_period, stays_at, stays_of, usual_unit
+from meters.selectors.flows import Direction, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod, PeriodName, named_period
 from meters.selectors.rollups import Stretch
+from meters.selectors.stretches import meter_stretches, supply_stretches
 
 __all__ = [
     "Consumption",
@@ -94,22 +93,12 @@ def accounts_consumption(
     """
     latest = known_at(now, as_of)
     axes = {account.pk: Axis.of(period, granularity, zone_named(account.zone), latest) for account in accounts}
-    bound = Binding.objects.filter(
-        account_id__in=axes,
-        service_point__commodity=commodity,
-        valid__overlap=DateTimeTZRange(period.start, period.end),
-    )
-    bindings = list(bound.order_by("valid", "id").values_list("account_id", "service_point_id", "valid"))
-    stays = stays_at({point_id for _, point_id, _ in bindings}, period, direction=direction)
-    asked: dict[UUID, list[Stretch]] = {account.pk: [] for account in accounts}
-    for account_id, point_id, valid in bindings:
-        part = as_period(valid).intersect(axes[account_id].period)
-        if part is not None:
-            asked[account_id].append(Stretch(part, stays.get(point_id, ())))
+    periods = {account_id: axis.period for account_id, axis in axes.items()}
+    stretches = supply_stretches(periods, period, commodity=commodity, direction=direction)
     unit = usual_unit(commodity)
-    from_days = _by_half_hours(stay for each in stays.values() for stay in each)
+    from_days = _by_half_hours(stretch for own in stretches.values() for stretch in own)
     measured = measure(
-        [Asked(axes[account.pk], asked[account.pk], unit, from_days) for account in accounts], as_of=as_of
+        [Asked(axes[account.pk], stretches.get(account.pk, ()), unit, from_days) for account in accounts], as_of=as_of
     )
     return dict(zip(accounts, measured, strict=True))
 
@@ -136,13 +125,8 @@ def meter_consumption(
     :raises InvalidPeriod: more intervals than an answer may hold.
     """
     axis = Axis.of(period, granularity, zone or meter_zone(meter=meter), known_at(now, as_of))
-    stretches = [
-        Stretch(part, (stay,))
-        for stay in stays_of([meter.pk], period, direction=direction).get(meter.pk, ())
-        for part in _parts(stay.period, axis.period, within)
-    ]
-    from_days = _by_half_hours(stay for stretch in stretches for stay in stretch.stays)
-    return measure([Asked(axis, stretches, usual_unit(meter.type), from_days)], as_of=as_of)[0]
+    stretches = meter_stretches({meter.pk: within}, axis.period, direction=direction)[meter.pk]
+    return measure([Asked(axis, stretches, usual_unit(meter.type), _by_half_hours(stretches))], as_of=as_of)[0]
 
 
 def account_period(
@@ -214,14 +198,7 @@ def _newest_half_hour(last: Period, consumption_of: Callable[[Period], Consumpti
     return next((Period(each.start, each.end) for each in known), last)
 
 
-def _by_half_hours(stays: Iterable[Stay]) -> bool:
+def _by_half_hours(stretches: Iterable[Stretch]) -> bool:
     """Tell whether all half-hours would have to be read: of dials the reads around the edges are enough."""
+    stays = (stay for stretch in stretches for stay in stretch.stays)
     return any(register.is_interval for stay in stays for register in stay.registers)
-
-
-def _parts(stay: Period, period: Period, within: Sequence[Period] | None) -> Iterable[Period]:
-    inside = stay.intersect(period)
-    if inside is None:
-        return []
-    parts = (inside.intersect(part) for part in ([ALWAYS] if within is None else within))
-    return [part for part in parts if part is not None]

@@ -1,6 +1,5 @@
 """What many meters used together: days that were summed ahead, and curves only for what these do not tell yet."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,17 +7,17 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from accounts.models import CustomerAccount
 from energy_portal.shared.clock import Period, local_day
 from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.errors import Invalid
-from meters.models import Binding, Installation, Meter
+from meters.models import Installation, Meter
 from meters.selectors.answers import Asked, Axis, Consumption, known_at, measure
-from meters.selectors.flows import ALWAYS, Direction, Unit, as_period, stays_at, stays_of, stays_of_class, usual_unit
+from meters.selectors.flows import Direction, Unit, stays_of_class, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod
 from meters.selectors.rollups import Stretch
+from meters.selectors.stretches import meter_stretches, supply_stretches
 
 MOST_MEMBERS = 100
 
@@ -71,16 +70,9 @@ def meters_portfolio(
     :raises MixedUnits: they are not counted in one unit.
     """
     axis = wanted.axis
-    stays = stays_of([meter.pk for meter in meters], wanted.period, direction=wanted.direction)
-    asked = []
-    for meter in meters:
-        seen = [ALWAYS] if within is None else within.get(meter.pk, ())
-        stretches = [
-            Stretch(part, (stay,))
-            for stay in stays.get(meter.pk, ())
-            for part in _shared(stay.period, axis.period, seen)
-        ]
-        asked.append(Asked(axis, stretches, usual_unit(meter.type), from_days=True))
+    seen = {meter.pk: None if within is None else within.get(meter.pk, ()) for meter in meters}
+    stretches = meter_stretches(seen, axis.period, direction=wanted.direction)
+    asked = [Asked(axis, stretches[meter.pk], usual_unit(meter.type), from_days=True) for meter in meters]
     return _portfolio([meter.serial for meter in meters], asked, wanted, asked[0].usual_unit)
 
 
@@ -92,20 +84,10 @@ def accounts_portfolio(*, accounts: Sequence[CustomerAccount], commodity: str, w
     :raises MixedUnits: they are not counted in one unit.
     """
     axis = wanted.axis
-    bound = Binding.objects.filter(
-        account__in=accounts,
-        service_point__commodity=commodity,
-        valid__overlap=DateTimeTZRange(wanted.period.start, wanted.period.end),
-    )
-    bindings = list(bound.order_by("valid", "id").values_list("account_id", "service_point_id", "valid"))
-    stays = stays_at({point_id for _, point_id, _ in bindings}, wanted.period, direction=wanted.direction)
-    stretches: dict[UUID, list[Stretch]] = defaultdict(list)
-    for account_id, point_id, valid in bindings:
-        part = as_period(valid).intersect(axis.period)
-        if part is not None:
-            stretches[account_id].append(Stretch(part, stays.get(point_id, ())))
+    periods = {account.pk: axis.period for account in accounts}
+    stretches = supply_stretches(periods, axis.period, commodity=commodity, direction=wanted.direction)
     unit = usual_unit(commodity)
-    asked = [Asked(axis, stretches[account.pk], unit, from_days=True) for account in accounts]
+    asked = [Asked(axis, stretches.get(account.pk, ()), unit, from_days=True) for account in accounts]
     return _portfolio([account.number for account in accounts], asked, wanted, unit)
 
 
@@ -136,12 +118,6 @@ def common_zone(names: Iterable[str]) -> ZoneInfo:
     """Return the zone that all share, otherwise the portal's own."""
     found = set(names)
     return zone_named(found.pop() if len(found) == 1 else settings.SITE_ZONE)
-
-
-def _shared(stay: Period, period: Period, within: Iterable[Period]) -> list[Period]:
-    inside = stay.intersect(period)
-    parts = (inside.intersect(part) for part in within) if inside else ()
-    return [part for part in parts if part is not None]
 
 
 def _portfolio(names: Sequence[str], asked: Sequence[Asked], wanted: Wanted, usual: str) -> Portfolio:
