@@ -85,8 +85,7 @@ def install_meter(
     except IntegrityError as error:
         raise MeterInUse(f"The meter {meter} hangs somewhere already.") from error
     _note_reads(service_point, _registers(meter), first_reads, ChainEvent.Kind.INSTALLED, at, now)
-    audit.record(action="meter.installed", obj=meter, actor=actor, now=now, at=at.isoformat(), place=service_point.code)
-    tell_of_change(service_point=service_point, act="meter.installed", at=at, now=now)
+    _tell("meter.installed", meter, service_point, at, actor, now)
     return installation
 
 
@@ -113,8 +112,7 @@ def remove_meter(
     installation.save(update_fields=["valid"])
     place = installation.service_point
     _note_reads(place, _registers(meter), last_reads, ChainEvent.Kind.REMOVED, at, now)
-    audit.record(action="meter.removed", obj=meter, actor=actor, now=now, at=at.isoformat(), place=place.code)
-    tell_of_change(service_point=place, act="meter.removed", at=at, now=now)
+    _tell("meter.removed", meter, place, at, actor, now)
     return installation
 
 
@@ -172,10 +170,7 @@ def move_in(
     _note_move(account, service_point, reads or {}, ChainEvent.Kind.MOVED_IN, at, now)
     if until is not None:
         _note_move(account, service_point, {}, ChainEvent.Kind.MOVED_OUT, until, now)
-    audit.record(
-        action="account.moved_in", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
-    )
-    tell_of_change(service_point=service_point, act="account.moved_in", at=at, now=now, account_id=str(account.pk))
+    _tell("account.moved_in", account, service_point, at, actor, now)
     return binding
 
 
@@ -203,10 +198,7 @@ def move_out(
     binding.valid = _closed(binding.valid, at)
     save_as(actor, binding, ["valid"])
     _note_move(account, service_point, reads or {}, ChainEvent.Kind.MOVED_OUT, at, now)
-    audit.record(
-        action="account.moved_out", obj=account, actor=actor, now=now, at=at.isoformat(), place=service_point.code
-    )
-    tell_of_change(service_point=service_point, act="account.moved_out", at=at, now=now, account_id=str(account.pk))
+    _tell("account.moved_out", account, service_point, at, actor, now)
     return binding
 
 
@@ -265,6 +257,14 @@ def change_multiplier(
     )
     tell_of_change(service_point=place, act="register.multiplier_changed", at=at, now=now)
     return register
+
+
+def _tell(
+    act: str, of: Meter | CustomerAccount, service_point: ServicePoint, at: datetime, actor: Actor, now: datetime
+) -> None:
+    audit.record(action=act, obj=of, actor=actor, now=now, at=at.isoformat(), place=service_point.code)
+    data = {"account_id": str(of.pk)} if isinstance(of, CustomerAccount) else {}
+    tell_of_change(service_point=service_point, act=act, at=at, now=now, **data)
 
 
 def _lock_states(register_ids: Iterable[int]) -> dict[int, store.State]:
