@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.utils import timezone
 
-from accounts.roles import Role
+from accounts.roles import STAFF_ROLES, Role
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def sees_every_account(user: "User") -> bool:
     """Tell whether somebody's role opens every customer account."""
-    return user.is_active and user.role in {Role.MANAGER, Role.ADMIN}
+    return user.is_active and user.role in STAFF_ROLES
 
 
 class VisibleThroughAccess(models.QuerySet[Any]):

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.utils import timezone
 
+from accounts.querysets import OfAccountQuerySet, sees_every_account
 from accounts.roles import Role
 
 if TYPE_CHECKING:
     from accounts.models import User
-
-_SEES_ALL = frozenset({Role.MANAGER, Role.ADMIN})
 
 
 class VisibleThroughBinding(models.QuerySet[Any]):
@@ -25,11 +24,9 @@ class VisibleThroughBinding(models.QuerySet[Any]):
 
     def visible_to(self, user: "User") -> Self:
         """Keep the rows that somebody may see now."""
-        if not user.is_active:
-            return self.none()
-        if user.role in _SEES_ALL:
+        if sees_every_account(user):
             return self
-        if user.role != Role.CUSTOMER:
+        if not user.is_active or user.role != Role.CUSTOMER:
             return self.none()
         path = f"{self.binding_path}__account__accesses"
         seen = self.model._default_manager.filter(**{f"{path}__user": user, f"{path}__valid__contains": timezone.now()})
@@ -41,18 +38,8 @@ class ServicePointQuerySet(VisibleThroughBinding):
     """Service points."""
 
 
-class BindingQuerySet(models.QuerySet[Any]):
+class BindingQuerySet(OfAccountQuerySet):
     """Bindings of accounts to service points."""
-
-    def visible_to(self, user: "User") -> Self:
-        """Keep the bindings of accounts that somebody may see now."""
-        if not user.is_active:
-            return self.none()
-        if user.role in _SEES_ALL:
-            return self
-        if user.role != Role.CUSTOMER:
-            return self.none()
-        return self.filter(account__accesses__user=user, account__accesses__valid__contains=timezone.now())
 
     def open_at(self, instant: datetime) -> Self:
         """Keep the bindings in force at an instant."""
@@ -90,10 +77,10 @@ class JobQuerySet(models.QuerySet[Any]):
         """Keep the jobs that somebody may see: all for managers and admins, their own for everybody else."""
         if not user.is_active:
             return self.none()
-        return self if user.role in _SEES_ALL else self.filter(asked_by=user)
+        return self if sees_every_account(user) else self.filter(asked_by=user)
 
 
-class AlarmQuerySet(models.QuerySet[Any]):
+class AlarmQuerySet(OfAccountQuerySet):
     """Alarms."""
 
     def visible_to(self, user: "User") -> Self:
@@ -101,15 +88,9 @@ class AlarmQuerySet(models.QuerySet[Any]):
 
         Managers and admins see all, operators those of devices and batteries, customers those of their accounts.
         """
-        if not user.is_active:
-            return self.none()
-        if user.role in _SEES_ALL:
-            return self
-        if user.role == Role.OPERATOR:
+        if user.is_active and user.role == Role.OPERATOR:
             return self.filter(subject_kind__in=("device", "battery"))
-        if user.role != Role.CUSTOMER:
-            return self.none()
-        return self.filter(account__accesses__user=user, account__accesses__valid__contains=timezone.now())
+        return super().visible_to(user)
 
     def open(self) -> Self:
         """Keep those that have not been cleared."""
