@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import MayQuery, asking_person
 from energy_portal.shared.clock import Period, zone
-from meters.api.consumption_serializers import ConsumptionOut, ConsumptionQuery, SeriesQuery
+from meters.api.consumption_serializers import ConsumptionOut, ConsumptionQuery, SeriesQuery, period_name
 from meters.selectors.access import account_for, meter_for, periods_for
 from meters.selectors.consumption import (
     Granularity,
@@ -75,7 +75,7 @@ class GetConsumptionView(APIView):
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         if "meter_id" in asked:
-            return _of_meter(request, asked["meter_id"], asked, default=PeriodName.MONTH)
+            return _of_meter(request, asked["meter_id"], asked)
         return _of_account(request, asked["account_id"], asked)
 
 
@@ -95,7 +95,7 @@ class MeterConsumptionView(APIView):
     def get(self, request: Request, serial: str) -> Response:
         query = SeriesQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        return _of_meter(request, serial, query.validated_data, default=PeriodName.MONTH)
+        return _of_meter(request, serial, query.validated_data)
 
 
 class MeterProfileView(APIView):
@@ -117,7 +117,9 @@ class MeterProfileView(APIView):
         return _of_meter(request, serial, asked, default=PeriodName.TODAY)
 
 
-def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: PeriodName) -> Response:
+def _of_meter(
+    request: Request, serial: str, asked: dict[str, Any], *, default: PeriodName = PeriodName.MONTH
+) -> Response:
     user, now = asking_person(request), timezone.now()
     meter = meter_for(serial=serial, user=user)
     within = periods_for(meter=meter, user=user)
@@ -125,7 +127,7 @@ def _of_meter(request: Request, serial: str, asked: dict[str, Any], *, default: 
     as_of = past_instant(asked.get("as_of"), now=now, zone=site)
     period = meter_period(
         meter=meter,
-        name=asked.get("period") or _name(asked, default),
+        name=period_name(asked, default),
         now=now,
         zone=site,
         from_=asked.get("from"),
@@ -159,7 +161,7 @@ def _of_account(request: Request, account_number: str, asked: dict[str, Any]) ->
     }
     period = account_period(
         account=account,
-        name=asked.get("period") or _name(asked, PeriodName.MONTH),
+        name=period_name(asked),
         now=now,
         from_=asked.get("from"),
         to=asked.get("to"),
@@ -170,10 +172,6 @@ def _of_account(request: Request, account_number: str, asked: dict[str, Any]) ->
     )
     context = {"zone": site, "of": {"account_id": account.number}, "direction": asked["direction"]}
     return Response(ConsumptionOut(context=context).to_representation(consumption))
-
-
-def _name(asked: dict[str, Any], default: PeriodName) -> PeriodName:
-    return PeriodName.CUSTOM if "from" in asked or "to" in asked else default
 
 
 def _granularity(asked: dict[str, Any], period: Period) -> Granularity:

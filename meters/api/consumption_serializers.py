@@ -1,5 +1,6 @@
 """What comes in and goes out where consumption is asked for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field, inline_serializer
@@ -25,6 +26,12 @@ class PeriodQuery(serializers.Serializer[Any]):
             "from": InstantField(required=False, help_text="Start of a custom period."),
             "to": InstantField(required=False, help_text="End of a custom period, not included."),
         }
+
+
+def period_name(asked: Mapping[str, Any], default: PeriodName = PeriodName.MONTH) -> PeriodName:
+    """Return the name of the period that is asked for: custom where only its edges are told."""
+    named = PeriodName.CUSTOM if "from" in asked or "to" in asked else default
+    return PeriodName(asked.get("period") or named)
 
 
 class SeriesQuery(PeriodQuery):

@@ -18,11 +18,11 @@ from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
 from accounts.api.permissions import MayQuery, actor_of, asking_person
 from energy_portal.shared import strict_json
 from energy_portal.shared.downloads import StreamedFile
-from meters.api.consumption_serializers import PeriodQuery
+from meters.api.consumption_serializers import PeriodQuery, period_name
 from meters.api.jobs import JobQueuedOut, queued
 from meters.formats.writing import ExportFormat
 from meters.selectors.access import meter_for, periods_for
-from meters.selectors.consumption import InvalidPeriod, PeriodName, meter_period, meter_zone
+from meters.selectors.consumption import InvalidPeriod, meter_period, meter_zone
 from meters.selectors.exports import check_format, export
 from meters.services.exports import MOST_METERS, queue_export
 
@@ -153,7 +153,7 @@ class ReadingsExportView(IdempotentCreate):
         asked = wanted.validated_data
         job = queue_export(
             serials=asked["meter_ids"],
-            name=_period_name(asked),
+            name=period_name(asked),
             file_format=ExportFormat(asked["format"]),
             actor=actor_of(request),
             now=timezone.now(),
@@ -161,11 +161,6 @@ class ReadingsExportView(IdempotentCreate):
             to=asked.get("to"),
         )
         return queued(request, job)
-
-
-def _period_name(asked: Mapping[str, Any]) -> PeriodName:
-    named = PeriodName.CUSTOM if "from" in asked or "to" in asked else PeriodName.MONTH
-    return PeriodName(asked.get("period") or named)
 
 
 def _file_of(request: Request, serial: str) -> HttpResponseBase:
@@ -177,7 +172,7 @@ def _file_of(request: Request, serial: str) -> HttpResponseBase:
     within = periods_for(meter=meter, user=user)
     period = meter_period(
         meter=meter,
-        name=_period_name(asked),
+        name=period_name(asked),
         now=now,
         zone=meter_zone(meter=meter),
         from_=asked.get("from"),

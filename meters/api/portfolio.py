@@ -11,10 +11,10 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import MayQuery, asking_person
 from accounts.models import User
-from accounts.roles import Role
-from meters.api.consumption_serializers import ConsumptionOut, PortfolioOut, PortfolioQuery
+from accounts.roles import STAFF_ROLES
+from meters.api.consumption_serializers import ConsumptionOut, PortfolioOut, PortfolioQuery, period_name
 from meters.selectors.access import accounts_for, meters_for, periods_of
-from meters.selectors.consumption import Granularity, PeriodName, named_period
+from meters.selectors.consumption import Granularity, named_period
 from meters.selectors.periods import past_instant
 from meters.selectors.portfolio import (
     MOST_MEMBERS,
@@ -26,8 +26,6 @@ from meters.selectors.portfolio import (
     meters_portfolio,
     zones_of,
 )
-
-_SEE_ALL = frozenset({Role.MANAGER, Role.ADMIN})
 
 
 class PortfolioView(APIView):
@@ -75,7 +73,7 @@ def _of_accounts(asked: dict[str, Any], user: User | None) -> Response:
 
 
 def _of_all(asked: dict[str, Any], user: User | None) -> Response:
-    if user is not None and user.role not in _SEE_ALL:
+    if user is not None and user.role not in STAFF_ROLES:
         raise PermissionDenied("Name meters or accounts.", code="missing_role")
     wanted = _wanted(asked, [])
     total = class_consumption(commodity=asked["commodity"], service_class=asked.get("service_class"), wanted=wanted)
@@ -84,10 +82,8 @@ def _of_all(asked: dict[str, Any], user: User | None) -> Response:
 
 def _wanted(asked: dict[str, Any], zones: list[str]) -> Wanted:
     now, zone = timezone.now(), common_zone(zones)
-    custom = "from" in asked or "to" in asked
-    name = asked.get("period") or (PeriodName.CUSTOM if custom else PeriodName.MONTH)
     return Wanted(
-        period=named_period(name, now=now, zone=zone, from_=asked.get("from"), to=asked.get("to")),
+        period=named_period(period_name(asked), now=now, zone=zone, from_=asked.get("from"), to=asked.get("to")),
         granularity=Granularity(asked["granularity"]),
         now=now,
         zone=zone,
