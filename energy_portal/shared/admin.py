@@ -8,8 +8,18 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.views import ChangeList
 
 from energy_portal.shared.admin_exports import ListExport
+
+
+class _RowList(ChangeList):  # type: ignore[misc]
+    """A list that offers to show all rows only where it holds some back."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
 
 
 class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
@@ -19,6 +29,9 @@ class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _RowList
 
 
 class AppendOnlyAdmin(PortalAdmin):

@@ -1,8 +1,10 @@
 import uuid
+from datetime import datetime
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.timezone import localtime
 
 from meters.models.rules import Severity
 from meters.querysets import OfRegisterQuerySet
@@ -56,7 +58,7 @@ class RegisterReading(models.Model):
         indexes = (BrinIndex(fields=("time",), name="registerreading_time_brin", autosummarize=True),)
 
     def __str__(self) -> str:
-        return f"{self.register_id} {self.time:%Y-%m-%d %H:%M} {self.value}"
+        return f"{self.register_id} {_on_the_clock(self.time)} {self.value}"
 
 
 class SupersededReading(models.Model):
@@ -96,7 +98,7 @@ class SupersededReading(models.Model):
         indexes = (models.Index(fields=("register", "time"), name="superseded_by_register"),)
 
     def __str__(self) -> str:
-        return f"{self.register_id} {self.time:%Y-%m-%d %H:%M} {self.value} until {self.superseded_at:%Y-%m-%d %H:%M}"
+        return f"{self.register_id} {_on_the_clock(self.time)} {self.value} until {_on_the_clock(self.superseded_at)}"
 
 
 class Correction(models.Model):
@@ -125,7 +127,7 @@ class Correction(models.Model):
         ordering = ("-made_at", "id")
 
     def __str__(self) -> str:
-        return f"{self.register_id} {self.time:%Y-%m-%d %H:%M}: {self.old_value} became {self.new_value}"
+        return f"{self.register_id} {_on_the_clock(self.time)}: {self.old_value} became {self.new_value}"
 
 
 class RegisterDay(models.Model):
@@ -219,4 +221,8 @@ class ReadingException(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.code} on {self.register} at {self.time:%Y-%m-%d %H:%M}"
+        return f"{self.code} on {self.register} at {_on_the_clock(self.time)}"
+
+
+def _on_the_clock(instant: datetime) -> str:
+    return f"{localtime(instant):%Y-%m-%d %H:%M}"

@@ -122,6 +122,13 @@ class TestLists:
             answer = manager_client.get(list_url(model), {"q": term})
             assert answer.context["cl"].result_count == 1, term
 
+    def test_offer_all_rows_only_where_some_are_held_back(self, manager_client, register):
+        whole = manager_client.get(list_url(Meter))
+        searched = manager_client.get(list_url(Meter), {"q": register.meter.serial})
+        filtered = manager_client.get(list_url(Meter), {"status__exact": "active"})
+
+        assert ["Show all" in answer.text for answer in (whole, searched, filtered)] == [False, True, True]
+
 
 class TestServicePointPage:
     def test_shows_the_week_and_the_newest_readings(self, manager_client, register):
@@ -286,6 +293,12 @@ class TestMeterPage:
 
 
 class TestExceptionQueue:
+    def test_names_each_by_the_clock_of_the_portal(self, manager_client, conflict):
+        shown = manager_client.get(page_url(conflict)).text
+
+        assert f"at {timezone.localtime(conflict.time):%Y-%m-%d %H:%M}" in shown
+        assert f"at {conflict.time:%Y-%m-%d %H:%M}" not in shown
+
     def test_closes_the_selected_with_a_reason(self, manager_client, conflict):
         form = {"action": "reject_all", "_selected_action": [conflict.pk]}
         asked = manager_client.post(list_url(ReadingException), form)
