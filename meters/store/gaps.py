@@ -13,39 +13,17 @@ from energy_portal.shared.clock import HALF_HOUR
 from meters.consumption import ESTIMATES
 from meters.store.archive import MONTHS, months, with_archived_neighbours, with_files
 from meters.store.arrays import array_text
-from meters.store.registers import Window
+from meters.store.registers import NEIGHBOURHOOD, Window
 
 REACH = timedelta(days=92)
 
-# A sub-select with an order and a limit stays one descent of the key, whatever the statistics say.
-_NEIGHBOURHOOD = """
-    WITH asked AS (
-        SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
-            AS asked (register_id, low, high)
-    ), stretch AS (
-        SELECT asked.register_id, coalesce(before.time, asked.low) AS low, coalesce(after.time, asked.high) AS high
-        FROM asked LEFT JOIN LATERAL (
-            SELECT time FROM meters_registerreading
-            WHERE register_id = asked.register_id AND time < asked.low AND time >= %(lowest)s::timestamptz
-              AND quality <> ALL (%(estimates)s)
-            ORDER BY time DESC LIMIT 1
-        ) AS before ON true LEFT JOIN LATERAL (
-            SELECT time FROM meters_registerreading
-            WHERE register_id = asked.register_id AND time > asked.high AND time <= %(highest)s::timestamptz
-              AND quality <> ALL (%(estimates)s)
-            ORDER BY time LIMIT 1
-        ) AS after ON true
-    )
-    SELECT DISTINCT stretch.register_id, reading.time, reading.value, reading.quality
-    FROM stretch CROSS JOIN LATERAL (
-        SELECT time, value, quality FROM meters_registerreading
-        WHERE register_id = stretch.register_id AND time BETWEEN stretch.low AND stretch.high
-          AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
-        ORDER BY time
-    ) AS reading
-    UNION ALL :months:
+_WITHIN_REACH = "AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz"
+_NEIGHBOURHOOD = f"""
+    {NEIGHBOURHOOD.format(low="asked.low", high="asked.high", within=_WITHIN_REACH)}
+    UNION ALL {MONTHS}
     ORDER BY 1, 2
-""".replace(":months:", MONTHS)
+"""
+# A sub-select with an order and a limit stays one descent of the key, whatever the statistics say.
 # A pair of true neighbours lies within one asked window's stretch, so that what lies between two windows is none.
 _HOLES = """
     WITH asked AS (
@@ -55,7 +33,7 @@ _HOLES = """
         SELECT number, register_id, greatest((
             SELECT time FROM meters_registerreading
             WHERE register_id = asked.register_id AND time < asked.low AND time >= %(lowest)s::timestamptz
-              AND quality <> ALL (%(estimates)s)
+              AND quality NOT IN (8, 9, 12)
             ORDER BY time DESC LIMIT 1
         ), (
             SELECT at FROM meters_chainevent
@@ -63,7 +41,7 @@ _HOLES = """
         )) AS before, low, high, least((
             SELECT time FROM meters_registerreading
             WHERE register_id = asked.register_id AND time > asked.high AND time <= %(highest)s::timestamptz
-              AND quality <> ALL (%(estimates)s)
+              AND quality NOT IN (8, 9, 12)
             ORDER BY time LIMIT 1
         ), (
             SELECT at FROM meters_chainevent
@@ -76,7 +54,7 @@ _HOLES = """
             WHERE register_id = stretch.register_id
               AND time BETWEEN coalesce(stretch.before, stretch.low) AND coalesce(stretch.after, stretch.high)
               AND time BETWEEN %(lowest)s::timestamptz AND %(highest)s::timestamptz
-              AND quality <> ALL (%(estimates)s)
+              AND quality NOT IN (8, 9, 12)
             ORDER BY time
         ) AS reading
         UNION
@@ -155,5 +133,4 @@ def _parameters(windows: Sequence[Window]) -> dict[str, Any]:
         "highs": array_text(window.high for window in windows),
         "lowest": min(window.low for window in windows) - REACH,
         "highest": max(window.high for window in windows) + REACH,
-        "estimates": sorted(ESTIMATES),
     }

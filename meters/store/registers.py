@@ -58,29 +58,32 @@ _REFRESH_ESTIMATED = """
     ) AS earliest ON true
     WHERE state.register_id = asked.register_id AND state.estimated_from IS DISTINCT FROM earliest.time
 """
-_AROUND = """
+# What lies from the nearest true reading before each window to the nearest one after it; ``low`` and ``high`` are where
+# to begin and to end where there is none, ``within`` is what else a reading has to be.
+NEIGHBOURHOOD = """
     WITH asked AS (
         SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
             AS asked (register_id, low, high)
     ), stretch AS (
-        SELECT asked.register_id, coalesce(before.time, '-infinity') AS low, coalesce(after.time, 'infinity') AS high
+        SELECT asked.register_id, coalesce(before.time, {low}) AS low, coalesce(after.time, {high}) AS high
         FROM asked LEFT JOIN LATERAL (
             SELECT time FROM meters_registerreading
-            WHERE register_id = asked.register_id AND time < asked.low AND quality NOT IN (8, 9, 12)
+            WHERE register_id = asked.register_id AND time < asked.low AND quality NOT IN (8, 9, 12) {within}
             ORDER BY time DESC LIMIT 1
         ) AS before ON true LEFT JOIN LATERAL (
             SELECT time FROM meters_registerreading
-            WHERE register_id = asked.register_id AND time > asked.high AND quality NOT IN (8, 9, 12)
+            WHERE register_id = asked.register_id AND time > asked.high AND quality NOT IN (8, 9, 12) {within}
             ORDER BY time LIMIT 1
         ) AS after ON true
     )
     SELECT DISTINCT stretch.register_id, reading.time, reading.value, reading.quality
     FROM stretch CROSS JOIN LATERAL (
         SELECT time, value, quality FROM meters_registerreading
-        WHERE register_id = stretch.register_id AND time BETWEEN stretch.low AND stretch.high
+        WHERE register_id = stretch.register_id AND time BETWEEN stretch.low AND stretch.high {within}
         ORDER BY time
     ) AS reading
 """
+_AROUND = NEIGHBOURHOOD.format(low="'-infinity'", high="'infinity'", within="")
 _SUPERSEDE = """
     WITH asked AS (
         SELECT * FROM unnest(%(registers)s::int4[], %(times)s::timestamptz[], %(reasons)s::text[])
