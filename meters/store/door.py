@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 from django.db import connection
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from meters.series.columns import EPOCH, held
 from meters.series.wire import binary_cursor, packed
-from meters.store.registers import REGISTER_READINGS, State
+from meters.store.registers import REGISTER_READINGS
 
 Int64s = NDArray[np.int64]
 Revision = tuple[int, int | None]
@@ -59,12 +60,20 @@ _LOCK_STATES = """
 _ADVANCE_STATES = """
     UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
     FROM unnest(%b::int4[], %b::timestamptz[], %b::numeric[]) AS newer (register_id, time, value)
-    WHERE state.register_id = newer.register_id
+    WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time <= newer.time)
 """
 _LOG_WORK = """
     INSERT INTO meters_readingwork (purpose, register_ids, low, high, logged_at)
     SELECT purpose, %b::int4[], %b, %b, %b FROM unnest(%b::text[]) AS purpose
 """
+
+
+class State(NamedTuple):
+    """A register's newest true reading, and the instant of its earliest estimate; None where there is none."""
+
+    last_time: datetime | None
+    last_value: Decimal | None
+    estimated_from: datetime | None
 
 
 @dataclass(frozen=True)
@@ -160,9 +169,10 @@ def lock_states(register_ids: Int64s) -> States:
 
 
 def advance_states(register_ids: Int64s, times: Int64s, values: Int64s) -> None:
-    """Note the newest true reading of registers, sorted by id, in their state rows, which the caller has locked.
+    """Note readings, one a register, sorted by id, in the state rows, which the caller has locked.
 
-    One descent of the key a register; the rows stay where they are on their pages (heap-only updates).
+    Where something newer stands, it stays. One descent of the key a register; the rows stay where they are on their
+    pages (heap-only updates).
     """
     spec = REGISTER_READINGS
     columns = (

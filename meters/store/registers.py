@@ -1,10 +1,10 @@
-"""Registers, their states and what surrounds readings; each statement serves a whole batch, sorted by its key."""
+"""Readings around others, what stood once, and what is expected; each statement serves a whole batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -15,51 +15,8 @@ from meters.store.arrays import array_text
 
 REGISTER_READINGS = SeriesSpec.of(RegisterReading, owner="register")
 
-_ADD_STATES = """
-    INSERT INTO meters_registerstate (register_id)
-    SELECT register_id FROM unnest(%s::int4[]) AS register_id ORDER BY register_id
-    ON CONFLICT DO NOTHING
-"""
-_LOCK_STATES = """
-    SELECT register_id, last_time, last_value, estimated_from FROM meters_registerstate
-    WHERE register_id = ANY(%s::int4[]) ORDER BY register_id FOR UPDATE
-"""
-_ADVANCE_STATES = """
-    UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
-    FROM unnest(%s::int4[], %s::timestamptz[], %s::numeric[]) AS newer (register_id, time, value)
-    WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time <= newer.time)
-"""
-# The descents of the key that LIMIT asks for stay so whatever the statistics say. Qualities 8, 9 and 12 are estimates.
-_REFRESH_STATES = """
-    WITH asked AS (SELECT * FROM unnest(%s::int4[]) AS asked (register_id) ORDER BY register_id), newest AS (
-        SELECT asked.register_id, reading.time, reading.value FROM asked CROSS JOIN LATERAL (
-            SELECT time, value FROM meters_registerreading
-            WHERE register_id = asked.register_id AND quality NOT IN (8, 9, 12) ORDER BY time DESC LIMIT 1
-        ) AS reading
-        UNION ALL
-        SELECT asked.register_id, event.at, event.value FROM asked CROSS JOIN LATERAL (
-            SELECT at, value FROM meters_chainevent
-            WHERE register_id = asked.register_id AND value IS NOT NULL ORDER BY at DESC, recorded_at DESC LIMIT 1
-        ) AS event
-    )
-    UPDATE meters_registerstate AS state SET last_time = newest.time, last_value = newest.value
-    FROM asked LEFT JOIN (
-        SELECT DISTINCT ON (register_id) * FROM newest ORDER BY register_id, time DESC
-    ) AS newest USING (register_id)
-    WHERE state.register_id = asked.register_id
-      AND (state.last_time, state.last_value) IS DISTINCT FROM (newest.time, newest.value)
-"""
-_REFRESH_ESTIMATED = """
-    UPDATE meters_registerstate AS state SET estimated_from = earliest.time
-    FROM unnest(%s::int4[], %s::timestamptz[]) AS asked (register_id, low) LEFT JOIN LATERAL (
-        SELECT time FROM meters_registerreading
-        WHERE register_id = asked.register_id AND time >= asked.low AND quality IN (8, 9, 12)
-        ORDER BY time LIMIT 1
-    ) AS earliest ON true
-    WHERE state.register_id = asked.register_id AND state.estimated_from IS DISTINCT FROM earliest.time
-"""
-# What lies from the nearest true reading before each window to the nearest one after it; ``low`` and ``high`` are where
-# to begin and to end where there is none, ``within`` is what else a reading has to be.
+# From the nearest true reading before each window to the nearest one after it. ``low`` and ``high``: where to begin and
+# to end where there is none; ``within``: what else a reading has to be. Qualities 8, 9 and 12 are estimates.
 NEIGHBOURHOOD = """
     WITH asked AS (
         SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
@@ -143,59 +100,6 @@ class Window:
     register_id: int
     low: datetime
     high: datetime
-
-
-class State(NamedTuple):
-    """A register's newest true reading, and the instant of its earliest estimate; None where there is none."""
-
-    last_time: datetime | None
-    last_value: Decimal | None
-    estimated_from: datetime | None
-
-
-def add_states(register_ids: Iterable[int]) -> None:
-    """Make the state rows that registers lack; commit it before any of them is locked, so that no order is broken."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD_STATES, [sorted(register_ids)])
-
-
-def lock_states(register_ids: Iterable[int]) -> dict[int, State]:
-    """Lock the state rows of registers in the order of their ids, and return what they say.
-
-    Whoever writes a register's readings holds this lock, so that what is read under it is all there is.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_STATES, [array_text(sorted(register_ids))])
-        return {register_id: State(*row) for register_id, *row in cursor.fetchall()}
-
-
-def advance_states(newest: Iterable[tuple[int, datetime, Decimal]]) -> None:
-    """Note (register, time, value) in the state rows, which the caller has locked, where nothing newer stands."""
-    rows = sorted(newest)
-    if not rows:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_ADVANCE_STATES, [array_text(column) for column in zip(*rows, strict=True)])
-
-
-def refresh_states(register_ids: Iterable[int]) -> None:
-    """Note again what the newest true reading, or read of an event, of registers is, which the caller has locked."""
-    if ids := sorted(set(register_ids)):
-        with connection.cursor() as cursor:
-            cursor.execute(_REFRESH_STATES, [array_text(ids)])
-
-
-def refresh_estimated(earliest: Mapping[int, datetime]) -> None:
-    """Note the earliest estimate that stands of registers, which the caller has locked.
-
-    One descent of the key a register where an estimate stands at that instant; else a walk to the next one.
-
-    :param earliest: by register, an instant before which none stands.
-    """
-    if earliest:
-        rows = sorted(earliest.items())
-        with connection.cursor() as cursor:
-            cursor.execute(_REFRESH_ESTIMATED, [array_text(column) for column in zip(*rows, strict=True)])
 
 
 def readings_around(windows: Sequence[Window]) -> list[tuple[int, datetime, Decimal, int]]:
