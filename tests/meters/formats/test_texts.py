@@ -51,11 +51,10 @@ class TestLines:
 
     def test_come_before_the_error_of_a_file_that_breaks_off(self):
         whole = gzip.compress("".join(f"{number}\n" for number in range(200_000)).encode())
-        lines = Lines(gzip.open(io.BytesIO(whole[: len(whole) // 2])))
         found: list[str] = []
 
-        with pytest.raises(EOFError):
-            found.extend(line for line in lines)
+        with gzip.open(io.BytesIO(whole[: len(whole) // 2])) as file, pytest.raises(EOFError):
+            found.extend(line for line in Lines(file))
 
         assert found == [f"{number}\n" for number in range(len(found))]
         assert len(found) > 50_000
