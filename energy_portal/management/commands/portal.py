@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -74,7 +75,8 @@ class Command(BaseCommand):
         _require_free_port(settings.PORTAL_HOST, settings.PORTAL_PORT)
         with console.status("Starting the database, the task broker and the MQTT broker …"):
             supervisor.start_services()
-        _manage(supervisor, "migrate", "--verbosity", "0", "--no-input")
+        if _lacks_migrations():
+            _manage(supervisor, "migrate", "--verbosity", "0", "--no-input")
         if load_demo and _lacks_demo():
             console.print("Loading a year of demo data; this happens once.")
             _manage(supervisor, "demo")
@@ -126,10 +128,23 @@ def _manage(supervisor: Supervisor, *arguments: str) -> None:
         raise CommandError(f"manage.py {arguments[0]} failed (code {code}); its reason stands above.")
 
 
+def _lacks_migrations() -> bool:
+    """Tell whether there is something to migrate, which a process of its own takes seconds to find out."""
+    with _no_connection_left():
+        executor = MigrationExecutor(connections["default"])
+        return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
 def _lacks_demo() -> bool:
-    """Tell whether demo data are to be loaded, or were not loaded to the end; keep no connection behind."""
-    try:
+    """Tell whether demo data are to be loaded, or were not loaded to the end."""
+    with _no_connection_left():
         return stage() in {Stage.EMPTY, Stage.STARTED}
+
+
+@contextmanager
+def _no_connection_left() -> Iterator[None]:
+    try:
+        yield
     finally:
         database = cast("DatabaseWrapper", connections["default"])
         database.close()
