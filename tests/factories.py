@@ -15,6 +15,7 @@ from billing.services.bills import issue_bill
 from energy_portal.shared.clock import YearMonth, local_month, zone
 from energy_portal.shared.units import to_cents
 from meters import models as meters
+from meters.devices import models as devices
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -239,3 +240,10 @@ def singapore_bill(
     if issued_at is not None:
         bill = issue_bill(bill_id=bill.pk, actor=PORTAL, now=issued_at)
     return bill
+
+
+class DeviceFactory(DjangoModelFactory):
+    class Meta:
+        model = devices.Device
+
+    device_id = factory.Sequence(lambda n: f"plug-{n:06d}")

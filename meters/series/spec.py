@@ -71,6 +71,7 @@ class SeriesSpec:
 
     :ivar identity: columns that tell a duplicate from a conflict.
     :ivar joins: whether a later row of the same key may supply identity values that are still missing.
+    :ivar restamps: columns that take the value of the row that last supplied something.
     :ivar grain: what one of its partitions holds.
     """
 
@@ -81,6 +82,7 @@ class SeriesSpec:
     identity: tuple[Column, ...]
     joins: bool
     grain: Grain = Grain.MONTH
+    restamps: tuple[Column, ...] = ()
 
     @classmethod
     def of(
@@ -92,11 +94,13 @@ class SeriesSpec:
         identity: tuple[str, ...] = ("value",),
         joins: bool = False,
         grain: Grain = Grain.MONTH,
+        restamps: tuple[str, ...] = (),
     ) -> Self:
         """Derive a series from its model, whose primary key is (owner, time).
 
         :param owner: field that holds an integer; a foreign key is given by its field's name.
         :param identity: fields that are compared.
+        :param restamps: fields that a joining row sets anew, such as the time of its arrival.
         :raises UnsupportedColumn: a field's type cannot be held, or the table's name leaves no room for a day.
         """
         table = model._meta.db_table
@@ -111,7 +115,8 @@ class SeriesSpec:
         def named(name: str) -> Column:
             return columns[str(getattr(model._meta.get_field(name), "column", None))]
 
-        spec = cls(table, named(owner), named(time), columns, tuple(map(named, identity)), joins, grain)
+        key, compared, stamps = (named(owner), named(time)), tuple(map(named, identity)), tuple(map(named, restamps))
+        spec = cls(table, *key, columns, compared, joins, grain, stamps)
         if not isinstance(spec.owner.kind, IntegerKind) or not isinstance(spec.time.kind, TimeKind):
             raise UnsupportedColumn(f"{table}: the key of a series is an integer and a time")
         return spec

@@ -228,7 +228,8 @@ def _action(spec: SeriesSpec) -> sql.Composable:
     if not spec.joins:
         return sql.SQL("DO NOTHING")
     names = [sql.Identifier(column.name) for column in spec.identity]
-    fills = (sql.SQL("{0} = coalesce(standing.{0}, excluded.{0})").format(name) for name in names)
+    fills = [sql.SQL("{0} = coalesce(standing.{0}, excluded.{0})").format(name) for name in names]
+    fills += [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column.name)) for column in spec.restamps]
     gains = (sql.SQL("(standing.{0} IS NULL AND excluded.{0} IS NOT NULL)").format(name) for name in names)
     return sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(fills), sql.SQL(" OR ").join(gains))
 

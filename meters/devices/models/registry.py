@@ -126,6 +126,11 @@ class Device(models.Model):
 
     class Meta:
         ordering = ("device_id",)
+        indexes = (
+            models.Index(
+                fields=("retired_at",), condition=models.Q(retired_at__isnull=False), name="device_by_retirement"
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 name="device_retired_when_it_says_so",

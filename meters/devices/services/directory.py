@@ -1,0 +1,126 @@
+"""Which device a name means: kept in memory, because every message asks."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from numpy.typing import NDArray
+
+from meters.devices import store
+from meters.devices.models import Device, Product
+
+_RETIRED_ASKED_EVERY_SECONDS = 2.0
+# A service takes the moment of a retirement before its transaction commits.
+_LONGEST_RETIREMENT = timedelta(minutes=1)
+_TRIES = 3
+
+Keys = NDArray[np.int64]
+
+
+class Directory:
+    """The keys of active devices by their names: bounded, filled on demand by one query a batch.
+
+    Two generations: what was not asked for while the younger one filled up is forgotten with the older one. A device
+    that was retired is dropped within seconds; retired and unknown ones are asked for each time. A million devices
+    take some 150 MB.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """Make an empty directory.
+
+        :param capacity: how many devices it may hold.
+        """
+        self._generation = max(1, capacity // 2)
+        self._young: dict[str, int] = {}
+        self._old: dict[str, int] = {}
+        self._asked_at = 0.0
+
+    def keys_of(self, names: Sequence[str], *, now: datetime) -> Keys:
+        """Return a key a name: negated of retired devices, 0 of unknown ones."""
+        self._drop_retired(now)
+        found: list[int | None] = list(map(self._young.get, names))
+        if None in found:
+            missing = {name for name, key in zip(names, found, strict=True) if key is None}
+            looked_up = self._look_up(missing)
+            found = [looked_up.get(name, 0) if key is None else key for name, key in zip(names, found, strict=True)]
+        return np.array(found, dtype=np.int64)
+
+    def forget(self) -> None:
+        """Empty it."""
+        self._young, self._old = {}, {}
+
+    def _look_up(self, names: set[str]) -> dict[str, int]:
+        found = {name: key for name in names if (key := self._old.get(name)) is not None}
+        asked = [name for name in names if name not in found and "\0" not in name]
+        told = store.find_devices(asked) if asked else {}
+        # What an open transaction sees may yet be rolled back.
+        if not connection.in_atomic_block:
+            self._keep({**found, **{name: key for name, key in told.items() if key > 0}})
+        return {**found, **told}
+
+    def _keep(self, keys: dict[str, int]) -> None:
+        if len(self._young) + len(keys) > self._generation:
+            self._old, self._young = self._young, {}
+        self._young.update(keys)
+
+    def _drop_retired(self, now: datetime) -> None:
+        moment = time.monotonic()
+        if not self._young or moment - self._asked_at < _RETIRED_ASKED_EVERY_SECONDS:
+            return
+        self._asked_at = moment
+        for name in store.retired_since(now - _LONGEST_RETIREMENT):
+            self._young.pop(name, None)
+            self._old.pop(name, None)
+
+
+directory = Directory(settings.DEVICE_CACHE_DEVICES)
+"""The one of this process."""
+
+
+def create_devices(wanted: Iterable[tuple[str, str, int]]) -> None:
+    """Create the devices that are still unknown, each by the data source that told of it first.
+
+    Creators follow one another, so that nobody creates one twice and no number is wasted on one that stands.
+
+    :param wanted: names, products as makers number them (or ""), and the data sources' keys.
+    """
+    by_name = {name: (product, source_id) for name, product, source_id in reversed(list(wanted)) if _is_name(name)}
+    for remaining in reversed(range(_TRIES)):
+        try:
+            _create(by_name)
+        except IntegrityError:
+            # Somebody registered one of them by hand meanwhile.
+            if not remaining:
+                raise
+        else:
+            return
+
+
+@transaction.atomic
+def _create(by_name: dict[str, tuple[str, int]]) -> None:
+    store.order_creators()
+    missing = sorted(by_name.keys() - store.find_devices(by_name))
+    if not missing:
+        return
+    products = _products({by_name[name][0] for name in missing})
+    devices = Device.objects.bulk_create(
+        Device(device_id=name, product_id=products.get(product), created_by_source_id=source_id)
+        for name in missing
+        for product, source_id in [by_name[name]]
+    )
+    Device.history.bulk_history_create(devices)
+
+
+def _products(names: Iterable[str]) -> dict[str, int]:
+    """Return the keys of products by their makers' numbers; those that are new are created."""
+    known = {name for name in names if 0 < len(name) <= 64 and "\0" not in name}
+    found = dict(Product.objects.filter(product_id__in=known).values_list("product_id", "id"))
+    created = Product.objects.bulk_create(Product(product_id=name) for name in sorted(known - found.keys()))
+    return found | {product.product_id: product.pk for product in created}
+
+
+def _is_name(name: str) -> bool:
+    return name.isprintable() and name == name.strip()
