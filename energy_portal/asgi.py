@@ -1,4 +1,4 @@
-"""What the server runs: pages and API by Django, websockets by Channels, the process's own start and end."""
+"""What the server runs: device messages, pages and API, websockets, and the process's own start and end."""
 
 import gc
 import os
@@ -20,10 +20,14 @@ from django.urls import get_resolver
 
 from energy_portal.routing import websockets
 from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck
+from meters.devices.ingest import DeviceDoor
 
 _OBJECTS_UNTIL_COLLECTION = 25_000
 
 _django = OneHopHandler()
+_guarded = BodyGuard(_django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS)
+_door = DeviceDoor(_guarded)
+_door.open()
 
 # The collector stops every request while it looks. What is loaded by now stays and need not be looked at again, the
 # views included, which the first request would load otherwise. An answer of a thousand intervals must not set it off.
@@ -35,9 +39,7 @@ gc.set_threshold(_OBJECTS_UNTIL_COLLECTION, 10, 10)
 application = Ending(
     ProtocolTypeRouter(
         {
-            "http": BodyGuard(
-                _django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS
-            ),
+            "http": _door,
             "websocket": OriginCheck(websockets, settings.ALLOWED_HOSTS),
             "lifespan": Lifespan(drain_seconds=settings.DRAIN_SECONDS),
         }

@@ -19,6 +19,7 @@ _icon = lazy(static, str)("portal/icon.svg")
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("meters.urls")),
+    path("", include("meters.devices.urls")),
     path("", include("billing.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from accounts.models import DataSource, SourceKey
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
 KEY_MARK = "ep_"
@@ -41,6 +42,14 @@ def source_key(*, text: str, now: datetime) -> SourceKey | None:
     if key is None or not hmac.compare_digest(key.key_hash, hash_of_secret(secret)):
         return None
     return key
+
+
+def keys_by_id(key_ids: "Collection[UUID]", *, now: datetime) -> "dict[UUID, SourceKey]":
+    """Return those of some keys that open anything now, by id, each with its source."""
+    if not key_ids:
+        return {}
+    keys = SourceKey.objects.select_related("source").filter(_in_force(now), source__revoked_at=None, pk__in=key_ids)
+    return {key.pk: key for key in keys}
 
 
 def sources_with_keys() -> QuerySet[DataSource]:

@@ -362,6 +362,8 @@ def _decode_loosely(body: bytes, mappings: Mappings, limit: int, creator: int | 
         pieces = _pieces.decode(body)
     except msgspec.ValidationError:
         pieces = [Raw(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_json(error) from error
     _require_within(pieces, limit, decoded)
     for index, piece in enumerate(pieces):
         try:

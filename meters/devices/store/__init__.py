@@ -1,6 +1,5 @@
 from meters.devices.store.samples import (
     DEVICE_SAMPLES,
-    ROLLUP_LOCK,
     add_late,
     find_devices,
     log_touched,
@@ -8,10 +7,11 @@ from meters.devices.store.samples import (
     retired_since,
     share_mark,
 )
+from meters.devices.store.unknown_codes import add_counts
 
 __all__ = [
     "DEVICE_SAMPLES",
-    "ROLLUP_LOCK",
+    "add_counts",
     "add_late",
     "find_devices",
     "log_touched",

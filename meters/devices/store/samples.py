@@ -18,14 +18,13 @@ DEVICE_SAMPLES = SeriesSpec.of(
     DeviceSample, owner="device", identity=QUANTITIES, joins=True, restamps=("received_at",), grain=Grain.DAY
 )
 
-ROLLUP_LOCK = 0x6465_7669_6365_0001
-"""Advisory lock: writers of samples share it until they commit, who moves the roll-up's mark holds it alone."""
-
-_CREATORS_LOCK = ROLLUP_LOCK + 1
-
 # Two statements in one round trip. In one statement the mark would be read as of before the wait for the lock, and
 # could be the one that its mover had just replaced.
-_SHARE_MARK = "SELECT pg_advisory_xact_lock_shared(%s); SELECT until FROM devices_rollupmark WHERE id = 1"
+_SHARE_MARK = """
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('rollup mark of devices', 0));
+    SELECT until FROM devices_rollupmark WHERE id = 1
+"""
+_ORDER_CREATORS = "SELECT pg_advisory_xact_lock(hashtextextended('creators of devices', 0))"
 _FIND = """
     SELECT device_id, CASE status WHEN 'active' THEN id ELSE -id END
     FROM devices_device WHERE device_id = ANY(%s::text[])
@@ -60,7 +59,7 @@ def share_mark() -> datetime | None:
     One round trip; waits only while somebody moves the mark.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SHARE_MARK, [ROLLUP_LOCK])
+        cursor.execute(_SHARE_MARK)
         cursor.nextset()
         row = cursor.fetchone()
     return None if row is None else row[0]
@@ -97,7 +96,7 @@ def log_touched(device_ids: NDArray[np.int64], times: NDArray[np.int64], *, now:
 def order_creators() -> None:
     """Let nobody else create devices from messages until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATORS_LOCK])
+        cursor.execute(_ORDER_CREATORS)
 
 
 def add_late(rows: Sequence[tuple[object, ...]], *, now: datetime) -> set[tuple[int, int]]:

@@ -1,0 +1,285 @@
+"""The door for devices: an ASGI application beside Django's, because a message must cost as little as storing it.
+
+It answers POSTs to its paths that show the key of a data source; everything else, people with a token among them, goes
+on to Django, whose views lead to the same decoder and the same writer.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections
+
+from accounts.selectors.sources import KEY_MARK
+from energy_portal.shared import strict_json
+from energy_portal.shared.errors import DomainError, Forbidden, Invalid, Throttled, Unavailable
+from energy_portal.shared.lifespan import on_shutdown, on_startup
+from energy_portal.shared.observability import count_requests
+from energy_portal.shared.problems import PROBLEM_TYPE, problem
+from meters.devices.services.intake import Decoder, Receipt, conclude, read_energy, read_messages
+from meters.devices.services.keys import LOOKED_AT_EVERY_SECONDS, Grant, key_ring
+from meters.devices.services.limits import SETTLED_EVERY_SECONDS, limits
+from meters.devices.services.mappings import held_mappings, read_mappings
+from meters.devices.services.messages import writer
+from meters.devices.services.unknown_codes import flush_unknown
+
+logger = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = TypeVar("Answer")
+
+_DECODERS: dict[str, Decoder] = {"/message": read_messages, "/api/v1/energy": read_energy}
+_BEARER = f"Bearer {KEY_MARK}".encode()
+_LONGEST_ON_THE_LOOP = 32 * 1024
+_OLDEST_MAPPINGS_SECONDS = 10.0
+_JSON = (b"content-type", b"application/json")
+_PROBLEM = (b"content-type", PROBLEM_TYPE.encode())
+_CHALLENGE = (b"www-authenticate", b'Bearer realm="portal"')
+
+
+class InvalidKey(DomainError):
+    """A key is wrong, has lapsed or was revoked."""
+
+    code = "invalid_key"
+    status = 401
+
+
+class BodyTooLarge(Invalid):
+    """A body is longer than ``MAX_BODY_BYTES``."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class BodyTooSlow(Invalid):
+    """A body did not arrive within ``BODY_TIMEOUT_SECONDS``."""
+
+    code = "body_too_slow"
+    status = 408
+
+
+class ClientLeft(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class DeviceDoor:
+    """Answer device messages; hand on what is none.
+
+    :param application: Django's, guarded.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._waiting: Counter[int] = Counter()
+        self._answered: Counter[tuple[str, int]] = Counter()
+        self._upkeep: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "device-door")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            decoder = _DECODERS.get(scope["path"])
+            if decoder is not None:
+                key = _key_in(scope["headers"])
+                if key is not None:
+                    await self._serve(scope["path"], key, decoder, receive, send)
+                    return
+        await self._application(scope, receive, send)
+
+    def open(self) -> None:
+        """Register what starts and ends with the process."""
+        on_startup(self.start)
+        on_shutdown(self.stop)
+
+    async def start(self) -> None:
+        """Start the writer, and the task that keeps what is held in memory true."""
+        writer().start()
+        self._upkeep = asyncio.create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        """Write what waits, then end."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._upkeep
+        await asyncio.to_thread(writer().drain, settings.DRAIN_SECONDS * 0.8)
+        await self._apart(_settle_all)
+
+    async def _serve(self, path: str, key: bytes, decoder: Decoder, receive: Receive, send: Send) -> None:
+        headers = [_JSON]
+        try:
+            receipt = await self._take(key, decoder, receive)
+            status = 200
+            body = _SHORT[receipt.inserted] if _is_short(receipt) else strict_json.dumps(receipt.as_dict())
+        except ClientLeft:
+            return
+        except Exception as error:  # noqa: BLE001 each becomes an answer
+            refusal = _refusal_of(error)
+            status = refusal.status
+            document = problem(
+                status=status, code=refusal.code, detail=refusal.detail, instance=path, errors=refusal.errors
+            )
+            body, headers = strict_json.dumps(document), _headers_of(refusal)
+        self._answered[path, status] += 1
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _take(self, key: bytes, decoder: Decoder, receive: Receive) -> Receipt:
+        """Take one request's messages.
+
+        :raises DomainError: see the codes of what is raised here, in the decoder and by the writer.
+        """
+        body = await _body_of(receive)
+        held = key_ring.held(key)
+        grant = await self._apart(lambda: key_ring.look_up(key, now=datetime.now(UTC))) if held is None else held[0]
+        if grant is None:
+            raise InvalidKey("This key is wrong, has lapsed or was revoked.")
+        if not grant.may_send:
+            raise Forbidden("The key lacks the scope devices.", code="missing_scope")
+        _take_from(grant, 1)
+        mappings = held_mappings(_OLDEST_MAPPINGS_SECONDS)
+        if mappings is None:
+            mappings = await self._apart(read_mappings)
+        if len(body) > _LONGEST_ON_THE_LOOP:
+            decoded = await asyncio.to_thread(decoder, body, mappings, grant.creator)
+        else:
+            decoded = decoder(body, mappings, grant.creator)
+        if decoded.messages > 1:
+            _take_from(grant, decoded.messages - 1)
+        outcomes = await self._write(grant, decoded.samples) if decoded.samples else []
+        return conclude(decoded, outcomes)
+
+    async def _write(self, grant: Grant, samples: list[Any]) -> list[Any]:
+        """Store samples, unless as many of their source wait as may: the rest of the queue is for the others.
+
+        :raises Unavailable: too many wait.
+        """
+        size = len(samples)
+        waiting = self._waiting[grant.source_id] + size
+        if waiting > max(size, settings.DEVICE_QUEUE_ROWS // 2):
+            raise Unavailable(f"{grant.name} has {waiting - size} samples waiting already.", code="source_queue_full")
+        self._waiting[grant.source_id] = waiting
+        try:
+            return await writer().submit(samples)
+        finally:
+            self._waiting[grant.source_id] -= size
+
+    async def _apart(self, act: Callable[[], Answer]) -> Answer:
+        """Run what asks the database on the door's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _with_connection, act)
+
+    async def _keep_up(self) -> None:
+        """Settle limits, look at keys and mappings again, and count requests, for as long as the process lives."""
+        looked_at = 0.0
+        while True:
+            await asyncio.sleep(SETTLED_EVERY_SECONDS)
+            try:
+                await self._apart(limits.settle)
+                if time.monotonic() - looked_at > LOOKED_AT_EVERY_SECONDS:
+                    await self._apart(_look_again)
+                    looked_at = time.monotonic()
+            except Exception:
+                logger.exception("The door for devices could not look after itself")
+            answered, self._answered = self._answered, Counter()
+            for (path, status), count in answered.items():
+                count_requests(method="POST", route=path, status=status, count=count)
+
+
+def _key_in(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the key of a data source, None where another kind of login is shown or none."""
+    for name, value in headers:
+        if name == b"authorization":
+            return value[7:].strip() if value[: len(_BEARER)] == _BEARER else None
+    return None
+
+
+async def _body_of(receive: Receive) -> bytes:
+    """Read a body.
+
+    :raises BodyTooLarge: it is too long.
+    :raises BodyTooSlow: it takes too long.
+    :raises ClientLeft: it ends before it is whole.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(settings.BODY_TIMEOUT_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                part = message.get("body", b"")
+                size += len(part)
+                if size > settings.MAX_BODY_BYTES:
+                    raise BodyTooLarge(f"A body may hold {settings.MAX_BODY_BYTES} bytes at most.")
+                if not message.get("more_body", False):
+                    return b"".join((*parts, part)) if parts else part
+                parts.append(part)
+    except TimeoutError:
+        raise BodyTooSlow(f"The body did not arrive within {settings.BODY_TIMEOUT_SECONDS} seconds.") from None
+
+
+def _take_from(grant: Grant, cost: int) -> None:
+    wait = limits.take(grant.source_id, grant.rate, cost, now=time.time())
+    if wait:
+        detail = f"{grant.name} may send {grant.rate.amount} messages in {grant.rate.seconds} s."
+        raise Throttled(detail, retry_after_seconds=wait)
+
+
+def _is_short(receipt: Receipt) -> bool:
+    return receipt.inserted < len(_SHORT) and not receipt.rejected and not receipt.conflicts
+
+
+_SHORT = [strict_json.dumps(Receipt(inserted).as_dict()) for inserted in range(10)]
+
+
+def _refusal_of(error: Exception) -> DomainError:
+    """Return what an error tells the caller; what nobody expected is logged and tells nothing."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.warning("The database did not answer", exc_info=error)
+        return Unavailable("The database cannot answer just now.", retry_after_seconds=2)
+    logger.error("A device message failed", exc_info=error)
+    return DomainError("Something went wrong on our side.", code="internal_error", status=500)
+
+
+def _headers_of(refusal: DomainError) -> list[tuple[bytes, bytes]]:
+    headers = [_PROBLEM]
+    wait = getattr(refusal, "retry_after_seconds", None)
+    if wait is not None:
+        headers.append((b"retry-after", b"%d" % max(1, wait)))
+    if isinstance(refusal, InvalidKey):
+        headers.append(_CHALLENGE)
+    if isinstance(refusal, BodyTooLarge | BodyTooSlow):
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+def _with_connection(act: Callable[[], Answer]) -> Answer:
+    try:
+        return act()
+    finally:
+        connections.close_all()
+
+
+def _look_again() -> None:
+    key_ring.look_again(now=datetime.now(UTC))
+    read_mappings()
+
+
+def _settle_all() -> None:
+    limits.settle()
+    flush_unknown(now=datetime.now(UTC))
