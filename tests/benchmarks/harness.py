@@ -31,13 +31,12 @@ def portal() -> Iterator[None]:
             connections.close_all()
 
 
-def report(bench: str, value: float, unit: str, *, ratio: float, against: str, n: int) -> None:
+def report(bench: str, value: float, unit: str, *, ratio: float, against: str, n: int, **figures: float) -> None:
     """Print the one line that a benchmark ends with.
 
     :param ratio: the value over what was measured in the same run as ``against``.
     :param n: how many units of work were measured.
+    :param figures: what else was measured, each named with its unit.
     """
-    print(
-        json.dumps({"bench": bench, "value": value, "unit": unit, "ratio": ratio, "against": against, "n": n}),
-        flush=True,
-    )
+    line = {"bench": bench, "value": value, "unit": unit, "ratio": ratio, "against": against, "n": n, **figures}
+    print(json.dumps(line), flush=True)

@@ -1,4 +1,4 @@
-"""Whose key opens the door for devices: kept in memory, since every message shows one, and looked at again by and by."""
+"""Whose key opens the door for devices: kept in memory, since every message shows one, and looked at often."""
 
 import hashlib
 import time

@@ -1,8 +1,8 @@
 """How many messages a source may send: counted in this process, settled with the count of all processes by and by.
 
 To ask the shared cache at each message would cost more than to store it. Between two settlements a process knows its
-own messages and what all had sent before: a source that uses n processes at once may send up to n times its rate for that
-long, and no longer.
+own messages and what all had sent before: a source that uses n processes at once may send up to n times its rate for
+that long, and no longer.
 """
 
 import logging

@@ -1,0 +1,64 @@
+"""A server as the portal runs it, and a process that hammers it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(application: str, *, workers: int) -> Iterator[int]:
+    """Have granian serve an ASGI application as ``manage.py portal`` does, and yield its port."""
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port),
+            "--workers", str(workers), "--workers-kill-timeout", "10", "--backlog", "8192", "--backpressure", "8192",
+            "--log-level", "warning", application,
+        ],
+        cwd=_ROOT,
+        env=os.environ,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{application} does not start.")
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        time.sleep(1)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def hammer(**job: Any) -> dict[str, Any]:
+    """Run a job of :mod:`tests.benchmarks.hammer` in a process of its own, and return what it tells."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.hammer", json.dumps(job)],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
