@@ -2,9 +2,12 @@
 
 from django.urls import path
 
+from meters.devices.api.commands import DeviceCommandsView, SendView
 from meters.devices.api.messages import ReceiveEnergyView, ReceiveMessageView
 
 urlpatterns = [
     path("message", ReceiveMessageView.as_view(), name="message"),
+    path("send", SendView.as_view(), name="send"),
     path("api/v1/energy", ReceiveEnergyView.as_view(), name="api_energy"),
+    path("api/v1/devices/<str:device_id>/commands", DeviceCommandsView.as_view(), name="api_device_commands"),
 ]
