@@ -1,0 +1,270 @@
+"""A lasting connection to an MQTT broker: a message is acknowledged to it only once somebody says so.
+
+One thread runs the connection. paho reads and writes, driven from a loop of our own: acknowledgements are handed over
+by the batch and leave as one write, and what nobody has taken up yet is bounded, because the loop stops reading.
+"""
+
+import logging
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+logger = logging.getLogger(__name__)
+
+_KEEPALIVE_SECONDS = 30
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
+_ROUND_SECONDS = 1.0
+_LINGER_SECONDS = 2.0
+# Read at one go, before acknowledgements get their turn; and waiting to be taken up, before the loop stops reading.
+_MOST_AT_ONCE, _MOST_WAITING = 500, 20_000
+_MOST_UNDER_WAY = 1_000
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_QOS = 1
+# MQTT 3.1.1, 3.4: PUBACK, two bytes follow.
+_PUBACK = b"\x40\x02"
+
+
+class Received(NamedTuple):
+    """A message, and the connection that it came by: it can be acknowledged on no other."""
+
+    connection: int
+    message: MQTTMessage
+
+
+class Link:
+    """A connection that is made again when it breaks; the broker keeps what comes meanwhile for its client id."""
+
+    def __init__(self, *, url: str, client_id: str, topics: Sequence[str]) -> None:
+        """Describe a connection; :meth:`run` makes it.
+
+        :param url: ``mqtt://user:password@host:1883`` or ``mqtts://…``.
+        :param client_id: the broker keeps a session by this name; two connections of one name throw each other out.
+        :param topics: filters that are subscribed to with QoS 1 at every connection.
+        """
+        parts = urlsplit(url)
+        self._address = (parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme, 1883))
+        self._topics = list(topics)
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id, False, protocol=MQTTv311, manual_ack=True)
+        if parts.username:
+            self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if parts.scheme == "mqtts":
+            self._client.tls_set_context(ssl.create_default_context())
+        self._client.max_inflight_messages_set(_MOST_UNDER_WAY)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._client.on_disconnect = self._on_disconnect
+        # With a callback here paho leaves all writing to the loop.
+        self._client.on_socket_register_write = self._on_write_wanted
+        self.published: SimpleQueue[int] = SimpleQueue()
+        self._waiting: deque[Received] = deque()
+        self._arrived = threading.Event()
+        self._messages = 0
+        self._acks: deque[tuple[int, bytes]] = deque()
+        self._unsent = b""
+        self._connection = 0
+        self._subscribed = threading.Event()
+        self._pause = _FIRST_PAUSE_SECONDS
+        self._ending = threading.Event()
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether messages come and go."""
+        return self._subscribed.is_set()
+
+    def wait_until_up(self, timeout: float) -> bool:
+        """Wait until messages come and go, and tell whether they do."""
+        return self._subscribed.wait(timeout)
+
+    def take(self, *, most: int, timeout: float) -> list[Received]:
+        """Return the messages that came, in their order, waiting for the first one; to be acknowledged in that order.
+
+        :param timeout: seconds after which there are none.
+        """
+        if not self._waiting:
+            self._arrived.wait(timeout)
+        self._arrived.clear()
+        full = len(self._waiting) >= _MOST_WAITING
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if full:
+            self._ring()
+        return taken
+
+    def acknowledge(self, done: Sequence[Received]) -> None:
+        """Tell the broker that messages need never come again; any thread, in the order of their coming.
+
+        Of a connection that is gone nothing is told: the broker sends those messages again.
+        """
+        current = self._connection
+        packets = [
+            _PUBACK + received.message.mid.to_bytes(2, "big")
+            for received in done
+            if received.message.qos and received.connection == current
+        ]
+        if packets:
+            self._acks.append((current, b"".join(packets)))
+            self._ring()
+
+    def publish(self, topic: str, payload: bytes) -> int:
+        """Send a message with QoS 1; its number comes out of ``published`` once the broker has it.
+
+        :raises ConnectionError: there is no connection.
+        """
+        if not self.is_up:
+            raise ConnectionError("There is no connection to the MQTT broker.")
+        sent: MQTTMessageInfo = self._client.publish(topic, payload, qos=_QOS)
+        return sent.mid
+
+    def end(self) -> None:
+        """Have :meth:`run` write the acknowledgements that wait, say goodbye and return."""
+        self._ending.set()
+        self._ring()
+
+    def run(self) -> None:
+        """Hold the connection until :meth:`end`."""
+        looked_after = 0.0
+        while not self._ending.is_set():
+            if self._client.socket() is None:
+                self._connect()
+                continue
+            self._round(_ROUND_SECONDS)
+            now = time.monotonic()
+            if now - looked_after >= _ROUND_SECONDS:
+                looked_after = now
+                self._client.loop_misc()
+        self._say_goodbye()
+
+    def _connect(self) -> None:
+        try:
+            self._client.connect(*self._address, keepalive=_KEEPALIVE_SECONDS)
+        except (OSError, ValueError) as error:
+            logger.warning("No MQTT broker at %s:%d: %s", *self._address, error)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Wait before the next attempt, longer each time, and not in step with other gateways."""
+        self._ending.wait(self._pause * random.uniform(0.5, 1.0))  # noqa: S311 nothing secret
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+
+    def _round(self, timeout: float) -> None:
+        """Wait for something to do, and do it."""
+        connected: Any = self._client.socket()
+        wanted = len(self._waiting) < _MOST_WAITING
+        pending = wanted and isinstance(connected, ssl.SSLSocket) and connected.pending() > 0
+        readers = [self._ear, connected] if wanted else [self._ear]
+        writers = [connected] if self._unsent or self._acks or self._client.want_write() else []
+        readable, writable, _ = select.select(readers, writers, [], 0 if pending else timeout)
+        if self._ear in readable:
+            with suppress(BlockingIOError):
+                self._ear.recv(4096)
+        if connected in readable or pending:
+            self._read()
+        if connected in writable or self._acks:
+            self._write()
+
+    def _read(self) -> None:
+        """Read what has come; paho reads a packet at a time and tells nothing of whether there are more."""
+        first = self._messages
+        for _ in range(_MOST_AT_ONCE):
+            before = self._messages
+            result = self._client.loop_read()
+            if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._messages == before:
+                break
+        if self._messages != first:
+            self._arrived.set()
+
+    def _write(self) -> None:
+        """Write acknowledgements past paho, never into the middle of a packet: each goes out whole or goes on first."""
+        if not self._unsent and self._client.want_write():
+            self._client.loop_write()
+        connected = self._client.socket()
+        if connected is None or (self._client.want_write() and not self._unsent):
+            return
+        acks = []
+        while self._acks:
+            connection, packets = self._acks.popleft()
+            if connection == self._connection:
+                acks.append(packets)
+        data = b"".join((self._unsent, *acks))
+        if not data:
+            return
+        try:
+            self._unsent = data[connected.send(data) :]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            self._unsent = data
+        except OSError:
+            # The next reading finds the connection broken.
+            self._unsent = b""
+
+    def _say_goodbye(self) -> None:
+        deadline = time.monotonic() + _LINGER_SECONDS
+        while self._client.socket() is not None and (self._acks or self._unsent) and time.monotonic() < deadline:
+            self._write()
+        if self._client.socket() is not None:
+            self._client.disconnect()
+            while self._client.socket() is not None and self._client.want_write() and time.monotonic() < deadline:
+                self._client.loop_write()
+        self._subscribed.clear()
+
+    def _ring(self) -> None:
+        """Wake the loop; when its ear is full it is awake anyway."""
+        with suppress(BlockingIOError):
+            self._bell.send(b"!")
+
+    def _on_connect(
+        self, client: Client, _data: Any, flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            logger.error("The MQTT broker refuses the gateway: %s", reason)
+            return
+        logger.info("Connected to the MQTT broker, %s", "session kept" if flags.session_present else "a new session")
+        client.subscribe([(topic, _QOS) for topic in self._topics])
+
+    def _on_subscribe(
+        self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _more: Properties | None
+    ) -> None:
+        refused = [topic for topic, reason in zip(self._topics, reasons, strict=False) if reason.is_failure]
+        if refused:
+            logger.error("The MQTT broker lets the gateway not subscribe to %s", ", ".join(refused))
+            client.disconnect()
+            return
+        self._pause = _FIRST_PAUSE_SECONDS
+        self._subscribed.set()
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._messages += 1
+        self._waiting.append(Received(self._connection, message))
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, _reason: ReasonCode, _more: Properties | None) -> None:
+        self.published.put(mid)
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _more: Properties | None
+    ) -> None:
+        self._subscribed.clear()
+        self._connection += 1
+        self._unsent = b""
+        if not self._ending.is_set():
+            logger.warning("The connection to the MQTT broker is gone: %s", reason)
+            self._rest()
+
+    def _on_write_wanted(self, *_of: object) -> None:
+        self._ring()
