@@ -109,7 +109,7 @@ def send_command(
 
 
 @transaction.atomic
-def take_due(*, limit: int, now: datetime) -> list[Outgoing]:
+def take_due(*, limit: int, may_publish: bool = True, now: datetime) -> list[Outgoing]:
     """Move on the commands that are due, oldest first, and return those to publish now.
 
     What is returned is not due again for a while, so that several gateways share the work; what is published but never
@@ -126,11 +126,11 @@ def take_due(*, limit: int, now: datetime) -> list[Outgoing]:
     steps: list[CommandStep] = []
     for command, evidence in zip(due, _evidence(due), strict=True):
         match decide(_standing(command), evidence, now):
-            case Publish(again_at):
+            case Publish(again_at) if may_publish:
                 command.attempts += 1
                 command.next_attempt_at = again_at
                 outgoing.append(_outgoing(command))
-            case Wait(again_at):
+            case Publish(again_at) | Wait(again_at):
                 command.next_attempt_at = again_at
             case Settle() as end:
                 steps.append(_settle(command, end, now))
