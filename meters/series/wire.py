@@ -18,8 +18,8 @@ from meters.series.columns import Kind, Vector
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 _HEADER_BYTES = 20
-# Arrays of int4, int8 and timestamptz, by the oids of PostgreSQL's catalogue.
-_WIDTHS = {1007: 4, 1016: 8, 1185: 8}
+# Arrays of int4, int8, timestamptz, float4 and float8, by the oids of PostgreSQL's catalogue.
+_CELLS = {1007: ">i4", 1016: ">i8", 1185: ">i8", 1021: ">f4", 1022: ">f8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ def binary_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
     """Open a cursor in the connection's transaction that binds on the server and reads arrays as numpy columns.
 
     Django's own would send arrays as text. Arrays of whole numbers and of times (microseconds since 2000) come back as
-    int64; they hold no NULL.
+    int64, those of real numbers as float64; they hold no NULL.
     """
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.adapters.register_dumper(Packed, _PackedDumper)
-        for oid in _WIDTHS:
+        for oid in _CELLS:
             cursor.adapters.register_loader(oid, _ArrayLoader)
         yield cursor
 
@@ -60,7 +60,7 @@ class _PackedDumper(Dumper):
 class _ArrayLoader(Loader):
     format = Format.BINARY
 
-    def load(self, data: Buffer) -> NDArray[np.int64]:
-        width = _WIDTHS[self.oid]
-        cells = np.frombuffer(bytes(data)[_HEADER_BYTES:], dtype=[("length", ">i4"), ("value", f">i{width}")])
-        return cells["value"].astype(np.int64)
+    def load(self, data: Buffer) -> NDArray[Any]:
+        cell = _CELLS[self.oid]
+        cells = np.frombuffer(data, dtype=[("length", ">i4"), ("value", cell)], offset=min(_HEADER_BYTES, len(data)))
+        return cells["value"].astype(np.int64 if "i" in cell else np.float64)

@@ -2,6 +2,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
+from meters.series.fields import RealField
+
 
 class DeviceHour(models.Model):
     """What a device used in an hour that starts on the local hour of its zone: a series, partitioned by day (UTC).
@@ -18,6 +20,8 @@ class DeviceHour(models.Model):
     covered_seconds = models.FloatField()
     group_id = models.IntegerField(null=True, help_text="Its group when the hour was computed.")
     region_id = models.UUIDField(null=True, help_text="Its region when the hour was computed.")
+    end_power_w = RealField(null=True, help_text="What stands at its end; empty where nothing is known of the power.")
+    end_heard_at = models.DateTimeField(null=True, help_text="The last word before its end, where a power stands.")
 
     class Meta:
         indexes = (BrinIndex(fields=("time",), name="devicehour_time_brin", pages_per_range=32, autosummarize=True),)
@@ -67,7 +71,10 @@ class RollupMark(models.Model):
 
 
 class TouchedHour(models.Model):
-    """Devices whose hours have to be rolled up again: an append-only log, written with the samples, read in batches."""
+    """Devices whose hours have to be rolled up: an append-only log, written with the samples, read in batches.
+
+    Without devices it is the hour ``[low, high)`` of all of them, logged when the mark moves past it.
+    """
 
     id = models.BigAutoField(primary_key=True)
     low = models.DateTimeField(help_text="The earliest instant that was written below the mark.")

@@ -1,5 +1,6 @@
-from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from math import isnan
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ HOLD = 15 * MINUTE
 FOREVER = 24 * HOUR
 START = 1_000 * HOUR
 NOTHING = float("nan")
+STEP = 5_000_000
 
 
 def told(*rows) -> Told:
@@ -150,38 +152,42 @@ standings = st.dictionaries(st.integers(1, 4), st.tuples(st.integers(0, 3000), s
 
 
 def slow_model(found, before, hold):
-    """Return (energy, seconds) by device, step by step of five seconds."""
-    step, answer = 5_000_000, {}
-    words = defaultdict(dict)
-    for device, minute, power, wh in found:
-        words[device][round(minute * MINUTE)] = (power, wh)
+    """Return (energy, seconds) by device, in steps of five seconds."""
+    answer = {}
     for device in (1, 2, 3):
-        power, heard = None, None
-        if device in before:
-            power, heard = before[device][0], -before[device][1] * 5_000_000
-        energy = covered = awake = increments = 0
-        first = min(words[device], default=None)
-        last = None
-        for at in range(0, HOUR, step):
-            if at in words[device]:
-                told_power, wh = words[device][at]
-                if heard is None or at - heard > hold:
-                    power = None
-                power = power if told_power is None else told_power
-                heard = last = at
-                increments += 0 if wh != wh else wh
-            if power is not None and at - heard < hold:
-                energy += power * step
-                covered += step
-            awake += step * (last is not None and at - last < hold)
-        if first is not None and first <= hold:
-            awake += first
-        has = any(wh == wh for _, wh in words[device].values())
+        words = {round(minute * MINUTE): (power, wh) for of, minute, power, wh in found if of == device}
+        energy, covered = held_slowly(words, before.get(device), hold)
+        increments = [wh for _, wh in words.values() if not isnan(wh)]
         if covered:
             answer[device] = (energy / HOUR, covered / 1e6)
-        elif has:
-            answer[device] = (increments, awake / 1e6)
+        elif increments:
+            answer[device] = (sum(increments), awake_slowly(words, hold) / 1e6)
     return answer
+
+
+def held_slowly(words, before, hold):
+    """Return W·µs and the µs in which a power stood."""
+    power, heard = before or (None, 0)
+    heard *= -STEP
+    energy = covered = 0
+    for at in range(0, HOUR, STEP):
+        if at in words:
+            power = None if at - heard > hold else power
+            power = power if words[at][0] is None else words[at][0]
+            heard = at
+        if power is not None and at - heard < hold:
+            energy += power * STEP
+            covered += STEP
+    return energy, covered
+
+
+def awake_slowly(words, hold):
+    """Return the µs in which no silence was longer than the hold."""
+    first = min(words)
+    awake = first if first <= hold else 0
+    for at in range(0, HOUR, STEP):
+        awake += STEP * any(word <= at < word + hold for word in words)
+    return awake
 
 
 class TestAgainstAStepwiseModel:
@@ -190,10 +196,10 @@ class TestAgainstAStepwiseModel:
         standing = Standing(
             np.array(sorted(before), np.int64),
             np.array([before[device][0] for device in sorted(before)], float),
-            np.array([START - before[device][1] * 5_000_000 for device in sorted(before)], np.int64),
+            np.array([START - before[device][1] * STEP for device in sorted(before)], np.int64),
         )
         edges = [60 * part / parts for part in range(parts + 1)]
-        slices = [[row for row in found if low <= row[1] < high] for low, high in zip(edges, edges[1:], strict=False)]
+        slices = [[row for row in found if low <= row[1] < high] for low, high in pairwise(edges)]
 
         made = hour(devices=(1, 2, 3), hold=hold_minutes * MINUTE, before=standing, slices=slices)
 
@@ -239,7 +245,7 @@ class TestHourEdges:
         edges = hour_edges(zone(name), low, low + timedelta(hours=3))
 
         assert [edge.minute for edge in edges][:3] == [minute] * 3
-        assert all(later - edge == timedelta(hours=1) for edge, later in zip(edges, edges[1:], strict=False))
+        assert all(later - edge == timedelta(hours=1) for edge, later in pairwise(edges))
 
     @pytest.mark.parametrize("day", [datetime(2025, 3, 30, tzinfo=UTC), datetime(2025, 10, 26, tzinfo=UTC)])
     def test_stay_where_a_clock_changes_by_an_hour(self, day):
