@@ -135,12 +135,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LI
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker that is told nothing else takes from all of them; a task for another queue is refused when it is sent.
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "billing")]
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "billing", "devices")]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_ROUTES = {"billing.tasks.*": {"queue": "billing"}}
+CELERY_TASK_ROUTES = {"billing.tasks.*": {"queue": "billing"}, "meters.devices.tasks.*": {"queue": "devices"}}
 CELERY_BEAT_SCHEDULE = {
     "partitions-ahead": {
         "task": "meters.tasks.make_partitions",
@@ -159,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.settle",
         "schedule": 15.0,
         "options": {"expires": 15},
+    },
+    "hours-of-devices": {
+        "task": "meters.devices.tasks.roll_up_hours",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",

@@ -54,6 +54,23 @@ class Standing:
         """Return what stands where nobody was heard before."""
         return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
 
+    def of(self, device_ids: Ints) -> "Standing":
+        """Keep to those of some devices, which are ascending."""
+        _, ours = _places(device_ids, self.device_ids)
+        return Standing(self.device_ids[ours], self.power_w[ours], self.heard[ours])
+
+    def unlike(self, other: "Standing") -> Ints:
+        """Return the devices of either of which another power, or one of another last word, stands in the other."""
+        both, mine, theirs = np.intersect1d(self.device_ids, other.device_ids, True, return_indices=True)
+        power, before = self.power_w[mine], other.power_w[theirs]
+        known = ~np.isnan(power)
+        same = np.where(known, (power == before) & (self.heard[mine] == other.heard[theirs]), np.isnan(before))
+        alone = np.setxor1d(self._known(), other._known(), assume_unique=True)
+        return np.union1d(both[~same], alone)
+
+    def _known(self) -> Ints:
+        return self.device_ids[~np.isnan(self.power_w)]
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceHours:
