@@ -3,7 +3,7 @@
 Rows travel as arrays, in binary: a fourth of the time that COPY takes, which sends a message a row.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.db import connection
 
-from meters.devices.models import DeviceHour, TouchedHour
+from meters.devices.models import DeviceHour
 from meters.devices.rollup import DeviceHours, Ints, Standing, Told
 from meters.series.columns import FloatKind, IntegerKind, Kind, TimeKind, held
 from meters.series.spec import Column, Grain, SeriesSpec
@@ -32,7 +32,6 @@ _FIRST_SLICE = timedelta(minutes=1)
 _FASTEST_GROWTH = 8
 _WRITTEN_AT_ONCE = 100_000
 
-_SHARE_MARK = "SELECT devices_share_rollup_mark()"
 _LOCK_MARK = "SELECT pg_advisory_xact_lock(hashtextextended('rollup mark of devices', 0))"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('rollup of device hours', 0))"
 _DEVICES = """
@@ -102,32 +101,6 @@ class DevicesOfZone(NamedTuple):
     zone: str
     device_ids: Ints
     hold: Ints
-
-
-def share_mark() -> datetime | None:
-    """Return up to when hours are rolled up, and hold that back until the caller's transaction ends.
-
-    Whoever writes samples asks this first: rows before the answer have to be logged (``log_touched``) in the same
-    transaction, since no roller will look for them. None where nothing was ever rolled up.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_SHARE_MARK)
-        (mark,) = cursor.fetchone() or (None,)
-        return mark
-
-
-def log_touched(*, device_ids: Sequence[int], times: Sequence[datetime], now: datetime) -> None:
-    """Have the hours of rows below the mark rolled up again; one row of the log an hour (UTC). One statement.
-
-    :param times: one a device, in the same order.
-    """
-    hours: dict[datetime, list[tuple[datetime, int]]] = {}
-    for device_id, time in zip(device_ids, times, strict=True):
-        hours.setdefault(time.replace(minute=0, second=0, microsecond=0), []).append((time, device_id))
-    TouchedHour.objects.bulk_create(
-        TouchedHour(low=min(rows)[0], high=max(rows)[0], device_ids=sorted({row[1] for row in rows}), logged_at=now)
-        for rows in hours.values()
-    )
 
 
 def lock_mark() -> None:

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from django.db import connection, transaction
 
 from meters.devices.models import Device, DeviceHour
 from meters.devices.services.hours import close_hours, roll_up_next
-from meters.devices.store.hours import log_touched, share_mark
-from meters.devices.store.samples import DEVICE_SAMPLES
+from meters.devices.store.samples import DEVICE_SAMPLES, log_touched, share_mark
 from meters.series.partitions import ensure_partitions
 from meters.series.writer import write
 
@@ -33,7 +33,8 @@ def send(*rows, now=None) -> None:
         write(DEVICE_SAMPLES, keys | columns, connection)
         late = [(each.pk, time) for each, time, _ in rows if mark is not None and time < mark]
         if late:
-            log_touched(device_ids=[pk for pk, _ in late], times=[time for _, time in late], now=now)
+            micros = DEVICE_SAMPLES.time.read([time for _, time in late]).data
+            log_touched(np.array([pk for pk, _ in late]), micros, now=now)
 
 
 def powers(of, *rows, start=EIGHT) -> list:
