@@ -18,6 +18,8 @@ DEVICE_SAMPLES = SeriesSpec.of(
     DeviceSample, owner="device", identity=QUANTITIES, joins=True, restamps=("received_at",), grain=Grain.DAY
 )
 
+_HOUR_US = 3_600_000_000
+
 # Two statements in one round trip. In one statement the mark would be read as of before the wait for the lock, and
 # could be the one that its mover had just replaced.
 _SHARE_MARK = """
@@ -83,14 +85,17 @@ def retired_since(moment: datetime) -> list[str]:
 
 
 def log_touched(device_ids: NDArray[np.int64], times: NDArray[np.int64], *, now: datetime) -> None:
-    """Note devices whose hours have to be rolled up again.
+    """Note devices whose hours have to be rolled up again, hour by hour (UTC): no device waits on another one's.
 
     :param times: µs since 2000, one or more.
     """
-    low, high = (DEVICE_SAMPLES.time.kind.restore(extreme) for extreme in (times.min(), times.max()))
-    ids = packed(DEVICE_SAMPLES.owner.kind, held(np.unique(device_ids)))
+    hours = times // _HOUR_US
     with binary_cursor(connection) as cursor:
-        cursor.execute(_LOG_TOUCHED, [low, high, ids, now])
+        for hour in np.unique(hours):
+            within = hours == hour
+            low, high = (DEVICE_SAMPLES.time.kind.restore(extreme(times[within])) for extreme in (np.min, np.max))
+            ids = packed(DEVICE_SAMPLES.owner.kind, held(np.unique(device_ids[within])))
+            cursor.execute(_LOG_TOUCHED, [low, high, ids, now])
 
 
 def order_creators() -> None:
