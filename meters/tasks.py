@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from celery import shared_task
+from channels.layers import get_channel_layer
 from django.utils import timezone
 
 from meters.models import Job
-from meters.services import deliveries, directory, estimating, flagging, gaps, jobs, uploads
+from meters.services import alarms, deliveries, directory, estimating, flagging, gaps, jobs, uploads
 from meters.services.archive_runs import run_archive, run_restore
 from meters.services.bindings_import import run_bindings_import
 from meters.services.exports import run_export
@@ -81,3 +83,26 @@ def forget_files() -> int:
 def forget_registry_changes() -> int:
     """Shorten the log of changes of the registry; daily."""
     return directory.forget_changes(now=timezone.now())
+
+
+@shared_task
+def advance_alarms() -> int:
+    """Do what the passing of time brings to alarms; harmless when several workers do so at once."""
+    return alarms.advance(now=timezone.now())
+
+
+@shared_task(name=alarms.TELL_TASK)
+def tell_of_alarms() -> int:
+    """Tell open pages that alarms have changed; what the newest state is, each page's connection looks up itself."""
+    told, groups = alarms.pages_to_tell()
+    layer = get_channel_layer()
+    for group in sorted(groups):
+        async_to_sync(layer.group_send)(group, {"type": "alarms.changed"})
+    alarms.mark_sent(told, timezone.now())
+    return len(told)
+
+
+@shared_task
+def forget_alarm_notices() -> int:
+    """Drop news of alarms that was told long ago; daily."""
+    return alarms.forget_notices(now=timezone.now())

@@ -142,6 +142,33 @@ class ValidationRuleFactory(DjangoModelFactory):
         return rule
 
 
+class AlarmRuleFactory(DjangoModelFactory):
+    """Over 3,000 W, over once it is 2,800 W or less; of a kind that no migration adds."""
+
+    class Meta:
+        model = meters.AlarmRule
+
+    kind = factory.Sequence(lambda n: f"kind_{n}")
+    subject_kind = meters.SubjectKind.DEVICE
+    quantity = "power_w"
+    comparison = meters.AlarmRule.Comparison.ABOVE
+    set_at = 3000.0
+    clear_at = 2800.0
+
+
+class AlarmFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.Alarm
+
+    kind = "over_power"
+    subject_kind = meters.SubjectKind.DEVICE
+    subject = factory.Sequence(lambda n: f"dev-{n}")
+    label = factory.LazyAttribute(lambda alarm: f"Plug {alarm.subject}")
+    severity = meters.AlarmSeverity.WARNING
+    text = factory.LazyAttribute(lambda alarm: f"The power of {alarm.label} is too high.")
+    raised_at = datetime(2025, 3, 1, tzinfo=UTC)
+
+
 class TaxFactory(DjangoModelFactory):
     class Meta:
         model = billing.Tax

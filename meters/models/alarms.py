@@ -74,9 +74,10 @@ class AlarmRule(models.Model):
 
 
 class AlarmWatch(models.Model):
-    """A subject that is not quiet under a rule: what has begun to hold, or to be over, since when."""
+    """A subject that was not quiet under a rule lately: its phase since when, and what an alarm of it would say."""
 
     class Phase(models.TextChoices):
+        QUIET = "quiet"
         HOLDING = "holding", "begins to hold"
         RAISED = "raised"
         CLEARING = "clearing", "begins to be over"
@@ -86,9 +87,17 @@ class AlarmWatch(models.Model):
     subject = models.CharField(max_length=64)
     phase = models.CharField(max_length=10, choices=Phase.choices)
     since = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="The instant of the newest value that was looked at.")
+    label = models.CharField(max_length=150)
+    value = models.FloatField(null=True, blank=True)
+    account = models.ForeignKey(
+        "accounts.CustomerAccount", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    region = models.ForeignKey("meters.Region", on_delete=models.CASCADE, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering = ("id",)
+        verbose_name_plural = "alarm watches"
         constraints = (models.UniqueConstraint(fields=("rule", "subject"), name="alarm_watch_one_a_subject"),)
 
     def __str__(self) -> str:

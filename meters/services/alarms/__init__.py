@@ -1,0 +1,51 @@
+"""Alarms: what raises and clears them, what people do about them, and the news of it."""
+
+from meters.services.alarms.acts import (
+    AlarmOver,
+    AlreadyAcknowledged,
+    WrongSnooze,
+    acknowledge,
+    clear_alarm,
+    raise_alarm,
+    snooze,
+)
+from meters.services.alarms.notices import (
+    TELL_TASK,
+    MqttNotice,
+    forget_notices,
+    mark_sent,
+    pages_to_tell,
+    pending_mqtt_notices,
+)
+from meters.services.alarms.watching import (
+    Observation,
+    advance,
+    check_silence,
+    observe,
+    shortest_silence,
+    silent_subjects,
+    watched_quantities,
+)
+
+__all__ = [
+    "TELL_TASK",
+    "AlarmOver",
+    "AlreadyAcknowledged",
+    "MqttNotice",
+    "Observation",
+    "WrongSnooze",
+    "acknowledge",
+    "advance",
+    "check_silence",
+    "clear_alarm",
+    "forget_notices",
+    "mark_sent",
+    "observe",
+    "pages_to_tell",
+    "pending_mqtt_notices",
+    "raise_alarm",
+    "shortest_silence",
+    "silent_subjects",
+    "snooze",
+    "watched_quantities",
+]
