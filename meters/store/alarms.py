@@ -14,31 +14,31 @@ _LOCK_SPACE = 7_233_104
 _LOCK = "SELECT pg_advisory_xact_lock(%s, hashtext(kind)) FROM unnest(%s::text[]) AS kind"
 _RULE_COLUMNS = """id, kind, subject, quantity, comparison, set_at, clear_at, hold_seconds, clear_hold_seconds,
                    no_data_seconds, severity, is_enabled"""
-_RULES = f"""
-    SELECT {_RULE_COLUMNS} FROM meters_alarmrule WHERE subject_kind = %s AND (subject = '' OR subject = ANY(%s::text[]))
-"""
-_WAITING_RULES = f"""
-    SELECT {_RULE_COLUMNS}, subject_kind FROM meters_alarmrule
+_RULES = """
+    SELECT :columns: FROM meters_alarmrule WHERE subject_kind = %s AND (subject = '' OR subject = ANY(%s::text[]))
+""".replace(":columns:", _RULE_COLUMNS)
+_WAITING_RULES = """
+    SELECT :columns:, subject_kind FROM meters_alarmrule
     WHERE is_enabled AND id IN (SELECT rule_id FROM meters_alarmwatch WHERE phase IN ('holding', 'clearing'))
     ORDER BY subject_kind
-"""
+""".replace(":columns:", _RULE_COLUMNS)
 _WATCH_COLUMNS = "rule_id, subject, phase, since, seen_at, label, value, account_id, region_id"
 # Served by the unique key (rule, subject): a descent a subject and rule, or one hash of a small table.
-_WATCHES = f"""
-    SELECT {_WATCH_COLUMNS} FROM meters_alarmwatch WHERE rule_id = ANY(%s::uuid[]) AND subject = ANY(%s::text[])
-"""
-_HELD = f"""
-    SELECT {_WATCH_COLUMNS} FROM meters_alarmwatch
+_WATCHES = """
+    SELECT :columns: FROM meters_alarmwatch WHERE rule_id = ANY(%s::uuid[]) AND subject = ANY(%s::text[])
+""".replace(":columns:", _WATCH_COLUMNS)
+_HELD = """
+    SELECT :columns: FROM meters_alarmwatch
     WHERE rule_id = ANY(%s::uuid[]) AND phase IN ('holding', 'clearing')
-"""
-_SAVE = f"""
-    INSERT INTO meters_alarmwatch ({_WATCH_COLUMNS})
+""".replace(":columns:", _WATCH_COLUMNS)
+_SAVE = """
+    INSERT INTO meters_alarmwatch (:columns:)
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
                          %s::float8[], %s::uuid[], %s::uuid[])
     ON CONFLICT (rule_id, subject) DO UPDATE SET
         phase = excluded.phase, since = excluded.since, seen_at = excluded.seen_at, label = excluded.label,
         value = excluded.value, account_id = excluded.account_id, region_id = excluded.region_id
-"""
+""".replace(":columns:", _WATCH_COLUMNS)
 _FORGET = "DELETE FROM meters_alarmwatch WHERE phase = 'quiet' AND seen_at < %s"
 # A snooze holds for what it was asked for, however often that comes and goes meanwhile.
 _RAISE = """
@@ -231,4 +231,4 @@ def _touched(statement: str, parameters: dict[str, Any]) -> list[Touched]:
 def _fetched(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
