@@ -87,8 +87,10 @@ def forget_registry_changes() -> int:
 
 @shared_task
 def advance_alarms() -> int:
-    """Do what the passing of time brings to alarms; harmless when several workers do so at once."""
-    return alarms.advance(now=timezone.now())
+    """Do what the passing of time brings to alarms, and tell pages what a lost message did not."""
+    changed = alarms.advance(now=timezone.now())
+    tell_of_alarms()
+    return changed
 
 
 @shared_task(name=alarms.TELL_TASK)
@@ -100,6 +102,12 @@ def tell_of_alarms() -> int:
         async_to_sync(layer.group_send)(group, {"type": "alarms.changed"})
     alarms.mark_sent(told, timezone.now())
     return len(told)
+
+
+@shared_task
+def mail_about_alarms() -> int:
+    """Mail what is news of alarms, one digest a person; several workers may be told to at once."""
+    return alarms.send_digests(now=timezone.now())
 
 
 @shared_task

@@ -165,6 +165,20 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "alarms": {
+        "task": "meters.tasks.advance_alarms",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "mail-about-alarms": {
+        "task": "meters.tasks.mail_about_alarms",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "forget-notices-of-alarms": {
+        "task": "meters.tasks.forget_alarm_notices",
+        "schedule": crontab(minute="50", hour="3"),
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

@@ -1,7 +1,8 @@
 """Alarms in batches: each statement serves as many subjects as there are."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,9 +10,9 @@ from uuid import UUID
 
 from django.db import connection
 
-_LOCK_SPACE = 7_233_104
-
-_LOCK = "SELECT pg_advisory_xact_lock(%s, hashtext(kind)) FROM unnest(%s::text[]) AS kind"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('alarms of ' || kind, 0)) FROM unnest(%s::text[]) AS kind"
+_TRY_TO_MAIL = "SELECT pg_try_advisory_lock(hashtextextended('mail about alarms', 0))"
+_MAILED = "SELECT pg_advisory_unlock(hashtextextended('mail about alarms', 0))"
 _RULE_COLUMNS = """id, kind, subject, quantity, comparison, set_at, clear_at, hold_seconds, clear_hold_seconds,
                    no_data_seconds, severity, is_enabled"""
 _RULES = """
@@ -150,7 +151,7 @@ class Touched:
 def lock_subjects(*subject_kinds: str) -> None:
     """Wait for whoever judges subjects of some kinds, and keep others waiting until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, (_LOCK_SPACE, sorted(subject_kinds)))
+        cursor.execute(_LOCK, (sorted(subject_kinds),))
 
 
 def rules_of(subject_kind: str, subjects: Collection[str]) -> list[RuleRow]:
@@ -232,3 +233,19 @@ def _fetched(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())
+
+
+@contextmanager
+def mailing_alone() -> Iterator[bool]:
+    """Tell whether nobody else mails at the moment, and keep others from it until the end.
+
+    Held by the connection rather than by a transaction, since mail servers take their time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_TO_MAIL)
+        alone = bool(cursor.fetchone()[0])
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute(_MAILED)

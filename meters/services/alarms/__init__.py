@@ -9,6 +9,7 @@ from meters.services.alarms.acts import (
     raise_alarm,
     snooze,
 )
+from meters.services.alarms.mailing import send_digests
 from meters.services.alarms.notices import (
     TELL_TASK,
     MqttNotice,
@@ -16,6 +17,15 @@ from meters.services.alarms.notices import (
     mark_sent,
     pages_to_tell,
     pending_mqtt_notices,
+)
+from meters.services.alarms.rules import (
+    AlarmRuleTaken,
+    AlarmSettings,
+    WrongAlarmRule,
+    add_alarm_rule,
+    change_alarm_rule,
+    remove_alarm_rule,
+    settings_of,
 )
 from meters.services.alarms.watching import (
     Observation,
@@ -30,12 +40,17 @@ from meters.services.alarms.watching import (
 __all__ = [
     "TELL_TASK",
     "AlarmOver",
+    "AlarmRuleTaken",
+    "AlarmSettings",
     "AlreadyAcknowledged",
     "MqttNotice",
     "Observation",
+    "WrongAlarmRule",
     "WrongSnooze",
     "acknowledge",
+    "add_alarm_rule",
     "advance",
+    "change_alarm_rule",
     "check_silence",
     "clear_alarm",
     "forget_notices",
@@ -44,6 +59,9 @@ __all__ = [
     "pages_to_tell",
     "pending_mqtt_notices",
     "raise_alarm",
+    "remove_alarm_rule",
+    "send_digests",
+    "settings_of",
     "shortest_silence",
     "silent_subjects",
     "snooze",

@@ -36,7 +36,7 @@ class WrongSnooze(Invalid):
 
 
 @transaction.atomic
-def raise_alarm(
+def raise_alarm(  # noqa: PLR0913
     *,
     subject_kind: str,
     subject: str,

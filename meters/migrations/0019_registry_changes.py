@@ -24,7 +24,7 @@ CREATE TRIGGER {table}_notes_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial"), ("meters", "0016_regions_and_alarms")]
+    dependencies = [("accounts", "0001_initial"), ("meters", "0018_default_alarm_rules")]
 
     operations = [
         migrations.CreateModel(
