@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from meters.api.alarms import AlarmAcknowledgeView, AlarmDetailView, AlarmListView, AlarmSnoozeView
 from meters.api.archive import ArchiveAndPrepareView
 from meters.api.bindings import BindingsImportView
 from meters.api.consumption import GetConsumptionView, MeterConsumptionView, MeterProfileView
@@ -55,6 +56,10 @@ urlpatterns = [
         ExceptionReclassifyView.as_view(),
         name="api_exception_reclassify",
     ),
+    path("api/v1/alarms", AlarmListView.as_view(), name="api_alarms"),
+    path("api/v1/alarms/<uuid:alarm_id>", AlarmDetailView.as_view(), name="api_alarm"),
+    path("api/v1/alarms/<uuid:alarm_id>/acknowledge", AlarmAcknowledgeView.as_view(), name="api_alarm_acknowledge"),
+    path("api/v1/alarms/<uuid:alarm_id>/snooze", AlarmSnoozeView.as_view(), name="api_alarm_snooze"),
     path("api/v1/rules", RuleListView.as_view(), name="api_rules"),
     path("api/v1/rules/<uuid:rule_id>", RuleDetailView.as_view(), name="api_rule"),
     path("api/v1/rules/<uuid:rule_id>/rehearsals", RuleRehearsalsView.as_view(), name="api_rule_rehearsals"),
