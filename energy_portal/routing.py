@@ -6,5 +6,6 @@ from channels.routing import URLRouter
 from django.urls import re_path
 
 from energy_portal.shared.asgi import no_such_stream
+from meters import routing as meters
 
-websockets = URLRouter([re_path(r"", cast("Any", no_such_stream))])
+websockets = URLRouter([*meters.websockets, re_path(r"", cast("Any", no_such_stream))])
