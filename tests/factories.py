@@ -269,6 +269,30 @@ def singapore_bill(
     return bill
 
 
+class RegionFactory(DjangoModelFactory):
+    class Meta:
+        model = meters.Region
+
+    name = factory.Sequence(lambda n: f"Region {n}")
+    latitude = 1.35
+    longitude = 103.8
+    radius_m = 5_000
+
+
+class DeviceGroupFactory(DjangoModelFactory):
+    class Meta:
+        model = devices.DeviceGroup
+
+    name = factory.Sequence(lambda n: f"Group {n}")
+
+
+class ProductFactory(DjangoModelFactory):
+    class Meta:
+        model = devices.Product
+
+    product_id = factory.Sequence(lambda n: f"product{n:010d}")
+
+
 class DeviceFactory(DjangoModelFactory):
     class Meta:
         model = devices.Device

@@ -179,6 +179,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.forget_alarm_notices",
         "schedule": crontab(minute="50", hour="3"),
     },
+    "states-of-devices": {
+        "task": "meters.devices.tasks.refresh_states",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "watch-devices": {
+        "task": "meters.devices.tasks.watch_devices",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from meters.devices.services import hours
+from meters.devices.services import hours, state
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _ROUNDS = 100
@@ -20,3 +20,17 @@ def roll_up_hours() -> int:
             break
         done += worked_off
     return done
+
+
+@shared_task
+def refresh_states() -> int:
+    """Bring devices' states up to date by what was just received; every few seconds, several workers may at once."""
+    return state.refresh_states(now=timezone.now()).samples
+
+
+@shared_task
+def watch_devices() -> int:
+    """Catch up with what came late, and call silent devices offline; twice a minute."""
+    now = timezone.now()
+    state.refresh_late(now=now)
+    return state.silence_devices(now=now)

@@ -7,6 +7,7 @@ from meters.devices.models.registry import (
     Product,
     PropertyMapping,
     Quantity,
+    StateMark,
     UnknownCode,
 )
 from meters.devices.models.samples import ArchivedDay, DeviceSample, LateSample
@@ -27,6 +28,7 @@ __all__ = [
     "PropertyMapping",
     "Quantity",
     "RollupMark",
+    "StateMark",
     "TouchedHour",
     "UnknownCode",
 ]

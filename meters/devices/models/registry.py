@@ -98,11 +98,22 @@ class Device(models.Model):
     id = models.AutoField(primary_key=True)
     device_id = models.CharField(max_length=64, unique=True, help_text="As it names itself.")
     name = models.CharField(max_length=100, blank=True)
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="devices")
-    group = models.ForeignKey(DeviceGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="devices")
-    region = models.ForeignKey("meters.Region", on_delete=models.PROTECT, null=True, blank=True, related_name="devices")
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="devices"
+    )
+    group = models.ForeignKey(
+        DeviceGroup, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="devices"
+    )
+    region = models.ForeignKey(
+        "meters.Region", on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="devices"
+    )
     account = models.ForeignKey(
-        "accounts.CustomerAccount", on_delete=models.PROTECT, null=True, blank=True, related_name="devices"
+        "accounts.CustomerAccount",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="devices",
     )
     zone = models.CharField(
         max_length=64, blank=True, validators=[validate_zone], help_text="IANA; empty: the portal's own."
@@ -126,10 +137,16 @@ class Device(models.Model):
 
     class Meta:
         ordering = ("device_id",)
+        # A page of a filtered list is one short scan, however many devices share the group.
         indexes = (
             models.Index(
                 fields=("retired_at",), condition=models.Q(retired_at__isnull=False), name="device_by_retirement"
             ),
+            models.Index(fields=("product", "id"), name="device_by_product"),
+            models.Index(fields=("group", "id"), name="device_by_group"),
+            models.Index(fields=("region", "id"), name="device_by_region"),
+            models.Index(fields=("account", "id"), name="device_by_account", condition=~models.Q(account=None)),
+            models.Index(fields=("id",), name="device_retired", condition=models.Q(status="retired")),
         )
         constraints = (
             models.CheckConstraint(
@@ -159,7 +176,25 @@ class DeviceState(models.Model):
     online_changed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = (models.Index(fields=("heard_at",), condition=models.Q(is_online=True), name="device_state_online"),)
+        # Of what changes every few seconds nothing is indexed: its updates stay on their page and touch no index.
+        indexes = (models.Index(fields=("device",), condition=models.Q(is_online=False), name="device_state_offline"),)
 
     def __str__(self) -> str:
         return f"{self.device_id} {'online' if self.is_online else 'offline'}"
+
+
+class StateMark(models.Model):
+    """Up to when what was received has reached the states: one row.
+
+    What is timed today is looked at every few seconds, what came late for older days now and then.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    until = models.DateTimeField(null=True)
+    late_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="state_mark_is_one", condition=models.Q(id=1)),)
+
+    def __str__(self) -> str:
+        return f"{self.until}"

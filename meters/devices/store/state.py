@@ -1,0 +1,208 @@
+"""The hand-written SQL of devices' states; each statement serves a whole batch, sorted by its key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+PULSE_SECONDS = 5
+
+_TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('states of devices', 0))"
+_OLDEST_WRITER = """
+    SELECT min(xact_start) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+"""
+# The newest of each quantity is found by its time and then looked up: a row a device and time, so nothing is sorted
+# but what is written. What was heard before a device was called offline does not make it online again.
+_ADVANCE = """
+    WITH heard AS MATERIALIZED (
+        SELECT device_id, time, received_at, power_w, temperature_c, switch FROM devices_devicesample
+        WHERE received_at >= %(low)s AND received_at < %(high)s AND time >= %(since)s AND time < %(until)s
+    ), newest AS (
+        SELECT device_id, max(time) AS seen_at, max(received_at) AS heard_at,
+               max(time) FILTER (WHERE power_w IS NOT NULL) AS power_at,
+               max(time) FILTER (WHERE temperature_c IS NOT NULL) AS temperature_at,
+               max(time) FILTER (WHERE switch IS NOT NULL) AS switch_at
+        FROM heard GROUP BY device_id
+    ), changed AS (
+        INSERT INTO devices_devicestate AS state (
+            device_id, seen_at, heard_at, power_w, power_at, temperature_c, temperature_at, switch, switch_at,
+            is_online, online_changed_at
+        )
+        SELECT newest.device_id, newest.seen_at, newest.heard_at, power.power_w, newest.power_at,
+               temperature.temperature_c, newest.temperature_at, switch.switch, newest.switch_at,
+               newest.heard_at >= %(silent_before)s, newest.heard_at
+        FROM newest
+        JOIN devices_device AS device ON device.id = newest.device_id AND device.status = 'active'
+        LEFT JOIN heard AS power ON power.device_id = newest.device_id AND power.time = newest.power_at
+        LEFT JOIN heard AS temperature
+            ON temperature.device_id = newest.device_id AND temperature.time = newest.temperature_at
+        LEFT JOIN heard AS switch ON switch.device_id = newest.device_id AND switch.time = newest.switch_at
+        ORDER BY newest.device_id
+        ON CONFLICT (device_id) DO UPDATE SET
+            seen_at = greatest(state.seen_at, excluded.seen_at),
+            heard_at = greatest(state.heard_at, excluded.heard_at),
+            power_w = CASE WHEN excluded.power_at > coalesce(state.power_at, '-infinity')
+                THEN excluded.power_w ELSE state.power_w END,
+            power_at = greatest(state.power_at, excluded.power_at),
+            temperature_c = CASE WHEN excluded.temperature_at > coalesce(state.temperature_at, '-infinity')
+                THEN excluded.temperature_c ELSE state.temperature_c END,
+            temperature_at = greatest(state.temperature_at, excluded.temperature_at),
+            switch = CASE WHEN excluded.switch_at > coalesce(state.switch_at, '-infinity')
+                THEN excluded.switch ELSE state.switch END,
+            switch_at = greatest(state.switch_at, excluded.switch_at),
+            is_online = state.is_online
+                OR excluded.is_online AND excluded.heard_at > coalesce(state.online_changed_at, '-infinity'),
+            online_changed_at = CASE
+                WHEN NOT state.is_online AND excluded.is_online
+                    AND excluded.heard_at > coalesce(state.online_changed_at, '-infinity')
+                THEN excluded.heard_at ELSE state.online_changed_at END
+        WHERE excluded.heard_at > coalesce(state.heard_at, '-infinity')
+           OR excluded.seen_at > coalesce(state.seen_at, '-infinity')
+           OR excluded.power_at > coalesce(state.power_at, '-infinity')
+           OR excluded.temperature_at > coalesce(state.temperature_at, '-infinity')
+           OR excluded.switch_at > coalesce(state.switch_at, '-infinity')
+        RETURNING device_id, power_w, power_at, temperature_c, temperature_at
+    )
+    SELECT extract(epoch FROM received_at)::int8 / %(pulse_seconds)s AS pulse, count(*) AS samples,
+           NULL::text, NULL::text, NULL::uuid, NULL::uuid, NULL::float8,
+           NULL::float8, NULL::timestamptz, NULL::float8, NULL::timestamptz
+    FROM heard GROUP BY 1
+    UNION ALL
+    SELECT NULL, NULL, device.device_id, coalesce(nullif(device.name, ''), device.device_id), device.account_id,
+           device.region_id, device.rated_power_w,
+           changed.power_w, changed.power_at, changed.temperature_c, changed.temperature_at
+    FROM changed JOIN devices_device AS device ON device.id = changed.device_id
+    WHERE %(wanted)s
+"""
+_SILENCE = """
+    WITH silent AS MATERIALIZED (
+        SELECT device_id FROM devices_devicestate
+        WHERE is_online AND heard_at < %(silent_before)s
+        ORDER BY device_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+    UPDATE devices_devicestate AS state SET is_online = false, online_changed_at = %(now)s
+    FROM silent WHERE state.device_id = silent.device_id
+"""
+_NOTE = """
+    INSERT INTO devices_devicestate AS state (device_id, heard_at, is_online, online_changed_at)
+    SELECT device.id, CASE WHEN told.online THEN %(now)s::timestamptz END, told.online, %(now)s
+    FROM unnest(%(names)s::text[], %(online)s::bool[]) AS told (name, online)
+    JOIN devices_device AS device ON device.device_id = told.name AND device.status = 'active'
+    ORDER BY device.id
+    ON CONFLICT (device_id) DO UPDATE SET
+        heard_at = greatest(state.heard_at, excluded.heard_at),
+        is_online = excluded.is_online,
+        online_changed_at = CASE WHEN state.is_online AND excluded.is_online
+            THEN state.online_changed_at ELSE excluded.online_changed_at END
+"""
+
+
+class Newest(NamedTuple):
+    """What a device whose state changed tells now, and whose it is; ``device`` is its own name for itself."""
+
+    device: str
+    label: str
+    account_id: UUID | None
+    region_id: UUID | None
+    rated_power_w: float | None
+    power_w: float | None
+    power_at: datetime | None
+    temperature_c: float | None
+    temperature_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a stretch of receiving brought.
+
+    :ivar pulse: samples by the number of the five seconds since 1970 in which they were received.
+    """
+
+    pulse: dict[int, int]
+    newest: list[Newest]
+
+    @property
+    def samples(self) -> int:
+        return sum(self.pulse.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Samples received in ``[low, high)`` with times in ``[since, until)``."""
+
+    low: datetime
+    high: datetime
+    since: datetime
+    until: datetime
+
+
+def take_turn() -> bool:
+    """Tell whether this transaction is the one that brings states up to date, until it ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_TURN)
+        return bool(cursor.fetchone()[0])
+
+
+def oldest_writer() -> datetime | None:
+    """Return when the oldest transaction began that may still commit rows; None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST_WRITER)
+        began: datetime | None = cursor.fetchone()[0]
+        return began
+
+
+def advance(*, stretch: Stretch, silent_before: datetime, wanted: bool) -> Heard:
+    """Bring the states of all devices that were heard in a stretch up to date; again changes nothing.
+
+    Served by the partitions' BRIN on ``received_at``, a descent of the state's key a device. Costs nothing for who was
+    not heard.
+
+    :param silent_before: what was last heard before it stays offline.
+    :param wanted: whether to return what the devices tell now.
+    """
+    parameters = {
+        "low": stretch.low,
+        "high": stretch.high,
+        "since": stretch.since,
+        "until": stretch.until,
+        "silent_before": silent_before,
+        "wanted": wanted,
+        "pulse_seconds": PULSE_SECONDS,
+    }
+    pulse: dict[int, int] = {}
+    newest: list[Newest] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_ADVANCE, parameters)
+        for number, samples, *told in cursor.fetchall():
+            if number is None:
+                newest.append(Newest(*told))
+            else:
+                pulse[number] = samples
+    return Heard(pulse, newest)
+
+
+def silence(*, silent_before: datetime, now: datetime, limit: int) -> int:
+    """Call devices offline that were not heard since an instant, at most so many; return how many they were.
+
+    One scan of the states, a quarter of a second for two million: an index would cost each of their updates more.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SILENCE, {"silent_before": silent_before, "now": now, "limit": limit})
+        return cursor.rowcount
+
+
+def note(*, statuses: Sequence[tuple[str, bool]], now: datetime) -> int:
+    """Write down who says to be online and who was said to be gone; return of how many devices that are in service.
+
+    Served by the key of the devices' own names.
+
+    :param statuses: each device once.
+    """
+    names, online = zip(*statuses, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, {"names": list(names), "online": list(online), "now": now})
+        return cursor.rowcount
