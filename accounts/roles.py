@@ -27,12 +27,15 @@ class Scope(TextChoices):
     METRICS = "metrics"
 
 
+# Who decides on customers, readings and bills.
 STAFF_ROLES = frozenset({Role.MANAGER, Role.ADMIN})
+# Who works in the administration; operators see devices and batteries there, and no customer.
+DESK_ROLES = STAFF_ROLES | {Role.OPERATOR}
 
 _PATTERNS: dict[str, tuple[str, ...]] = {
     Role.CUSTOMER: (),
     Role.AGENT: (),
-    Role.OPERATOR: ("devices.*", "meters.view_alarm", "meters.change_alarm"),
+    Role.OPERATOR: ("devices.*", "meters.view_region", "meters.view_alarm", "meters.change_alarm"),
     Role.MANAGER: (
         "accounts.view_*",
         "accounts.add_customeraccount",

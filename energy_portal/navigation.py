@@ -68,6 +68,19 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
+        "Devices",
+        (
+            _Entry("devices.Device", "monitoring", "Fleet", page="fleet", permission="view"),
+            _Entry("devices.Device", "power"),
+            _Entry("devices.Command", "toggle_on"),
+            _Entry("devices.DeviceGroup", "workspaces", "Groups"),
+            _Entry("devices.Product", "category"),
+            _Entry("devices.PropertyMapping", "conversion_path"),
+            _Entry("devices.UnknownCode", "help"),
+            _Entry("meters.Region", "public"),
+        ),
+    ),
+    (
         "Billing",
         (
             _Entry("billing.BillRun", "play_circle"),

@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts.roles import STAFF_ROLES, Role, role_grants
+from accounts.roles import DESK_ROLES, Role, role_grants
 
 
 class UserManager(BaseUserManager["User"]):
@@ -81,7 +81,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_staff(self) -> bool:
         """Tell whether the admin opens for them."""
-        return self.is_active and self.role in STAFF_ROLES
+        return self.is_active and self.role in DESK_ROLES
 
     def get_session_auth_hash(self) -> str:
         """Return what every session is tied to: it ends with the password and with the epoch."""

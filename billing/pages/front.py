@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 
-from accounts.roles import STAFF_ROLES, Role
+from accounts.roles import DESK_ROLES, Role
 from billing.pages.accounts import LoggedInRequest
 
 DOCUMENTATION = "/docs"
@@ -40,7 +40,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
 @login_required
 def landing(request: LoggedInRequest) -> HttpResponse:
     """Send each role where it belongs."""
-    if request.user.role in STAFF_ROLES:
+    if request.user.role in DESK_ROLES:
         return redirect("admin:index")
     if request.user.role == Role.CUSTOMER:
         return redirect("billing:home")

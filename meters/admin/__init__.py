@@ -9,6 +9,7 @@ from meters.admin.history import SupersededReadingAdmin
 from meters.admin.jobs import JobAdmin
 from meters.admin.meters import MeterAdmin, RegisterAdmin
 from meters.admin.queues import RegistrationRequestAdmin
+from meters.admin.regions import RegionAdmin
 from meters.admin.rules import RehearsalAdmin, ValidationRuleAdmin
 from meters.admin.service_points import ServicePointAdmin
 
@@ -23,6 +24,7 @@ __all__ = [
     "JobAdmin",
     "MeterAdmin",
     "ReadingExceptionAdmin",
+    "RegionAdmin",
     "RegisterAdmin",
     "RegistrationRequestAdmin",
     "RehearsalAdmin",

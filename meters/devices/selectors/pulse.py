@@ -23,6 +23,11 @@ class PulseBar:
     rate: float
     height: float
 
+    @property
+    def top(self) -> float:
+        """Where it begins, in percent from above."""
+        return 100 - self.height
+
 
 @dataclass(frozen=True)
 class Pulse:
