@@ -17,5 +17,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bills", pages.bills_page, name="bills"),
     path("bills/<uuid:bill_id>", pages.bill_page, name="bill"),
     path("bills/<uuid:bill_id>.pdf", pages.bill_pdf_file, name="bill_pdf"),
+    path("devices", pages.devices, name="devices"),
+    path("devices/live", pages.devices_live, name="devices_live"),
+    path("devices/<str:device_id>/switch", pages.switch_device, name="switch_device"),
     path("account", pages.switch_account, name="switch_account"),
 ]

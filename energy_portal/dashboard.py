@@ -14,6 +14,8 @@ from accounts.models import DataSource
 from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
+from meters.devices.selectors.fleet import STANDING_KEY, Standing, fleet_standing_of_late
+from meters.devices.selectors.pulse import Pulse, pulse_at
 from meters.models import RegistrationRequest
 from meters.selectors.events import ConsumerLag, outbox_lag
 from meters.selectors.intake import (
@@ -28,7 +30,12 @@ from meters.selectors.intake import (
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
-_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY = CACHE_KEYS = ("dashboard", "dashboard-requests", "dashboard-exceptions")
+_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ = CACHE_KEYS = (
+    "dashboard",
+    "dashboard-requests",
+    "dashboard-exceptions",
+    STANDING_KEY,
+)
 _LINKED = {
     "exceptions": "meters.ReadingException",
     "requests": "meters.RegistrationRequest",
@@ -38,7 +45,7 @@ _LINKED = {
     "jobs": "meters.Job",
     "deliveries": "meters.EventDelivery",
 }
-_GOOD_SHARE, _POOR_SHARE = 0.98, 0.9
+_GOOD_SHARE, _POOR_SHARE, _FEW_SHARE = 0.98, 0.9, 0.6
 _SOURCES_SHOWN = 6
 _QUIET_AFTER = timedelta(hours=2)
 _LATE_AFTER, _STUCK_AFTER = timedelta(minutes=5), timedelta(hours=1)
@@ -117,6 +124,22 @@ class Lag:
 
 
 @dataclass(frozen=True)
+class FleetNow:
+    """How fast devices talk, and how many of them are online."""
+
+    pulse: Pulse
+    standing: Standing
+
+    @property
+    def grade(self) -> str:
+        """How well it goes, for eyes: ``good``, ``warn`` or ``bad``."""
+        share = self.standing.percent / 100
+        if share >= _POOR_SHARE:
+            return "good"
+        return "warn" if share >= _FEW_SHARE else "bad"
+
+
+@dataclass(frozen=True)
 class Dashboard:
     """Everything that the front page shows, as it was at ``as_of``."""
 
@@ -144,16 +167,29 @@ class Dashboard:
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the figures to the admin's front page; they are at most a minute old."""
+    """Add the figures to the admin's front page; they are at most a minute old.
+
+    Who may see no readings, as operators, is shown the fleet alone.
+    """
     now = timezone.now()
-    dashboard = cache.get(_PAGE_KEY)
+    context["title"] = "Overview"
+    context["dashboard"] = _kept_dashboard(now) if request.user.has_perm("meters.view_readingexception") else None
+    context["fleet"] = fleet_now(now=now) if request.user.has_perm("devices.view_device") else None
+    context["links"] = {name: list_link(request, label) for name, label in _LINKED.items()}
+    return context
+
+
+def fleet_now(*, now: datetime) -> FleetNow:
+    """Collect the figures of the fleet, some seconds old at most."""
+    return FleetNow(pulse=pulse_at(now=now), standing=fleet_standing_of_late().whole)
+
+
+def _kept_dashboard(now: datetime) -> Dashboard:
+    dashboard: Dashboard | None = cache.get(_PAGE_KEY)
     if dashboard is None:
         dashboard = dashboard_at(now=now)
         cache.set(_PAGE_KEY, dashboard, CACHE_SECONDS)
-    context["title"] = "Overview"
-    context["dashboard"] = dashboard
-    context["links"] = {name: list_link(request, label) for name, label in _LINKED.items()}
-    return context
+    return dashboard
 
 
 def dashboard_at(*, now: datetime) -> Dashboard:

@@ -1,5 +1,6 @@
 from billing.pages.accounts import switch_account
 from billing.pages.bills import bill_page, bill_pdf_file, bills_page
+from billing.pages.devices import devices, devices_live, switch_device
 from billing.pages.front import landing, welcome
 from billing.pages.home import home
 from billing.pages.usage import usage, usage_file
@@ -8,9 +9,12 @@ __all__ = [
     "bill_page",
     "bill_pdf_file",
     "bills_page",
+    "devices",
+    "devices_live",
     "home",
     "landing",
     "switch_account",
+    "switch_device",
     "usage",
     "usage_file",
     "welcome",

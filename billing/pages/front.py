@@ -40,6 +40,8 @@ def welcome(request: HttpRequest) -> HttpResponse:
 @login_required
 def landing(request: LoggedInRequest) -> HttpResponse:
     """Send each role where it belongs."""
+    if request.user.role == Role.OPERATOR:
+        return redirect("admin:devices_device_fleet")
     if request.user.role in DESK_ROLES:
         return redirect("admin:index")
     if request.user.role == Role.CUSTOMER:

@@ -35,7 +35,7 @@ _PEOPLE = (
     _Person("family viewer", "family@example.org", "Lim Jun Hao", Role.CUSTOMER, "/home"),
     _Person("agent", "agent@example.org", "Suresh Pillai", Role.AGENT),
     _Person("manager", "manager@example.org", "Aminah Yusof", Role.MANAGER, _ADMIN),
-    _Person("operator", "operator@example.org", "Benjamin Seah", Role.OPERATOR),
+    _Person("operator", "operator@example.org", "Benjamin Seah", Role.OPERATOR, "/admin/devices/device/fleet/"),
     _Person("admin", "admin@example.org", "Grace Lee", Role.ADMIN, _ADMIN),
 )
 

@@ -257,9 +257,7 @@ class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
         word = "on" if switch else "off"
 
         def act(form: forms.Form, device: Device) -> HttpResponse:
-            order = send_command(
-                device_id=device.device_id, switch=switch, actor=actor_of(request), now=timezone.now()
-            )
+            order = send_command(device_id=device.device_id, switch=switch, actor=actor_of(request), now=timezone.now())
             return redirect(change_url(Command, order.pk))
 
         intro = "It is told so at once; whether it follows is seen by what it tells then."

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -19,7 +18,7 @@ from meters.devices.models import Command, Device, UnknownCode
 from meters.devices.selectors.fleet import (
     LISTED,
     FleetToday,
-    fleet_standing,
+    fleet_standing_of_late,
     fleet_today,
     most_frequent_unknown_codes,
     newest_commands,
@@ -28,8 +27,6 @@ from meters.devices.selectors.fleet import (
 from meters.devices.selectors.pulse import pulse_at
 from meters.models import Alarm
 
-STANDING_KEY = "fleet-standing"
-_STANDING_SECONDS = 15
 _CODES_SHOWN = 5
 
 
@@ -56,7 +53,7 @@ class FleetPage(ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
         now, user = timezone.now(), person(request)
         site = zone(settings.SITE_ZONE)
-        standing = cache.get_or_set(STANDING_KEY, fleet_standing, _STANDING_SECONDS)
+        standing = fleet_standing_of_late()
         alarms = open_alarms_of_devices(user=user)
         today = fleet_today(now=now, zone=site)
         return {

@@ -7,8 +7,8 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from accounts.models import CustomerAccount, User
-from energy_portal.shared.errors import NotFound
 from meters.devices.models import Command, Device, DeviceHour
+from meters.devices.selectors.commands import UnknownDevice
 
 
 def devices_for(*, user: User | None) -> QuerySet[Device]:
@@ -23,11 +23,11 @@ def devices_for(*, user: User | None) -> QuerySet[Device]:
 def device_for(*, device_id: str, user: User | None) -> Device:
     """Return a device that somebody may see, by its name for itself.
 
-    :raises NotFound: there is none, or not for them.
+    :raises UnknownDevice: there is none, or not for them.
     """
     device = devices_for(user=user).filter(device_id=device_id).first()
     if device is None:
-        raise NotFound("There is no such device.", code="unknown_device")
+        raise UnknownDevice("There is no such device.")
     return device
 
 

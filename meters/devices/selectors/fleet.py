@@ -1,11 +1,12 @@
 """The whole fleet at a glance: who is online where, what was used today, what waits for somebody."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
 
 from accounts.models import User
@@ -15,6 +16,8 @@ from meters.models import Alarm, Region
 from meters.models.alarms import SubjectKind
 
 LISTED = 8
+STANDING_KEY = "fleet-standing"
+_STANDING_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,12 @@ def fleet_standing() -> FleetStanding:
         groups=_by(((row[0], row[2:]) for row in found), groups, "No group"),
         regions=_by(((row[1], row[2:]) for row in found), regions, "No region"),
     )
+
+
+def fleet_standing_of_late() -> FleetStanding:
+    """Return the same, some seconds old at most."""
+    standing: FleetStanding = cache.get_or_set(STANDING_KEY, fleet_standing, _STANDING_SECONDS)
+    return standing
 
 
 def fleet_today(*, now: datetime, zone: ZoneInfo) -> FleetToday:

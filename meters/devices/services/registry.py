@@ -10,8 +10,10 @@ from django.db import IntegrityError, transaction
 from accounts.actors import Actor
 from accounts.services import audit
 from accounts.services.checks import check_fields
-from energy_portal.shared.errors import Conflict, Invalid, NotFound
+from energy_portal.shared.errors import Conflict, Invalid
 from meters.devices.models import Device, DeviceState
+from meters.devices.selectors.commands import UnknownDevice
+from meters.devices.services.commands import RetiredDevice
 from meters.services.history import save_as
 
 CHANGEABLE = frozenset(
@@ -30,12 +32,6 @@ class DeviceExists(Conflict):
     code = "device_exists"
 
 
-class RetiredDevice(Conflict):
-    """The device is out of service for good."""
-
-    code = "retired_device"
-
-
 class AlreadyReplaced(Conflict):
     """Another device took its place before."""
 
@@ -46,12 +42,6 @@ class NotFree(Conflict):
     """The device that should take a place has one already."""
 
     code = "device_not_free"
-
-
-class UnknownDevice(NotFound):
-    """No device calls itself so, or not for the one who asks."""
-
-    code = "unknown_device"
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from accounts.models import AuditEntry
 from energy_portal.shared.errors import Invalid
 from meters.devices.models import Device, DeviceSample
 from meters.devices.services import registry
+from meters.devices.services.commands import RetiredDevice
 from meters.devices.services.state import note_status, refresh_states
 from tests.factories import (
     CustomerAccountFactory,
@@ -83,7 +84,7 @@ class TestChange:
     def test_leaves_a_retired_device_as_it_was(self):
         device = retire(create())
 
-        with pytest.raises(registry.RetiredDevice):
+        with pytest.raises(RetiredDevice):
             registry.change_device(pk=device.pk, changes={"name": "x"}, actor=PORTAL, now=NOW)
 
 
