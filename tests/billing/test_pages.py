@@ -87,9 +87,11 @@ class TestLanding:
     def test_sends_each_role_where_it_belongs(self, factory, to):
         assert logged_in(factory()).get("/landing").url == to
 
-    @pytest.mark.parametrize("role", [Role.AGENT, Role.OPERATOR])
-    def test_tells_roles_without_pages_so(self, role):
-        response = logged_in(UserFactory(role=role)).get("/landing")
+    def test_sends_operators_to_the_fleet(self):
+        assert logged_in(UserFactory(role=Role.OPERATOR)).get("/landing").url == "/admin/devices/device/fleet/"
+
+    def test_tells_roles_without_pages_so(self):
+        response = logged_in(UserFactory(role=Role.AGENT)).get("/landing")
 
         assert "no pages" in text_of(response)
 

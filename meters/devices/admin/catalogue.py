@@ -52,7 +52,8 @@ class ProductAdmin(ServiceAdmin, PortalAdmin):
     updated = instant_column("updated_at", "Changed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).annotate(mapped=Count("mappings"))
+        products: QuerySet[Any] = super().get_queryset(request)
+        return products.annotate(mapped=Count("mappings"))
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         """Enter or change a product by the service."""

@@ -96,7 +96,7 @@ class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
         return self.readonly_fields if obj is None else ("device_id", *self.readonly_fields)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_retired = obj is not None and obj.status == Device.Status.RETIRED
+        is_retired = isinstance(obj, Device) and obj.status == Device.Status.RETIRED
         return not is_retired and super().has_change_permission(request, obj)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

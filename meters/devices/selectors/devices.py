@@ -66,6 +66,6 @@ def hours_of_devices(*, devices: Iterable[Device], start: datetime, end: datetim
     keys = [device.pk for device in devices]
     found: dict[int, list[HourOfDevices]] = {key: [] for key in keys}
     rows = DeviceHour.objects.filter(device__in=keys, time__gte=start, time__lt=end).order_by("time")
-    for key, time, energy_wh, covered_seconds in rows.values_list("device", "time", "energy_wh", "covered_seconds"):
+    for key, time, energy_wh, covered_seconds in rows.values_list("device_id", "time", "energy_wh", "covered_seconds"):
         found[key].append(HourOfDevices(time, energy_wh, min(1.0, covered_seconds / 3600)))
     return found

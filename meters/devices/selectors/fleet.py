@@ -96,8 +96,11 @@ def fleet_standing() -> FleetStanding:
 
 def fleet_standing_of_late() -> FleetStanding:
     """Return the same, some seconds old at most."""
-    standing: FleetStanding = cache.get_or_set(STANDING_KEY, fleet_standing, _STANDING_SECONDS)
-    return standing
+    kept: FleetStanding | None = cache.get(STANDING_KEY)
+    if kept is None:
+        kept = fleet_standing()
+        cache.set(STANDING_KEY, kept, _STANDING_SECONDS)
+    return kept
 
 
 def fleet_today(*, now: datetime, zone: ZoneInfo) -> FleetToday:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -164,7 +164,7 @@ def advance(*, stretch: Stretch, silent_before: datetime, wanted: bool) -> Heard
     :param silent_before: what was last heard before it stays offline.
     :param wanted: whether to return what the devices tell now.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "low": stretch.low,
         "high": stretch.high,
         "since": stretch.since,
@@ -192,7 +192,7 @@ def silence(*, silent_before: datetime, now: datetime, limit: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_SILENCE, {"silent_before": silent_before, "now": now, "limit": limit})
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def note(*, statuses: Sequence[tuple[str, bool]], now: datetime) -> int:
@@ -205,4 +205,4 @@ def note(*, statuses: Sequence[tuple[str, bool]], now: datetime) -> int:
     names, online = zip(*statuses, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, {"names": list(names), "online": list(online), "now": now})
-        return cursor.rowcount
+        return int(cursor.rowcount)
