@@ -53,7 +53,8 @@ class ProductAdmin(ServiceAdmin, PortalAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         products: QuerySet[Any] = super().get_queryset(request)
-        return products.annotate(mapped=Count("mappings"))
+        counted: QuerySet[Any] = products.annotate(mapped=Count("mappings"))
+        return counted
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         """Enter or change a product by the service."""
