@@ -10,12 +10,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 from django.db import InterfaceError, OperationalError, connections
-from paho.mqtt.client import MQTTMessage
 from prometheus_client import Counter
 
 from energy_portal.shared.errors import Invalid
 from meters.devices.decoding import Mappings, Sample, decode_energy
-from meters.devices.gateway.link import Received
+from meters.devices.gateway.packets import Received
 from meters.devices.services.commands import CommandAck
 from meters.series.errors import MissingPartition, QueueFull, RowsVanished, WriterUnavailable
 
@@ -26,6 +25,7 @@ _TAKE_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 # The database is in the way, not the message: it is offered again, and the broker keeps it meanwhile.
 _IN_THE_WAY = (WriterUnavailable, QueueFull, MissingPartition, RowsVanished, OperationalError, InterfaceError)
+_KINDS = {b"energy": "energy", b"status": "status", b"command/ack": "command/ack"}
 _STATUSES = {b"online": True, b"offline": False}
 
 _messages = Counter("portal_mqtt_messages", "Messages taken from the MQTT broker.", ("kind", "outcome"))
@@ -86,7 +86,7 @@ class Intake:
 
     def __init__(self, *, source: Source, prefix: str, doors: Doors, ending: threading.Event) -> None:
         self._source = source
-        self._prefix = f"{prefix}/devices/"
+        self._prefix = f"{prefix}/devices/".encode()
         self._doors = doors
         self._ending = ending
 
@@ -110,25 +110,21 @@ class Intake:
             return
         batch = _Batch(terms)
         for received in taken:
-            self._sort(received.message, batch)
+            self._sort(received, batch)
         if self._insist(lambda: self._store(batch.samples)) and self._insist(lambda: self._note(batch)):
             self._source.acknowledge(taken)
             self._doors.note_unknown(batch.unknown)
 
-    def _sort(self, message: MQTTMessage, batch: _Batch) -> None:
+    def _sort(self, received: Received, batch: _Batch) -> None:
+        device, _, kind = received.topic.removeprefix(self._prefix).partition(b"/")
         try:
-            device, _, kind = message.topic.removeprefix(self._prefix).partition("/")
-        except UnicodeDecodeError:
-            _messages.labels("unknown", "malformed").inc()
-            return
-        try:
-            self._understand(kind, device, bytes(message.payload), batch)
+            self._understand(kind, device.decode(), received.payload, batch)
         except (Invalid, msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-            _messages.labels(kind if kind in {"energy", "status", "command/ack"} else "unknown", "malformed").inc()
-            logger.debug("Malformed %s of %s: %s", kind, device, error)
+            _messages.labels(_KINDS.get(kind, "unknown"), "malformed").inc()
+            logger.debug("Malformed %r of %r: %s", kind, device, error)
 
-    def _understand(self, kind: str, device: str, payload: bytes, batch: _Batch) -> None:
-        if kind == "energy":
+    def _understand(self, kind: bytes, device: str, payload: bytes, batch: _Batch) -> None:
+        if kind == b"energy":
             mappings, limit, creator = batch.terms
             decoded = decode_energy(payload, mappings, limit=limit, device=device, creator=creator)
             if decoded.samples:
@@ -136,10 +132,10 @@ class Intake:
             if decoded.unknown:
                 batch.unknown += decoded.unknown
             if decoded.rejected:
-                _messages.labels(kind, "malformed").inc(len(decoded.rejected))
-        elif kind == "status":
+                _messages.labels("energy", "malformed").inc(len(decoded.rejected))
+        elif kind == b"status":
             batch.statuses.append((device, _STATUSES[payload.strip().lower()]))
-        elif kind == "command/ack":
+        elif kind == b"command/ack":
             answer = _ack.decode(payload)
             batch.acks.append(CommandAck(answer.id, device, answer.ok))
         else:
