@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
@@ -73,6 +73,67 @@ class ClientLeft(Exception):
     """Nobody waits for the answer any more."""
 
 
+class Bodies:
+    """Reads bodies, each bounded in its size and in the time that it takes.
+
+    A timer a request would cost a quarter of all that the door does; here whoever looks in now and then ends the reads
+    that take too long.
+    """
+
+    def __init__(self, largest_bytes: int, longest_seconds: float) -> None:
+        self._largest_bytes = largest_bytes
+        self._longest_seconds = longest_seconds
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
+
+    async def read(self, receive: Receive) -> bytes:
+        """Read a body.
+
+        :raises BodyTooLarge: it is too long.
+        :raises BodyTooSlow: it takes too long.
+        :raises ClientLeft: it ends before it is whole.
+        """
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._reading[task] = time.monotonic()
+        try:
+            message = await receive()
+            if message["type"] != "http.disconnect" and not message.get("more_body", False):
+                return self._checked(message.get("body", b""))
+            return await self._read_on(message, receive)
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            self._overdue.discard(task)
+            task.uncancel()
+            raise BodyTooSlow(f"The body did not arrive within {self._longest_seconds:g} seconds.") from None
+        finally:
+            del self._reading[task]
+
+    def end_overdue(self) -> None:
+        """End the reads that take too long."""
+        oldest = time.monotonic() - self._longest_seconds
+        for task in [task for task, since in self._reading.items() if since < oldest and task not in self._overdue]:
+            self._overdue.add(task)
+            task.cancel()
+
+    async def _read_on(self, message: Message, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            parts.append(self._checked(message.get("body", b""), size))
+            size += len(parts[-1])
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await receive()
+
+    def _checked(self, part: bytes, before: int = 0) -> bytes:
+        if before + len(part) > self._largest_bytes:
+            raise BodyTooLarge(f"A body may hold {self._largest_bytes} bytes at most.")
+        return part
+
+
 class DeviceDoor:
     """Answer device messages; hand on what is none.
 
@@ -85,6 +146,8 @@ class DeviceDoor:
         self._answered: Counter[tuple[str, int]] = Counter()
         self._upkeep: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "device-door")
+        self._bodies = Bodies(settings.MAX_BODY_BYTES, settings.BODY_TIMEOUT_SECONDS)
+        self._most_waiting = settings.DEVICE_QUEUE_ROWS // 2
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -141,7 +204,7 @@ class DeviceDoor:
 
         :raises DomainError: see the codes of what is raised here, in the decoder and by the writer.
         """
-        body = await _body_of(receive)
+        body = await self._bodies.read(receive)
         held = key_ring.held(key)
         grant = await self._apart(lambda: key_ring.look_up(key, now=datetime.now(UTC))) if held is None else held[0]
         if grant is None:
@@ -168,7 +231,7 @@ class DeviceDoor:
         """
         size = len(samples)
         waiting = self._waiting[grant.source_id] + size
-        if waiting > max(size, settings.DEVICE_QUEUE_ROWS // 2):
+        if waiting > self._most_waiting and waiting > size:
             raise Unavailable(f"{grant.name} has {waiting - size} samples waiting already.", code="source_queue_full")
         self._waiting[grant.source_id] = waiting
         try:
@@ -185,6 +248,7 @@ class DeviceDoor:
         looked_at = 0.0
         while True:
             await asyncio.sleep(SETTLED_EVERY_SECONDS)
+            self._bodies.end_overdue()
             try:
                 await self._apart(limits.settle)
                 if time.monotonic() - looked_at > LOOKED_AT_EVERY_SECONDS:
@@ -203,32 +267,6 @@ def _key_in(headers: list[tuple[bytes, bytes]]) -> bytes | None:
         if name == b"authorization":
             return value[7:].strip() if value[: len(_BEARER)] == _BEARER else None
     return None
-
-
-async def _body_of(receive: Receive) -> bytes:
-    """Read a body.
-
-    :raises BodyTooLarge: it is too long.
-    :raises BodyTooSlow: it takes too long.
-    :raises ClientLeft: it ends before it is whole.
-    """
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(settings.BODY_TIMEOUT_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft
-                part = message.get("body", b"")
-                size += len(part)
-                if size > settings.MAX_BODY_BYTES:
-                    raise BodyTooLarge(f"A body may hold {settings.MAX_BODY_BYTES} bytes at most.")
-                if not message.get("more_body", False):
-                    return b"".join((*parts, part)) if parts else part
-                parts.append(part)
-    except TimeoutError:
-        raise BodyTooSlow(f"The body did not arrive within {settings.BODY_TIMEOUT_SECONDS} seconds.") from None
 
 
 def _take_from(grant: Grant, cost: int) -> None:

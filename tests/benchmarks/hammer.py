@@ -39,7 +39,7 @@ class Requests:
 
     def _message(self) -> bytes:
         device, millis = self._device(), int(1000 * time.time())
-        return _MESSAGE % (device, millis, 100 + device % 3_000, millis)
+        return _MESSAGE % (device, millis, 1_000 + device % 3_000, millis)
 
 
 def run(
