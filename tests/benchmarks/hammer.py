@@ -28,11 +28,18 @@ class Requests:
         chosen = random.Random(seed)
         self._device = lambda: int(chosen.random() * devices) + 1
         self._batch = batch
+        self._made: list[bytes] = []
         size = len(self._message()) if batch == 1 else batch * (len(self._message()) + 1) + 1
         self._head = _HEAD % (key.encode(), size)
 
+    def ahead(self, count: int) -> None:
+        """Make requests ahead, each to be sent once: to make large ones would be most of the client's work."""
+        self._made = [self.next() for _ in range(count)]
+
     def next(self) -> bytes:
         """Return a request."""
+        if self._made:
+            return self._made.pop()
         if self._batch == 1:
             return self._head + self._message()
         return b"%b[%b]" % (self._head, b",".join(self._message() for _ in range(self._batch)))
@@ -43,10 +50,11 @@ class Requests:
 
 
 def run(
-    *, port: int, key: str, seconds: float, connections: int, devices: int, batch: int = 1, seed: int = 0
+    *, port: int, key: str, seconds: float, connections: int, devices: int, batch: int = 1, seed: int = 0, pool: int = 0
 ) -> dict[str, Any]:
-    """Hammer for some seconds after a warm-up of a fifth of them."""
+    """Hammer for some seconds after a warm-up of a fifth of them, with so many requests made ahead."""
     requests = Requests(key=key, devices=devices, batch=batch, seed=seed)
+    requests.ahead(pool)
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
     sent: dict[int, float] = {}
