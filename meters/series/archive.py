@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from meters.series.archive_columns import DUCKDB
 from meters.series.archive_files import open_engine
-from meters.series.columns import TimeKind
+from meters.series.columns import FloatKind, TimeKind
 from meters.series.errors import ArchiveDamaged, ArchiveMoved
 from meters.series.spec import SeriesSpec
 
@@ -201,10 +201,16 @@ class Archive:
 
     def _selected(self) -> str:
         names = [self.spec.owner.name, self.spec.time.name, *self.columns]
-        return ", ".join(
-            DUCKDB.micros.format(f"held.{DUCKDB.quote(name)}") if self._is_time(name) else f"held.{DUCKDB.quote(name)}"
-            for name in names
-        )
+        return ", ".join(map(self._read_as, names))
+
+    def _read_as(self, name: str) -> str:
+        column, kind = f"held.{DUCKDB.quote(name)}", self.spec.columns[name].kind
+        if isinstance(kind, TimeKind):
+            return DUCKDB.micros.format(column)
+        if isinstance(kind, FloatKind) and kind.type_name == "float4":
+            # The shortest number that is it, as the database gives it, and not its four bytes widened to eight.
+            return f"{column}::VARCHAR::DOUBLE"
+        return column
 
     def _times(self) -> frozenset[int]:
         names = [self.spec.owner.name, self.spec.time.name, *self.columns]

@@ -68,7 +68,6 @@ def write_file(
 
     :param on_rows: called now and then with the number of rows that went out.
     :raises ArchiveDamaged: the file does not hold what the table holds.
-    :raises UnsupportedColumn: a column's type cannot be held exactly.
     """
     unfinished = unfinished_of(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -19,9 +19,9 @@ from meters.series.archive_files import (
     unfinished_of,
     write_file,
 )
-from meters.series.errors import ArchiveDamaged, ArchiveMoved, UnsupportedColumn
+from meters.series.errors import ArchiveDamaged, ArchiveMoved
 from meters.series.writer import copy_in
-from tests.meters.series.samples import READINGS, SAMPLES, make_room, slot
+from tests.meters.series.samples import READINGS, make_room, slot
 
 pytestmark = pytest.mark.django_db
 
@@ -156,13 +156,6 @@ class TestWriteFile:
 
         with pytest.raises((ArchiveDamaged, OSError)):
             write_file(READINGS, FEBRUARY, tmp_path / "month.parquet", connection)
-
-    @pytest.mark.usefixtures("samples")
-    def test_refuses_columns_that_it_cannot_hold_exactly(self, tmp_path):
-        make_room(SAMPLES, [LOW])
-
-        with pytest.raises(UnsupportedColumn, match="power"):
-            write_file(SAMPLES, "series_samples_y2025m02", tmp_path / "month.parquet", connection)
 
 
 class TestFillTable:
