@@ -58,8 +58,8 @@ class Figures:
     """What a set of rows comes to, whatever their order and whichever engine holds them.
 
     :ivar digest: the sum of each row's MD5 over all of its columns, cut to 60 bits, as text.
-    :ivar columns: by column its ``nulls``, and its ``min``, ``max`` and ``sum`` as text; of texts their ``length``, and of
-        floats no sum, which would depend on their order.
+    :ivar columns: by column its ``nulls``, and its ``min``, ``max`` and ``sum`` as text; of texts their ``length``, and
+        of floats no sum, which would depend on their order.
     """
 
     rows: int

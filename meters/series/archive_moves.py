@@ -77,20 +77,27 @@ def attach_table(
 
 
 def take_rows(spec: SeriesSpec, source: str, target: str, connection: BaseDatabaseWrapper) -> int:
-    """Copy the rows of one table into another, where they replace those of the same key; return their number."""
+    """Copy the rows of one table into another and return how many changed it.
+
+    Where rows of the same key stand they replace them; in a series whose rows join they supply what is missing.
+    """
     names = ", ".join(_quoted(connection, name) for name in spec.columns)
     key = (spec.owner.name, spec.time.name)
-    given = ", ".join(
-        f"{_quoted(connection, name)} = excluded.{_quoted(connection, name)}"
-        for name in spec.columns
-        if name not in key
+    told = (
+        [column.name for column in spec.identity] if spec.joins else [each for each in spec.columns if each not in key]
     )
+    given = ", ".join(_given(_quoted(connection, name), joins=spec.joins) for name in told)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {_quoted(connection, target)} ({names}) SELECT {names} FROM {_quoted(connection, source)} "  # noqa: S608 - names of a model's columns
+            f"INSERT INTO {_quoted(connection, target)} AS standing ({names}) "  # noqa: S608 - names of a model's columns
+            f"SELECT {names} FROM {_quoted(connection, source)} "
             f"ON CONFLICT ({', '.join(_quoted(connection, name) for name in key)}) DO UPDATE SET {given}"
         )
         return int(cursor.rowcount)
+
+
+def _given(name: str, *, joins: bool) -> str:
+    return f"{name} = coalesce(standing.{name}, excluded.{name})" if joins else f"{name} = excluded.{name}"
 
 
 def revision_of(table: str, connection: BaseDatabaseWrapper) -> int:

@@ -81,7 +81,7 @@ def ensure_partitions(
         if not floor <= extreme <= ceiling:
             raise OutsideAcceptance(extreme, floor, ceiling)
     starts = kind.months(moments) if spec.grain is Grain.MONTH else kind.days(moments)
-    spans = {_partition_name(spec, start): start for start in starts.tolist()}
+    spans = {partition_name(spec, start): start for start in starts.tolist()}
     connection = connections[using]
     place = _place(spec, connection)
     wanted = spans.keys() - _known.get(place, frozenset())
@@ -108,7 +108,8 @@ def forget_partitions(spec: SeriesSpec) -> None:
         _known.pop(place, None)
 
 
-def _partition_name(spec: SeriesSpec, start: date) -> str:
+def partition_name(spec: SeriesSpec, start: date) -> str:
+    """Name the partition that starts at a day, or at an instant in UTC."""
     day = f"d{start.day:02}" if spec.grain is Grain.DAY else ""
     return f"{spec.table}_y{start.year:04}m{start.month:02}{day}"
 

@@ -7,40 +7,31 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.actors import Actor
 from meters import store
-from meters.models import ArchivedMonth, ReadingException, RuleCode
+from meters.models import ReadingException, RuleCode
 from meters.selectors.archive import archive_limit, archived_months, closed_partitions, late_values
-from meters.series.archive_moves import drop_partition, hold_alone
-from meters.series.partitions import Partition, forget_partitions, list_partitions
+from meters.series.partitions import list_partitions
 from meters.services.archiving import (
-    RUN_LOCK,
-    MonthMoved,
-    NotArchived,
+    WAIT_SECONDS,
+    Mover,
+    PartMoved,
+    PlannedPart,
     Step,
     Tell,
-    archive_month,
+    archive_part,
     held,
+    open_parts,
     remove_unfinished,
-    restore_month,
+    restore_parts,
+    tell_nobody,
 )
 from meters.services.jobs import Running
 from meters.services.partitions import make_partitions_ahead
 from meters.services.readings import OfferedReading, receive_readings
-from meters.store import REGISTER_READINGS
-
-ALL = "all"
-WAIT_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class PlannedMonth:
-    """A month that a run would archive."""
-
-    month: str
-    rows: int
+from meters.store.shelves import MONTHLY_READINGS
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,8 @@ class ArchiveReport:
 
     before: datetime
     dry_run: bool
-    archived: tuple[MonthMoved, ...]
-    planned: tuple[PlannedMonth, ...]
+    archived: tuple[PartMoved, ...]
+    planned: tuple[PlannedPart, ...]
     late_values: int
     partitions_made: tuple[str, ...]
 
@@ -70,18 +61,19 @@ class ArchiveReport:
             "dry_run": self.dry_run,
             "nothing_to_do": self.idle,
             "archived": [each.as_json() for each in self.archived],
-            "planned": [{"month": each.month, "rows": each.rows} for each in self.planned],
+            "planned": [each.as_json() for each in self.planned],
             "late_values": self.late_values,
             "partitions_made": list(self.partitions_made),
         }
 
 
-def _nobody(step: Step) -> None:
-    """Tell nobody."""
-
-
 def archive_and_prepare(
-    *, actor: Actor, now: datetime, until: date | None = None, tell: Tell = _nobody, wait_seconds: float = WAIT_SECONDS
+    *,
+    actor: Actor,
+    now: datetime,
+    until: date | None = None,
+    tell: Tell = tell_nobody,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> ArchiveReport:
     """Archive all closed months that end by a date, and make the coming partitions; again, it does nothing.
 
@@ -91,24 +83,25 @@ def archive_and_prepare(
     :raises ArchiveDamaged: a file could not be proved, or is missing where late values wait for its month.
     """
     limit = archive_limit(now=now, until=until)
-    moved = []
-    with held(RUN_LOCK, wait_seconds=wait_seconds):
-        remove_unfinished()
-        restored = _open_late_months(actor, now, tell, wait_seconds)
+    mover = Mover(MONTHLY_READINGS, actor, now, tell, wait_seconds)
+    with held(MONTHLY_READINGS.run_lock, wait_seconds=wait_seconds):
+        remove_unfinished(MONTHLY_READINGS)
+        restored = open_parts(mover, _late_months())
         taken_in = _take_in(now)
         due = {partition.name: partition for partition in closed_partitions(now=now, limit=limit)}
-        due |= {partition.name: partition for partition in _partitions() if partition.start in restored}
-        for _, partition in sorted(due.items()):
-            moved.append(archive_month(partition=partition, actor=actor, now=now, tell=tell, wait_seconds=wait_seconds))
+        due |= {each.name: each for each in list_partitions(MONTHLY_READINGS.spec) if each.start in restored}
+        moved = tuple(archive_part(mover, partition) for _, partition in sorted(due.items()))
         made = make_partitions_ahead(now=now)
-    return ArchiveReport(limit, False, tuple(moved), (), taken_in, tuple(made))
+    return ArchiveReport(limit, False, moved, (), taken_in, tuple(made))
 
 
 def plan_archive(*, now: datetime, until: date | None = None) -> ArchiveReport:
     """Say what a run would archive."""
     limit = archive_limit(now=now, until=until)
     planned = (
-        PlannedMonth(f"{partition.start:%Y-%m}", store.archive.count_rows(partition.name))
+        PlannedPart(
+            MONTHLY_READINGS.noun, MONTHLY_READINGS.label(partition.start), store.archive.count_rows(partition.name)
+        )
         for partition in closed_partitions(now=now, limit=limit)
     )
     return ArchiveReport(limit, True, (), tuple(planned), len(late_values()), ())
@@ -120,9 +113,9 @@ def restore_months(
     actor: Actor,
     now: datetime,
     keep: bool = False,
-    tell: Tell = _nobody,
+    tell: Tell = tell_nobody,
     wait_seconds: float = WAIT_SECONDS,
-) -> list[MonthMoved]:
+) -> list[PartMoved]:
     """Put an archived month, or all of them, back into the database, and take in what waited for them.
 
     :param month: as in 2025-02, or ``all``.
@@ -132,11 +125,8 @@ def restore_months(
     :raises ArchiveBusy: another run holds the archive for longer than ``wait_seconds``.
     :raises ArchiveDamaged: a file is missing or is not what it was.
     """
-    with held(RUN_LOCK, wait_seconds=wait_seconds):
-        moved = [
-            restore_month(month=each, actor=actor, now=now, tell=tell, wait_seconds=wait_seconds, keep=keep)
-            for each in _asked(month)
-        ]
+    with held(MONTHLY_READINGS.run_lock, wait_seconds=wait_seconds):
+        moved = restore_parts(Mover(MONTHLY_READINGS, actor, now, tell, wait_seconds), month, keep=keep)
         _take_in(now)
     return moved
 
@@ -148,7 +138,7 @@ def run_archive(running: Running) -> dict[str, Any]:
         actor=running.actor,
         now=running.now,
         until=None if until is None else date.fromisoformat(until),
-        tell=_noting(running),
+        tell=noting(running),
     )
     return report.as_json()
 
@@ -156,12 +146,12 @@ def run_archive(running: Running) -> dict[str, Any]:
 def run_restore(running: Running) -> dict[str, Any]:
     """Do a job that asks for archived months back."""
     moved = restore_months(
-        month=running.job.parameters["month"], actor=running.actor, now=running.now, tell=_noting(running)
+        month=running.job.parameters["month"], actor=running.actor, now=running.now, tell=noting(running)
     )
     return {"restored": [each.as_json() for each in moved]}
 
 
-def _noting(running: Running) -> Tell:
+def noting(running: Running) -> Tell:
     """Show how many rows went out; in the transaction of a change nothing is written of it."""
     before: list[int] = []
 
@@ -175,41 +165,10 @@ def _noting(running: Running) -> Tell:
     return tell
 
 
-def _asked(month: str) -> list[ArchivedMonth]:
-    archived = ArchivedMonth.objects.filter(table=store.archive.TABLE).order_by("low")
-    if month == ALL:
-        return list(archived)
-    found = archived.filter(low=store.archive.start_of(month)).first()
-    if found is None:
-        raise NotArchived(f"{month} is not in the archive.")
-    return [found]
-
-
-def _partitions() -> list[Partition]:
-    return list_partitions(REGISTER_READINGS)
-
-
-def _open_late_months(actor: Actor, now: datetime, tell: Tell, wait_seconds: float) -> set[datetime]:
-    """Restore the archived months that values wait for, or that somebody wrote beside; return their starts."""
+def _late_months() -> set[datetime]:
+    """Return the starts of the archived months that values wait for."""
     archived = archived_months()
-    wanted = {month.low for each in late_values() if (month := archived.holding(each.time)) is not None}
-    for partition in _partitions():
-        if partition.start in archived and not _dropped_empty(partition):
-            wanted.add(partition.start)
-    for each in ArchivedMonth.objects.filter(table=store.archive.TABLE, low__in=wanted).order_by("low"):
-        restore_month(month=each, actor=actor, now=now, tell=tell, wait_seconds=wait_seconds, keep=True)
-    return wanted
-
-
-@transaction.atomic
-def _dropped_empty(partition: Partition) -> bool:
-    """Drop a partition beside its own archived month, as a writer may have made that came just too late."""
-    hold_alone(REGISTER_READINGS, connection)
-    if store.archive.count_rows(partition.name):
-        return False
-    drop_partition(REGISTER_READINGS, partition.name, connection)
-    transaction.on_commit(lambda: forget_partitions(REGISTER_READINGS))
-    return True
+    return {month.low for each in late_values() if (month := archived.holding(each.time)) is not None}
 
 
 def _take_in(now: datetime) -> int:

@@ -1,26 +1,25 @@
-"""A closed month out of the database into the archive, and back.
+"""A closed partition of a series out of the database into the archive, and back: a month, or a day.
 
-A month is written to its file from a snapshot while everybody works on. Then, in one transaction, writers of that
-month are kept out, the rows are proved to be those of the file, and the record of the archived month takes the
-partition's place. So a late writer's row is in the file or stands in the way, and is never lost.
+It is written to its file from a snapshot while everybody works on. Then, in one transaction, its writers are kept
+out, the rows are proved to be those of the file, and the record of the archived partition takes the partition's
+place. So a late writer's row is in the file or stands in the way, and is never lost.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 
 from accounts.actors import Actor
 from accounts.services import audit
 from energy_portal.shared.errors import Conflict
 from meters import store
-from meters.models import ArchivedMonth
 from meters.series.archive_files import (
     UNFINISHED,
     Manifest,
@@ -40,16 +39,17 @@ from meters.series.archive_moves import (
     take_rows,
 )
 from meters.series.errors import ArchiveDamaged, SeriesBusy
-from meters.series.partitions import Partition, forget_partitions, list_partitions
-from meters.store import REGISTER_READINGS
-from meters.store.archive import Month
+from meters.series.partitions import Partition, forget_partitions, list_partitions, partition_name
+from meters.store.shelves import Part, Shelf, archive_folder
 
-RUN_LOCK = "archive run"
+ALL = "all"
+WAIT_SECONDS = 60.0
 # A backup holds it, shared, from its snapshot until the files are copied.
 CHANGE_LOCK = "archive change"
 _TRIES = 20
+# So often is the series asked for while a partition stands proved, before its writers are let in again.
+_TRIES_ONCE_PROVED = 4
 _PAUSE_SECONDS = 0.25
-_RESTORING = "archive_restoring"
 
 
 class ArchiveBusy(Conflict):
@@ -59,7 +59,7 @@ class ArchiveBusy(Conflict):
 
 
 class NotArchived(Conflict):
-    """A month is not in the archive."""
+    """A month or a day is not in the archive."""
 
     code = "not_archived"
 
@@ -69,10 +69,10 @@ class _Changed(Exception):
 
 
 class Step(NamedTuple):
-    """Where the work on a month is; ``done`` and ``total`` are rows where they move."""
+    """Where the work on a partition is; ``done`` and ``total`` are rows where they move."""
 
     name: str
-    month: str
+    part: str
     done: int = 0
     total: int = 0
 
@@ -80,11 +80,19 @@ class Step(NamedTuple):
 Tell = Callable[[Step], None]
 
 
-@dataclass(frozen=True)
-class MonthMoved:
-    """What became of a month: its rows, and the bytes of its file."""
+def tell_nobody(step: Step) -> None:
+    """Tell nobody."""
 
-    month: str
+
+@dataclass(frozen=True)
+class PartMoved:
+    """What became of a partition: its rows, and the bytes of its file.
+
+    :ivar noun: what ``part`` names: a month or a day.
+    """
+
+    noun: str
+    part: str
     rows: int
     bytes: int
     revision: int
@@ -92,7 +100,40 @@ class MonthMoved:
 
     def as_json(self) -> dict[str, object]:
         """Return it as plain values."""
-        return asdict(self)
+        return {
+            self.noun: self.part,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "revision": self.revision,
+            "path": self.path,
+        }
+
+
+@dataclass(frozen=True)
+class PlannedPart:
+    """A partition that a run would archive."""
+
+    noun: str
+    part: str
+    rows: int
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return {self.noun: self.part, "rows": self.rows}
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Who moves partitions of a series, when, and who hears of each step.
+
+    :ivar wait_seconds: how long a backup, or another run, is waited for.
+    """
+
+    shelf: Shelf
+    actor: Actor
+    now: datetime
+    tell: Tell = tell_nobody
+    wait_seconds: float = WAIT_SECONDS
 
 
 @contextmanager
@@ -112,80 +153,126 @@ def held(name: str, *, wait_seconds: float) -> Iterator[None]:
         store.archive.unlock_session(name)
 
 
-def archive_month(*, partition: Partition, actor: Actor, now: datetime, tell: Tell, wait_seconds: float) -> MonthMoved:
+def archive_part(mover: Mover, partition: Partition) -> PartMoved:
     """Move a partition into the archive; the caller holds the run lock.
 
-    :raises ArchiveBusy: a backup holds the archive, or the month is written all the time.
+    :raises ArchiveBusy: a backup holds the archive, or the partition is written all the time.
     :raises ArchiveDamaged: the file could not be proved.
     """
-    month = Month(partition.start, revision_of(partition.name, connection) + 1)
-    label = f"{partition.start:%Y-%m}"
-    manifest = _write(partition, month, label, tell)
+    shelf = mover.shelf
+    label = shelf.label(partition.start)
+    revision = revision_of(partition.name, connection) + 1
+    manifest = _write(mover, partition, revision)
     for remaining in reversed(range(_TRIES)):
         try:
-            with held(CHANGE_LOCK, wait_seconds=wait_seconds):
-                _replace(partition, month, manifest, label, actor, now, tell)
+            with held(CHANGE_LOCK, wait_seconds=mover.wait_seconds):
+                _replace(mover, partition, revision, manifest)
             break
         except (_Changed, SeriesBusy) as error:
             if not remaining:
                 raise ArchiveBusy(f"{label} is read or written all the time: ask again later.") from error
             time.sleep(_PAUSE_SECONDS)
             if isinstance(error, _Changed):
-                manifest = _write(partition, month, label, tell)
-    forget_partitions(REGISTER_READINGS)
-    tell(Step("committed", label))
-    _remove_other_revisions(month)
-    return MonthMoved(label, manifest.rows, manifest.bytes, month.revision, _below(month))
+                manifest = _write(mover, partition, revision)
+    forget_partitions(shelf.spec)
+    mover.tell(Step("committed", label))
+    path = shelf.file_name(partition.start, revision)
+    _remove_other_revisions(shelf, partition.start, path)
+    return PartMoved(shelf.noun, label, manifest.rows, manifest.bytes, revision, path)
 
 
-def restore_month(
-    *, month: ArchivedMonth, actor: Actor, now: datetime, tell: Tell, wait_seconds: float, keep: bool = False
-) -> MonthMoved:
-    """Put an archived month back into the database; the caller holds the run lock.
+def restore_part(mover: Mover, part: Part, *, keep: bool = False) -> PartMoved:
+    """Put an archived partition back into the database; the caller holds the run lock.
 
     :param keep: leave its file where it is.
     :raises ArchiveDamaged: the file is missing or is not what it was; nothing was changed.
     :raises ArchiveBusy: the series is read all the time, or a backup holds the archive.
     """
-    held_month = Month(month.low, month.revision)
-    label = f"{month.low:%Y-%m}"
-    _require_file(month, held_month.path)
+    shelf, tell = mover.shelf, mover.tell
+    label = shelf.label(part.low)
+    _require_file(part)
     with ExitStack() as locks:
         with transaction.atomic():
-            _fill(month, held_month, label, tell)
-            locks.enter_context(held(CHANGE_LOCK, wait_seconds=wait_seconds))
-            _hold_alone(label)
-            _attach(month, held_month)
+            _fill(mover, part)
+            locks.enter_context(held(CHANGE_LOCK, wait_seconds=mover.wait_seconds))
+            _hold_alone(shelf, label)
+            _attach(shelf, part)
             tell(Step("attached", label))
-            _record(month, "archive.month_restored", actor, now)
-            month.delete()
+            _audit(mover, part.row, "restored", part.low, part.rows, part.revision, part.sha256)
+            part.row.delete()
             tell(Step("recorded", label))
-        forget_partitions(REGISTER_READINGS)
+        forget_partitions(shelf.spec)
         tell(Step("committed", label))
         if not keep:
-            held_month.path.unlink(missing_ok=True)
-    return MonthMoved(label, month.rows, int(month.manifest.get("bytes", 0)), month.revision, month.path)
+            part.file.unlink(missing_ok=True)
+    return PartMoved(shelf.noun, label, part.rows, part.bytes, part.revision, part.path)
 
 
-def remove_unfinished() -> None:
+def restore_parts(mover: Mover, label: str, *, keep: bool) -> list[PartMoved]:
+    """Put an archived partition, or all of them, back into the database; the caller holds the run lock.
+
+    :param label: as the shelf names it, or ``all``.
+    :raises Invalid: the text is neither.
+    :raises NotArchived: it is not in the archive.
+    :raises ArchiveDamaged: as :func:`restore_part`.
+    :raises ArchiveBusy: as :func:`restore_part`.
+    """
+    asked = mover.shelf.parts(None if label == ALL else [mover.shelf.start_of(label)])
+    if not asked and label != ALL:
+        raise NotArchived(f"{label} is not in the archive.")
+    return [restore_part(mover, part, keep=keep) for part in asked]
+
+
+def open_parts(mover: Mover, wanted: Collection[datetime]) -> set[datetime]:
+    """Restore the archived partitions that rows wait for, or that somebody wrote beside; return their starts.
+
+    The caller holds the run lock.
+
+    :param wanted: the starts of those that rows wait for.
+    """
+    parts = {part.low: part for part in mover.shelf.parts()}
+    opened = parts.keys() & set(wanted)
+    for partition in list_partitions(mover.shelf.spec):
+        if partition.start in parts and not _dropped_empty(mover.shelf, partition):
+            opened.add(partition.start)
+    for low in sorted(opened):
+        restore_part(mover, parts[low], keep=True)
+    return opened
+
+
+@transaction.atomic
+def _dropped_empty(shelf: Shelf, partition: Partition) -> bool:
+    """Drop a partition beside its own archived one, as a writer may have made that came just too late."""
+    hold_alone(shelf.spec, connection)
+    if store.archive.count_rows(partition.name):
+        return False
+    drop_partition(shelf.spec, partition.name, connection)
+    transaction.on_commit(lambda: forget_partitions(shelf.spec))
+    return True
+
+
+def remove_unfinished(shelf: Shelf) -> None:
     """Remove what a killed run left; the caller holds the run lock."""
-    for path in store.archive.archive_folder().rglob(f"*{UNFINISHED}*"):
+    for path in (archive_folder() / shelf.spec.table).rglob(f"*{UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
 
-def _write(partition: Partition, month: Month, label: str, tell: Tell) -> Manifest:
+def _write(mover: Mover, partition: Partition, revision: int) -> Manifest:
+    shelf, tell = mover.shelf, mover.tell
+    label = shelf.label(partition.start)
+    path = archive_folder() / shelf.file_name(partition.start, revision)
     with _snapshot() as snapshot:
         total = store.archive.count_rows(partition.name, snapshot)
         tell(Step("exporting", label, 0, total))
         manifest = write_file(
-            REGISTER_READINGS,
+            shelf.spec,
             partition.name,
-            month.path,
+            path,
             snapshot,
             on_rows=lambda rows: tell(Step("exporting", label, rows, total)),
         )
     tell(Step("written", label))
-    finish_file(month.path)
+    finish_file(path)
     tell(Step("named", label))
     return manifest
 
@@ -208,101 +295,95 @@ def _snapshot() -> Iterator[BaseDatabaseWrapper]:
 
 
 @transaction.atomic
-def _replace(
-    partition: Partition, month: Month, manifest: Manifest, label: str, actor: Actor, now: datetime, tell: Tell
-) -> None:
+def _replace(mover: Mover, partition: Partition, revision: int, manifest: Manifest) -> None:
+    shelf, tell = mover.shelf, mover.tell
+    label = shelf.label(partition.start)
     hold_still(partition.name, connection)
-    figures = table_figures(REGISTER_READINGS, partition.name, connection, columns=False)
+    figures = table_figures(shelf.spec, partition.name, connection, columns=False)
     if (figures.rows, figures.digest) != (manifest.rows, manifest.digest):
         raise _Changed
     tell(Step("proved", label))
-    hold_alone(REGISTER_READINGS, connection)
-    made = ArchivedMonth.objects.create(
-        table=store.archive.TABLE,
-        low=partition.start,
-        high=partition.end,
-        path=_below(month),
-        rows=manifest.rows,
-        digest=manifest.sha256,
-        manifest=manifest.as_json(),
-        revision=month.revision,
-        archived_at=now,
-    )
-    _record(made, "archive.month_archived", actor, now)
+    _try_alone(shelf, _TRIES_ONCE_PROVED)
+    row = shelf.record(partition, manifest, revision=revision, now=mover.now)
+    _audit(mover, row, "archived", partition.start, manifest.rows, revision, manifest.sha256)
     tell(Step("recorded", label))
-    drop_partition(REGISTER_READINGS, partition.name, connection)
+    drop_partition(shelf.spec, partition.name, connection)
     tell(Step("dropped", label))
 
 
-def _fill(month: ArchivedMonth, held_month: Month, label: str, tell: Tell) -> None:
+def _fill(mover: Mover, part: Part) -> None:
     """Fill a table beside the series, and prove that it holds what the archive held."""
-    make_table(REGISTER_READINGS, _RESTORING, month.low, month.high, connection)
+    spec, tell, label = mover.shelf.spec, mover.tell, mover.shelf.label(part.low)
+    table = _beside(mover.shelf)
+    make_table(spec, table, part.low, part.high, connection)
     fill_table(
-        REGISTER_READINGS,
-        held_month.path,
-        _RESTORING,
+        spec,
+        part.file,
+        table,
         connection,
-        on_rows=lambda rows: tell(Step("filling", label, min(rows, month.rows), month.rows)),
+        on_rows=lambda rows: tell(Step("filling", label, min(rows, part.rows), part.rows)),
     )
     tell(Step("filled", label))
-    figures = table_figures(REGISTER_READINGS, _RESTORING, connection, columns=False)
-    if (figures.rows, figures.digest) != (month.rows, month.manifest["digest"]):
-        raise ArchiveDamaged(f"{month.path} gave {figures.rows} rows back and not just what {label} held.")
+    figures = table_figures(spec, table, connection, columns=False)
+    if (figures.rows, figures.digest) != (part.rows, part.digest):
+        raise ArchiveDamaged(f"{part.path} gave {figures.rows} rows back and not just what {label} held.")
     tell(Step("verified", label))
 
 
-def _hold_alone(label: str) -> None:
-    for remaining in reversed(range(_TRIES)):
+def _beside(shelf: Shelf) -> str:
+    """Name the table that a partition is filled in."""
+    return f"{shelf.spec.table}_restoring"
+
+
+def _hold_alone(shelf: Shelf, label: str) -> None:
+    try:
+        _try_alone(shelf, _TRIES)
+    except SeriesBusy as error:
+        raise ArchiveBusy(f"{label} cannot come back while the series is read all the time.") from error
+
+
+def _try_alone(shelf: Shelf, tries: int) -> None:
+    for remaining in reversed(range(tries)):
         try:
-            hold_alone(REGISTER_READINGS, connection)
-        except SeriesBusy as error:
+            hold_alone(shelf.spec, connection)
+        except SeriesBusy:
             if not remaining:
-                raise ArchiveBusy(f"{label} cannot come back while the series is read all the time.") from error
+                raise
             time.sleep(_PAUSE_SECONDS)
         else:
             return
 
 
-def _attach(month: ArchivedMonth, held_month: Month) -> None:
-    """Make the filled table the month's partition; rows that were written beside the archive move into it."""
-    name = f"{store.archive.TABLE}_y{month.low:%Ym%m}"
-    if any(partition.name == name for partition in list_partitions(REGISTER_READINGS)):
-        take_rows(REGISTER_READINGS, name, _RESTORING, connection)
-        drop_partition(REGISTER_READINGS, name, connection)
+def _attach(shelf: Shelf, part: Part) -> None:
+    """Make the filled table the partition; rows that were written beside the archive move into it."""
+    name, filled = partition_name(shelf.spec, part.low), _beside(shelf)
+    if any(partition.name == name for partition in list_partitions(shelf.spec)):
+        take_rows(shelf.spec, name, filled, connection)
+        drop_partition(shelf.spec, name, connection)
     with connection.cursor() as cursor:
         quote = connection.ops.quote_name
-        cursor.execute(f"ALTER TABLE {quote(_RESTORING)} RENAME TO {quote(name)}")
-    attach_table(REGISTER_READINGS, name, month.low, month.high, connection, revision=held_month.revision)
+        cursor.execute(f"ALTER TABLE {quote(filled)} RENAME TO {quote(name)}")
+    attach_table(shelf.spec, name, part.low, part.high, connection, revision=part.revision)
 
 
-def _require_file(month: ArchivedMonth, path: Path) -> None:
+def _require_file(part: Part) -> None:
     try:
-        found = sha256_of(path)
+        found = sha256_of(part.file)
     except OSError as error:
-        raise ArchiveDamaged(f"{month.path} cannot be read: {error.strerror}.") from error
-    if found != month.digest:
-        raise ArchiveDamaged(f"{month.path} was changed: its checksum is not what it was.")
+        raise ArchiveDamaged(f"{part.path} cannot be read: {error.strerror}.") from error
+    if found != part.sha256:
+        raise ArchiveDamaged(f"{part.path} was changed: its checksum is not what it was.")
 
 
-def _record(month: ArchivedMonth, action: str, actor: Actor, now: datetime) -> None:
-    audit.record(
-        action=action,
-        obj=month,
-        actor=actor,
-        now=now,
-        month=f"{month.low:%Y-%m}",
-        rows=month.rows,
-        revision=month.revision,
-        sha256=month.digest,
-    )
+def _audit(mover: Mover, row: Model, verb: str, low: datetime, rows: int, revision: int, sha256: str) -> None:
+    noun = mover.shelf.noun
+    detail = {noun: mover.shelf.label(low), "rows": rows, "revision": revision, "sha256": sha256}
+    audit.record(action=f"archive.{noun}_{verb}", obj=row, actor=mover.actor, now=mover.now, **detail)
 
 
-def _below(month: Month) -> str:
-    return store.archive.file_name(month.low, month.revision)
-
-
-def _remove_other_revisions(month: Month) -> None:
-    """Remove the files that this revision replaced."""
-    for path in month.path.parent.glob(f"{month.low:%Y-%m}-r*.parquet"):
-        if path != month.path:
-            path.unlink(missing_ok=True)
+def _remove_other_revisions(shelf: Shelf, low: datetime, path: str) -> None:
+    """Remove the files that a revision replaced."""
+    file = archive_folder() / path
+    for other in file.parent.glob(f"{shelf.label(low)}-r*.parquet"):
+        if other != file:
+            other.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from django.conf import settings
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -17,6 +16,7 @@ from meters.models import ArchivedMonth
 from meters.series.archive import Archive, ArchivedFile, Asked
 from meters.series.errors import ArchiveMoved
 from meters.store.registers import REGISTER_READINGS, Window
+from meters.store.shelves import MONTHLY_READINGS, archive_folder
 
 TABLE = REGISTER_READINGS.table
 # A part of a statement that reads the series: rows without a register name the archived months of its snapshot, by
@@ -51,30 +51,12 @@ class Month(NamedTuple):
     @property
     def path(self) -> Path:
         """Return where its file is."""
-        return archive_folder() / file_name(self.low, self.revision)
+        return archive_folder() / MONTHLY_READINGS.file_name(self.low, self.revision)
 
     @property
     def file(self) -> ArchivedFile:
         """Return its file for the reader."""
         return ArchivedFile(self.path, self.low, self.high)
-
-
-def archive_folder() -> Path:
-    """Return the folder of the archive."""
-    return Path(settings.ARCHIVE_DIR)
-
-
-def file_name(low: datetime, revision: int) -> str:
-    """Name the file of a month's revision below the archive folder."""
-    return f"{TABLE}/{low.astimezone(UTC):%Y-%m}-r{revision}.parquet"
-
-
-def start_of(month: str) -> datetime:
-    """Return the first instant of a month (UTC) such as 2025-02.
-
-    :raises BadMonth: it does not name a month.
-    """
-    return datetime.combine(YearMonth.parse(month).first_day, datetime.min.time(), UTC)
 
 
 def month_after(low: datetime) -> datetime:

@@ -66,7 +66,7 @@ class TestArchiveAndPrepare:
     def test_moves_closed_months_into_files(self, register, folder):
         report = run()
 
-        assert [(month.month, month.rows, month.revision) for month in report.archived] == [
+        assert [(month.part, month.rows, month.revision) for month in report.archived] == [
             ("2025-01", 31, 1),
             ("2025-02", 28, 1),
         ]
@@ -94,7 +94,7 @@ class TestArchiveAndPrepare:
     def test_leaves_empty_months_alone(self, register):
         RegisterReading.objects.filter(time__lt=FEBRUARY).delete()
 
-        assert [month.month for month in run().archived] == ["2025-02"]
+        assert [month.part for month in run().archived] == ["2025-02"]
 
     def test_does_nothing_a_second_time(self, register):
         run()
@@ -107,21 +107,21 @@ class TestArchiveAndPrepare:
     def test_keeps_what_is_within_the_retention(self, register, settings):
         settings.READING_RETENTION_MONTHS = 4
 
-        assert [month.month for month in run(until=None).archived] == ["2025-01"]
+        assert [month.part for month in run(until=None).archived] == ["2025-01"]
 
     def test_leaves_a_month_that_is_not_over_everywhere(self, register):
         eleven = datetime(2025, 4, 1, 11, 59, tzinfo=UTC)
 
         report = archive_and_prepare(actor=PORTAL, now=eleven, until=date(2025, 5, 1))
 
-        assert [month.month for month in report.archived] == ["2025-01", "2025-02"]
+        assert [month.part for month in report.archived] == ["2025-01", "2025-02"]
         twelve = archive_and_prepare(actor=PORTAL, now=eleven + timedelta(minutes=1), until=date(2025, 5, 1))
-        assert [month.month for month in twelve.archived] == ["2025-03"]
+        assert [month.part for month in twelve.archived] == ["2025-03"]
 
     def test_plans_without_touching_anything(self, register, folder):
         report = plan_archive(now=NOW, until=date(2025, 3, 1))
 
-        assert [(month.month, month.rows) for month in report.planned] == [("2025-01", 31), ("2025-02", 28)]
+        assert [(month.part, month.rows) for month in report.planned] == [("2025-01", 31), ("2025-02", 28)]
         assert not folder.exists()
         assert RegisterReading.objects.count() == 90
 
@@ -129,7 +129,7 @@ class TestArchiveAndPrepare:
         late = JANUARY + timedelta(hours=1)
 
         def write_late(step):
-            if step.name == "named" and step.month == "2025-01":
+            if step.name == "named" and step.part == "2025-01":
                 RegisterReading.objects.get_or_create(
                     register=register, time=late, defaults={"value": Decimal("0.5"), "received_at": NOW}
                 )
@@ -172,7 +172,7 @@ class TestArchiveAndPrepare:
 
         report = run()
 
-        assert [(month.month, month.rows, month.revision) for month in report.archived] == [("2025-01", 32, 2)]
+        assert [(month.part, month.rows, month.revision) for month in report.archived] == [("2025-01", 32, 2)]
         assert archived(register)[:2] == [Decimal("0.25"), Decimal(0)]
 
 

@@ -16,9 +16,10 @@ from meters import store
 from meters.models import ArchivedMonth, RegisterReading
 from meters.series.partitions import ensure_partitions
 from meters.services.archive_runs import archive_and_prepare, restore_months
-from meters.services.archiving import CHANGE_LOCK, RUN_LOCK, ArchiveBusy, held
+from meters.services.archiving import CHANGE_LOCK, ArchiveBusy, held
 from meters.store import REGISTER_READINGS, Window
 from meters.store.reads import readings_within
+from meters.store.shelves import MONTHLY_READINGS
 from tests.factories import supplied_register
 from tests.meters.archiver import NOW, UNTIL
 
@@ -200,7 +201,7 @@ class TestWriters:
 
 class TestTwoRuns:
     def test_do_not_work_at_once(self, register):
-        with held(RUN_LOCK, wait_seconds=0):
+        with held(MONTHLY_READINGS.run_lock, wait_seconds=0):
             second = in_thread(lambda: archive(wait_seconds=0))
             with pytest.raises(ArchiveBusy):
                 second()

@@ -122,7 +122,7 @@ class TestTheNextRun:
         report = run()
 
         assert report.late_values == 2
-        assert [(month.month, month.rows, month.revision) for month in report.archived] == [("2025-01", 14, 2)]
+        assert [(month.part, month.rows, month.revision) for month in report.archived] == [("2025-01", 14, 2)]
         assert shown(register)[START + HALF_HOUR] == Decimal("0.25")
         assert not waiting().exists()
         assert ReadingException.objects.get(time=START + HALF_HOUR).note == "The archive took it in."

@@ -29,9 +29,7 @@ def finite(number):
     return number is None or math.isfinite(number)
 
 
-measures = st.lists(
-    st.tuples(reals.filter(finite), doubles.filter(finite), booleans), min_size=1, max_size=25
-)
+measures = st.lists(st.tuples(reals.filter(finite), doubles.filter(finite), booleans), min_size=1, max_size=25)
 
 
 def stored(held):

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.actors import PORTAL
+from energy_portal.management.archive_progress import progress_shown
 from energy_portal.shared.errors import DomainError
-from meters.management.archive_progress import progress_shown
 from meters.services.archive_runs import ArchiveReport, archive_and_prepare, plan_archive
 
 
@@ -50,9 +50,9 @@ class Command(BaseCommand):
 
     def _tell(self, report: ArchiveReport) -> None:
         for planned in report.planned:
-            self.stdout.write(f"{planned.month}: {planned.rows:,} readings would be archived.")
+            self.stdout.write(f"{planned.part}: {planned.rows:,} readings would be archived.")
         for month in report.archived:
-            self.stdout.write(f"{month.month}: {month.rows:,} readings, {month.bytes / 1e6:,.1f} MB, in {month.path}.")
+            self.stdout.write(f"{month.part}: {month.rows:,} readings, {month.bytes / 1e6:,.1f} MB, in {month.path}.")
         if report.late_values:
             said = "Late values that wait" if report.dry_run else "Late values taken in"
             self.stdout.write(f"{said}: {report.late_values:,}.")

@@ -7,9 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.actors import PORTAL
+from energy_portal.management.archive_progress import progress_shown
 from energy_portal.shared.errors import DomainError
-from meters.management.archive_progress import progress_shown
-from meters.services.archive_runs import ALL, restore_months
+from meters.services.archive_runs import restore_months
+from meters.services.archiving import ALL
 
 
 class Command(BaseCommand):
@@ -39,6 +40,6 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"restored": [each.as_json() for each in moved]}, ensure_ascii=False))
             return
         for month in moved:
-            self.stdout.write(f"{month.month}: {month.rows:,} readings are back in the database.")
+            self.stdout.write(f"{month.part}: {month.rows:,} readings are back in the database.")
         if not moved:
             self.stdout.write("Nothing to do: no month is archived.")

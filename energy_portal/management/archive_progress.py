@@ -21,7 +21,7 @@ _WORDS = {
 
 @contextmanager
 def progress_shown(*, hidden: bool) -> Iterator[Tell]:
-    """Show a bar a month on standard error within a block, which tells its steps to what this yields."""
+    """Show a bar a month or day on standard error within a block, which tells its steps to what this yields."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -35,9 +35,9 @@ def progress_shown(*, hidden: bool) -> Iterator[Tell]:
         tasks: dict[str, TaskID] = {}
 
         def tell(step: Step) -> None:
-            task = tasks.get(step.month)
+            task = tasks.get(step.part)
             if task is None:
-                task = tasks[step.month] = progress.add_task(step.month, total=None, word="")
+                task = tasks[step.part] = progress.add_task(step.part, total=None, word="")
             if step.name in _MOVING:
                 progress.update(task, completed=step.done, total=step.total, word=_MOVING[step.name])
             elif step.name in _WORDS:
