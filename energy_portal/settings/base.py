@@ -190,6 +190,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "days-of-samples-ahead": {
+        "task": "meters.devices.tasks.make_sample_days",
+        "schedule": crontab(minute="35", hour="0"),
+    },
+    "archive-samples": {
+        "task": "meters.devices.tasks.archive_samples",
+        "schedule": crontab(minute="20", hour="3"),
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from meters.devices.services import hours, state
+from meters.devices.services import hours, retention, state
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _ROUNDS = 100
@@ -34,3 +34,15 @@ def watch_devices() -> int:
     now = timezone.now()
     state.refresh_late(now=now)
     return state.silence_devices(now=now)
+
+
+@shared_task
+def make_sample_days() -> list[str]:
+    """Make the partitions of samples that the coming days need; daily, days before they are needed."""
+    return retention.make_days_ahead(now=timezone.now())
+
+
+@shared_task
+def archive_samples() -> None:
+    """Ask for the archive's run over samples that are older than the retention; daily."""
+    retention.ask_for_archive(now=timezone.now())

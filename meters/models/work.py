@@ -39,6 +39,8 @@ class Job(models.Model):
         EXPORT_READINGS = "export_readings"
         ARCHIVE = "archive"
         RESTORE_ARCHIVE = "restore_archive"
+        ARCHIVE_SAMPLES = "archive_samples"
+        RESTORE_SAMPLES = "restore_samples"
         REHEARSAL = "rehearsal"
 
     class Status(models.TextChoices):

@@ -153,14 +153,15 @@ def run_restore(running: Running) -> dict[str, Any]:
 
 def noting(running: Running) -> Tell:
     """Show how many rows went out; in the transaction of a change nothing is written of it."""
-    before: list[int] = []
+    sizes: dict[str, int] = {}
 
     def tell(step: Step) -> None:
         if step.name == "exporting":
-            running.note(sum(before) + step.done, sum(before) + step.total)
+            sizes[step.part] = step.total
+            total = sum(sizes.values())
+            running.note(total - step.total + step.done, total)
         if step.name == "named":
-            before.append(running.job.total - sum(before))
-            running.note(running.job.total, at_once=True)
+            running.note(sum(sizes.values()), sum(sizes.values()), at_once=True)
 
     return tell
 

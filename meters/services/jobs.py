@@ -46,6 +46,14 @@ class Running:
         Job.objects.filter(pk=self.job.pk).update(done=self.job.done, total=self.job.total)
 
 
+_runners: dict[str, Runner] = {}
+
+
+def register_runner(kind: Job.Kind, runner: Runner) -> None:
+    """Have jobs of a kind done by an app above from now on; called when it is ready."""
+    _runners[kind] = runner
+
+
 @transaction.atomic
 def queue_job(
     *,
@@ -80,6 +88,7 @@ def run_job(*, job_id: UUID, runners: dict[str, Runner], now: datetime) -> Job:
     What a runner returns is the job's report; a domain error ends it as failed, with its words. A worker that dies
     lets go of the job, and :func:`resume_jobs` has another take it.
 
+    :param runners: of the kinds that no app above registered one for.
     :raises Job.DoesNotExist: there is no such job.
     """
     name = f"job {job_id}"
@@ -101,7 +110,7 @@ def _run(job_id: UUID, runners: dict[str, Runner], now: datetime) -> Job:
         job.save(update_fields=("status", "started_at"))
     running = Running(job, Actor(user=job.asked_by, source=job.source), now)
     try:
-        job.report = runners[job.kind](running)
+        job.report = {**runners, **_runners}[job.kind](running)
         job.status = Job.Status.DONE
     except DomainError as error:
         job.status, job.error = Job.Status.FAILED, error.detail

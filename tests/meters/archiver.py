@@ -1,4 +1,4 @@
-"""Processes that move months between database and archive, and are killed at a step that they are told.
+"""Processes that move months or days between database and archive, and are killed at a step that they are told.
 
 ``python -m tests.meters.archiver`` reads a line of JSON a process, ``{"act", "step", "database", "folder"}``, forks it,
 and prints its exit code: -9 where it got as far as the step, which is none of our business where it is empty.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 UNTIL = date(2025, 3, 1)
+DAYS_UNTIL = date(2025, 3, 3)
 
 
 def act(order: dict[str, str]) -> None:
@@ -20,6 +21,7 @@ def act(order: dict[str, str]) -> None:
     from django.db import connection
 
     from accounts.actors import PORTAL
+    from meters.devices.services.retention import archive_days, restore_days
     from meters.services.archive_runs import archive_and_prepare, restore_months
 
     connection.settings_dict["NAME"] = order["database"]
@@ -29,10 +31,14 @@ def act(order: dict[str, str]) -> None:
         if step.name == order["step"] and (step.name != "exporting" or step.done):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if order["act"] == "archive":
-        archive_and_prepare(actor=PORTAL, now=NOW, until=UNTIL, tell=tell)
-    else:
-        restore_months(month="all", actor=PORTAL, now=NOW, tell=tell)
+    whose = {"actor": PORTAL, "now": NOW, "tell": tell}
+    acts = {
+        "archive": lambda: archive_and_prepare(until=UNTIL, **whose),
+        "restore": lambda: restore_months(month="all", **whose),
+        "archive days": lambda: archive_days(until=DAYS_UNTIL, **whose),
+        "restore days": lambda: restore_days(day="all", **whose),
+    }
+    acts[order["act"]]()
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import connections
 from rest_framework.test import APIClient
 
 from accounts.api.authentication import SourceCaller
@@ -48,3 +50,28 @@ def every_reading(readings, *, at_once=500):
     while page := readings.page(limit=at_once, backwards=True, beyond=beyond):
         yield from page
         beyond = (page[-1].time,)
+
+
+def in_thread(work):
+    """Run work on connections of its own and return how to wait for what it returned."""
+    result = []
+
+    def run():
+        try:
+            result.append(work())
+        except BaseException as error:  # noqa: BLE001 - told by who waits
+            result.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def wait():
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+        if isinstance(result[0], BaseException):
+            raise result[0]
+        return result[0]
+
+    return wait

@@ -1,15 +1,11 @@
 """The archive beside others and killed at any step: at every moment each reading is there exactly once."""
 
-import json
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.conf import settings as portal_settings
-from django.db import connection, connections, transaction
+from django.db import transaction
 
 from accounts.actors import PORTAL
 from meters import store
@@ -22,6 +18,7 @@ from meters.store.reads import readings_within
 from meters.store.shelves import MONTHLY_READINGS
 from tests.factories import supplied_register
 from tests.meters.archiver import NOW, UNTIL
+from tests.meters.helpers import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,34 +43,6 @@ def register():
     return register
 
 
-@pytest.fixture(scope="module")
-def archiver():
-    """Return a process that forks others, so that Django is loaded once for all of them."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.meters.archiver"],
-        cwd=portal_settings.BASE_DIR,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.stdin.close()
-    process.wait(timeout=60)
-
-
-@pytest.fixture
-def killed(archiver, folder):
-    """Return how to have an act killed at a step."""
-
-    def kill(act, step):
-        order = {"act": act, "step": step, "database": connection.settings_dict["NAME"], "folder": str(folder)}
-        archiver.stdin.write(json.dumps(order) + "\n")
-        archiver.stdin.flush()
-        assert archiver.stdout.readline() == "-9\n"
-
-    return kill
-
-
 def answered(register):
     """Return the values that a question about the register is answered with."""
     rows = readings_within([Window(register.pk, START, NOW)], [])
@@ -87,31 +56,6 @@ def archive(**options):
 
 def months():
     return [f"{month.low:%m}" for month in ArchivedMonth.objects.order_by("low")]
-
-
-def in_thread(work):
-    """Run work on connections of its own and return how to wait for what it returned."""
-    result = []
-
-    def run():
-        try:
-            result.append(work())
-        except BaseException as error:  # noqa: BLE001 - told by who waits
-            result.append(error)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-
-    def wait():
-        thread.join(timeout=60)
-        assert not thread.is_alive()
-        if isinstance(result[0], BaseException):
-            raise result[0]
-        return result[0]
-
-    return wait
 
 
 class TestKilled:

@@ -66,7 +66,8 @@ class ArchivedDay(models.Model):
     revision = models.PositiveIntegerField(default=1)
     rows = models.BigIntegerField()
     bytes = models.BigIntegerField()
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the file.")
+    manifest = models.JSONField(default=dict)
     archived_at = models.DateTimeField()
 
     class Meta:

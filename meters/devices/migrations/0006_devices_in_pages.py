@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("accounts", "0002_user_login_epoch"),
-        ("devices", "0007_states_leave_room"),
+        ("devices", "0005_states_leave_room"),
         ("meters", "0016_regions_and_alarms"),
     ]
 

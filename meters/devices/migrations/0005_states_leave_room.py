@@ -8,7 +8,7 @@ def add_mark(apps, schema_editor):
 class Migration(migrations.Migration):
     """The row of a device's state is rewritten every few seconds: with room on its page no index is touched."""
 
-    dependencies = [("devices", "0006_hours_pass_on_what_stands")]
+    dependencies = [("devices", "0004_hours_pass_on_what_stands")]
 
     operations = [
         migrations.CreateModel(
