@@ -22,6 +22,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _LOOK_SECONDS = 0.05
 _LAST_BYTES_SECONDS = 0.5
 _HOOKS_SECONDS = 3.0
+_SERVICE_RESTART = 1012
 
 
 def follow_parent() -> None:
@@ -43,7 +44,8 @@ class Ending:
     """Bound the time from SIGTERM to the end of this process; passes the signal on as SIGINT, which the server knows.
 
     A server waits for its connections, also for those whose client never sends the rest of a request. Here requests
-    in flight have their time; then the lifespan ends and with it the process, and if that hangs, the kernel ends it.
+    in flight have their time, and websockets are told to come again; then the lifespan ends and with it the process,
+    and if that hangs, the kernel ends it.
 
     :param drain_seconds: that requests in flight may take.
     """
@@ -52,6 +54,7 @@ class Ending:
         self._application = application
         self._drain_seconds = drain_seconds
         self._running = 0
+        self._websockets: set[Send] = set()
         self._over = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
 
@@ -61,10 +64,13 @@ class Ending:
             await self._live(scope, receive, send)
             return
         self._running += 1
+        if scope["type"] == "websocket":
+            self._websockets.add(send)
         try:
             await self._application(scope, receive, send)
         finally:
             self._running -= 1
+            self._websockets.discard(send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
@@ -91,6 +97,8 @@ class Ending:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._drain_seconds
+        closed = (send({"type": "websocket.close", "code": _SERVICE_RESTART}) for send in self._websockets)
+        await asyncio.gather(*closed, return_exceptions=True)
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_SECONDS)
         await asyncio.sleep(_LAST_BYTES_SECONDS)

@@ -12,6 +12,11 @@ import pytest
 
 from energy_portal.embedded.processes import is_alive, pids_with
 
+OPENING = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+SERVICE_RESTART = b"\x88\x02\x03\xf4"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -87,6 +92,18 @@ class TestTheWebServer:
             half_sent.sendall(sent)
             server.process.terminate()
 
+            assert server.ends()
+
+    def test_tells_websockets_to_come_again(self, server, eventually):
+        server.start()
+        assert eventually(server.answers)
+
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as opened:
+            opened.sendall(OPENING)
+            assert opened.recv(1_000).startswith(b"HTTP/1.1 101")
+            server.process.terminate()
+
+            assert opened.recv(1_000) == SERVICE_RESTART
             assert server.ends()
 
     def test_ends_while_a_worker_starts(self, server, eventually):
