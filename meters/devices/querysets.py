@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 _SEES_ALL = frozenset({Role.MANAGER, Role.ADMIN, Role.OPERATOR})
 
 
+def sees_all_devices(user: "User") -> bool:
+    """Tell whether somebody sees every device there is."""
+    return user.is_active and user.role in _SEES_ALL
+
+
 class VisibleThroughAccount(models.QuerySet[Any]):
     """Rows that customers see because a device belongs to an account of theirs; ``account_path`` leads to it."""
 
@@ -22,7 +27,7 @@ class VisibleThroughAccount(models.QuerySet[Any]):
         """Keep the rows that somebody may see now: all for operators, managers and admins."""
         if not user.is_active:
             return self.none()
-        if user.role in _SEES_ALL:
+        if sees_all_devices(user):
             return self
         if user.role != Role.CUSTOMER:
             return self.none()
