@@ -84,7 +84,7 @@ class EnergyView(ListAPIView[DeviceSample], ReceiveEnergyView):
         return super().get(request, *args, **kwargs)
 
     def get_permissions(self) -> list[Any]:
-        return [MayAskOfDevices()] if self.request.method in SAFE_METHODS else super().get_permissions()
+        return [MayAskOfDevices()] if self.request.method in SAFE_METHODS else [*super().get_permissions()]
 
     def get_throttles(self) -> list[Any]:
         return [CallerThrottle()] if self.request.method in SAFE_METHODS else super().get_throttles()

@@ -1,20 +1,16 @@
-"""What tests of devices share."""
+"""What tests of devices' hours share."""
 
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-from django.db import connection, transaction
-
-from meters.devices.models import Device, DeviceHour, DeviceSample, DeviceState
+from meters.devices.decoding import Sample
+from meters.devices.models import Device, DeviceHour
 from meters.devices.services.hours import close_hours, roll_up_next
-from meters.devices.store.samples import DEVICE_SAMPLES, log_touched, share_mark
-from meters.series.partitions import ensure_partitions
-from meters.series.writer import write
+from meters.devices.services.messages import Outcome, take_samples
 
 # 08:00 in Singapore.
 EIGHT = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-QUANTITIES = ("power_w", "temperature_c", "voltage_v", "current_a", "energy_wh", "switch")
+UNIX, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def device(name="plug", **fields) -> Device:
@@ -22,19 +18,10 @@ def device(name="plug", **fields) -> Device:
 
 
 def send(*rows, now=None) -> None:
-    """Write (device, time, {quantity: value}) as the door does: rows below the mark are logged in the same commit."""
-    times = [time for _, time, _ in rows]
-    now = now or max(times)
-    ensure_partitions(DEVICE_SAMPLES, times, floor=min(times), ceiling=max(times))
-    with transaction.atomic():
-        mark = share_mark()
-        columns = {name: [told.get(name) for _, _, told in rows] for name in QUANTITIES}
-        keys = {"device_id": [each.pk for each, _, _ in rows], "time": times, "received_at": [now] * len(rows)}
-        write(DEVICE_SAMPLES, keys | columns, connection)
-        late = [(each.pk, time) for each, time, _ in rows if mark is not None and time < mark]
-        if late:
-            micros = DEVICE_SAMPLES.time.read([time for _, time in late]).data
-            log_touched(np.array([pk for pk, _ in late]), micros, now=now)
+    """Have the door take (device, time, {quantity: value}), by default at the instant of the newest of them."""
+    samples = [Sample(of.device_id, (time - UNIX) // MICROSECOND, **told) for of, time, told in rows]
+    outcomes = take_samples(samples=samples, now=now or max(time for _, time, _ in rows))
+    assert set(outcomes) == {Outcome.STORED}
 
 
 def powers(of, *rows, start=EIGHT) -> list:
@@ -53,13 +40,3 @@ def hours_of(of) -> dict[datetime, tuple[float, float]]:
     """Return Wh and covered minutes by the start of the hour."""
     rows = DeviceHour.objects.filter(device=of).order_by("time")
     return {row.time: (round(row.energy_wh, 2), round(row.covered_seconds / 60, 2)) for row in rows}
-
-
-def store_sample(of: Device, time: datetime, *, received_at: datetime | None = None, **told: object) -> None:
-    """Put a row where it lies once it was taken, past the door."""
-    ensure_partitions(DEVICE_SAMPLES, [time], floor=time, ceiling=time)
-    DeviceSample.objects.create(device=of, time=time, received_at=received_at or time, **told)
-
-
-def state_of(of: Device) -> DeviceState:
-    return DeviceState.objects.get(device=of)
