@@ -18,7 +18,7 @@ from django.db import transaction
 from energy_portal.shared.clock import as_utc, zone
 from meters.devices.models import RollupMark, TouchedHour
 from meters.devices.rollup import Hour, Ints, hour_edges, hour_of
-from meters.devices.selectors.hours import complete_until
+from meters.devices.selectors.hours import complete_until, rolled_until
 from meters.devices.store import hours as store
 from meters.devices.store.hours import DevicesOfZone
 from meters.devices.store.samples import DEVICE_SAMPLES
@@ -54,7 +54,7 @@ def close_hours(*, now: datetime) -> int:
     if not _is_behind(until):
         return 0
     store.lock_mark()
-    mark = RollupMark.objects.select_for_update().get()
+    mark, _ = RollupMark.objects.get_or_create(pk=1)
     reached = mark.until or _first_hour()
     if reached is None or reached >= until:
         return 0
@@ -77,7 +77,7 @@ def roll_up_next(*, now: datetime) -> int:
     """
     if not store.take_turn():
         return 0
-    mark = RollupMark.objects.get().until
+    mark = rolled_until()
     whole = TouchedHour.objects.filter(device_ids=[]).order_by("low", "id").first()
     if whole is not None:
         whole.delete()
@@ -92,7 +92,7 @@ def roll_up_next(*, now: datetime) -> int:
 
 
 def _is_behind(until: datetime) -> bool:
-    mark = RollupMark.objects.get().until
+    mark = rolled_until()
     return mark is None or mark < until
 
 
@@ -123,12 +123,12 @@ def _roll_up_hour(whole: TouchedHour, now: datetime) -> None:
         clock = _clock(devices.zone)
         for end in hour_edges(clock, whole.low + _INSTANT, whole.high):
             pools.setdefault(_bucket(clock, end - _INSTANT), []).append(devices)
-    rolled_until = complete_until()
+    reached = complete_until()
     for bucket, pool in sorted(pools.items()):
         ids, hold = (np.concatenate([each[column] for each in pool]) for column in (1, 2))
         order = np.argsort(ids)
         moved = _roll_up(bucket, ids[order], hold[order], everyone=True)
-        if moved.size and rolled_until is not None and bucket.end < rolled_until:
+        if moved.size and reached is not None and bucket.end < reached:
             TouchedHour.objects.create(low=bucket.end, high=bucket.end, device_ids=moved.tolist(), logged_at=now)
     store.count_fleet({bucket.start for bucket in pools})
 
