@@ -310,6 +310,9 @@ DEVICE_CACHE_DEVICES = env.int("DEVICE_CACHE_DEVICES", 2_500_000)
 DEVICE_MESSAGES_PER_SECOND = env.int("DEVICE_MESSAGES_PER_SECOND", 20_000)
 COMMAND_EXPIRY_SECONDS = env.int("COMMAND_EXPIRY_SECONDS", 60)
 MQTT_PREFIX = env.str("MQTT_PREFIX", "voltguard")
+# The embedded broker breaks when a member of a shared subscription leaves.
+MQTT_SHARED_GROUP = env.str("MQTT_SHARED_GROUP", "portal" if env.str("MQTT_URL", "") else "")
+MQTT_SOURCE = env.str("MQTT_SOURCE", "")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

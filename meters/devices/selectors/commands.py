@@ -1,10 +1,12 @@
-"""Commands as people see them."""
+"""Commands as people see them, and on whose behalf messages come by MQTT."""
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.actors import Actor
+from accounts.models import DataSource
 from accounts.querysets import sees_every_account
 from accounts.roles import Role
 from accounts.selectors.access import administers
@@ -43,3 +45,10 @@ def commands_of(*, device: Device) -> QuerySet[Command]:
     """Return a device's commands with their ledgers, newest first: three queries a page."""
     commands: QuerySet[Command] = Command.objects.filter(device=device)
     return commands.select_related("device", "user", "source").prefetch_related("steps").order_by("-created_at", "-id")
+
+
+def mqtt_creator() -> int | None:
+    """Return the data source in whose name unknown devices are created over MQTT, None where they are not."""
+    sources = DataSource.objects.filter(name=settings.MQTT_SOURCE, may_create_devices=True, revoked_at=None)
+    found: int | None = sources.values_list("pk", flat=True).first()
+    return found

@@ -1,4 +1,4 @@
-"""What devices told after a command was sent."""
+"""What the gateway asks the database: what devices told after a command was sent, and whose turn it is."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db import connection
 
 from meters.devices.commanding import Evidence
+
+_ALERT_LOCK = 0x6465_7669_6365_0011
 
 # Each look goes through the key (device, time) of the partitions from the earliest instant on: a few pages a command.
 _EVIDENCE = """
@@ -35,3 +37,11 @@ def evidence_since(asked: Sequence[tuple[int, datetime]]) -> list[Evidence]:
     with connection.cursor() as cursor:
         cursor.execute(_EVIDENCE, {"devices": list(devices), "since": list(since), "earliest": min(since)})
         return [Evidence(switch, power_w) for _, switch, power_w in cursor.fetchall()]
+
+
+def take_alert_turn() -> bool:
+    """Be the one that tells of alarms until the transaction ends; false when somebody else is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_ALERT_LOCK])
+        taken: bool = cursor.fetchone()[0]
+        return taken
