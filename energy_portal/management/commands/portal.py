@@ -1,4 +1,4 @@
-"""Run everything: the embedded services, migrations, demo data at the first start, web, worker and beat."""
+"""Run everything: the embedded services, migrations, demo data at the first start, web, gateway, worker and beat."""
 
 import argparse
 import os
@@ -32,9 +32,18 @@ from energy_portal.embedded.supervisor import Program, Supervisor
 from energy_portal.management.demo.state import Stage, stage
 from energy_portal.shared.demo_logins import read_demo_logins
 
-_COLOURS = {"postgres": "blue", "valkey": "red", "mqtt": "magenta", "web": "green", "worker": "yellow", "beat": "cyan"}
+_COLOURS = {
+    "postgres": "blue",
+    "valkey": "red",
+    "mqtt": "magenta",
+    "web": "green",
+    "gateway": "bright_blue",
+    "worker": "yellow",
+    "beat": "cyan",
+}
 _NAME_WIDTH = 9
 _WEB_STOP = ((signal.SIGTERM, 15.0),)
+_GATEWAY_STOP = ((signal.SIGTERM, 8.0),)
 _CELERY_STOP = ((signal.SIGTERM, 8.0), (signal.SIGQUIT, 3.0))
 
 
@@ -156,15 +165,18 @@ def _programs() -> list[Program]:
     celery = [*python, "celery", "--quiet", "--app", "energy_portal.celery"]
     level = f"--loglevel={settings.LOG_LEVEL}"
     schedule = settings.PORTAL_HOME / "beat-schedule"
+    figures = _shared_figures()
+    gateway: list[str | Path] = [sys.executable, settings.BASE_DIR / "manage.py", "gateway"]
     return [
-        Program("web", [*python, *_server()], _WEB_STOP, _web_environment()),
+        Program("web", [*python, *_server()], _WEB_STOP, figures),
+        Program("gateway", gateway, _GATEWAY_STOP, figures),
         Program("worker", [*celery, "worker", level, "--hostname=portal@%h", "--concurrency=2"], _CELERY_STOP),
         Program("beat", [*celery, "beat", level, f"--schedule={schedule}", "--pidfile="], _CELERY_STOP),
     ]
 
 
-def _web_environment() -> dict[str, str]:
-    """Give the web processes an empty folder in which they add up their figures."""
+def _shared_figures() -> dict[str, str]:
+    """Give the processes an empty folder in which they add up their figures, which the web processes show."""
     folder = settings.PORTAL_HOME / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)

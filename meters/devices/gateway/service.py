@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 _KINDS = ("energy", "status", "command/ack")
 _CREATOR_SECONDS = 5.0
-_INTAKE_SECONDS, _OUTBOX_SECONDS, _LINK_SECONDS = 20.0, 5.0, 5.0
+# Less than a supervisor waits before it kills.
+_INTAKE_SECONDS, _OUTBOX_SECONDS, _LINK_SECONDS = 4.0, 1.0, 2.0
 
 
 def topics(*, prefix: str, group: str) -> list[str]:
