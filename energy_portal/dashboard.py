@@ -10,13 +10,14 @@ from django.db.models import Count, Max, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import DataSource
+from accounts.models import DataSource, User
 from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
 from meters.devices.selectors.fleet import STANDING_KEY, Standing, fleet_standing_of_late
 from meters.devices.selectors.pulse import Pulse, pulse_at
-from meters.models import RegistrationRequest
+from meters.models import Alarm, RegistrationRequest
+from meters.selectors.alarms import AlarmsNow, alarms_now
 from meters.selectors.events import ConsumerLag, outbox_lag
 from meters.selectors.intake import (
     IntakeDay,
@@ -36,7 +37,9 @@ _PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ = CACHE_KEYS = (
     "dashboard-exceptions",
     STANDING_KEY,
 )
+_ALARMS_KEY = "dashboard-alarms"
 _LINKED = {
+    "alarms": "meters.Alarm",
     "exceptions": "meters.ReadingException",
     "requests": "meters.RegistrationRequest",
     "bills": "billing.Bill",
@@ -145,6 +148,7 @@ class Dashboard:
 
     as_of: datetime
     days: tuple[Intake, ...]
+    alarms: AlarmsNow
     rules: tuple[OpenExceptions, ...]
     jobs: JobsNow
     requests_waiting: int
@@ -197,6 +201,7 @@ def dashboard_at(*, now: datetime) -> Dashboard:
     return Dashboard(
         as_of=now,
         days=tuple(_intake(day) for day in readings_received(now=now, days=7)),
+        alarms=alarms_now(Alarm.objects.all(), now=now),
         rules=tuple(open_exceptions()),
         jobs=jobs_now(now=now),
         requests_waiting=RegistrationRequest.objects.filter(status=RegistrationRequest.Status.OPEN).count(),
@@ -217,6 +222,17 @@ def requests_badge(request: HttpRequest) -> str:
 def exceptions_badge(request: HttpRequest) -> str:
     """Return what stands beside the exceptions in the navigation: how many are open, if any."""
     waiting = _cached_count(_EXCEPTIONS_KEY, open_exception_count)
+    return str(waiting) if waiting else ""
+
+
+def alarms_badge(request: HttpRequest) -> str:
+    """Return what stands beside the alarms in the navigation: how many wait for somebody, of those they may see."""
+    if not isinstance(request.user, User):
+        return ""
+    visible = Alarm.objects.visible_to(request.user)
+    waiting = _cached_count(
+        f"{_ALARMS_KEY}-{request.user.role}", lambda: alarms_now(visible, now=timezone.now()).waiting
+    )
     return str(waiting) if waiting else ""
 
 

@@ -47,6 +47,13 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
+        "Alarms",
+        (
+            _Entry("meters.Alarm", "notifications_active", badge="energy_portal.dashboard.alarms_badge"),
+            _Entry("meters.AlarmRule", "notification_settings"),
+        ),
+    ),
+    (
         "Validation",
         (
             _Entry("meters.ReadingException", "report", badge="energy_portal.dashboard.exceptions_badge"),

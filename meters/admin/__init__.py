@@ -1,5 +1,7 @@
 """The managers' pages for everything that meters."""
 
+from meters.admin.alarm_rules import AlarmRuleAdmin
+from meters.admin.alarms import AlarmAdmin
 from meters.admin.archive import ArchivedMonthAdmin
 from meters.admin.chain import BindingAdmin, ChainEventAdmin, InstallationAdmin
 from meters.admin.corrections import CorrectionAdmin
@@ -14,6 +16,8 @@ from meters.admin.rules import RehearsalAdmin, ValidationRuleAdmin
 from meters.admin.service_points import ServicePointAdmin
 
 __all__ = [
+    "AlarmAdmin",
+    "AlarmRuleAdmin",
     "ArchivedMonthAdmin",
     "BindingAdmin",
     "ChainEventAdmin",
