@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.welcome, name="welcome"),
     path("landing", pages.landing, name="landing"),
     path("home", pages.home, name="home"),
+    path("alarms", pages.alarms_page, name="alarms"),
     path("usage", pages.usage, name="usage"),
     path("usage.csv", pages.usage_file, name="usage_csv"),
     path("bills", pages.bills_page, name="bills"),

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
+from billing.pages.alarms import strip_of
 from billing.pages.notices import notices_of
 from billing.pages.windows import DAY, days_in_words
 from billing.selectors.bills import latest_bill
@@ -69,6 +70,7 @@ def home(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "columns": columns,
         "any_estimated": any(column.estimated for column in columns),
         "bill": latest_bill(chosen.account),
+        "strip": strip_of(chosen.account, now=now),
         "notices": notices_of(overview, zone=zone, now=now),
     }
     return render(request, "billing/home.html", context)
