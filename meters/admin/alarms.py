@@ -93,12 +93,13 @@ class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
                     "text",
                     ("kind", "shown_severity"),
                     ("label", "subject"),
-                    ("region", "account"),
+                    "region",
                     ("raised", "over"),
                     ("value", "rule"),
                 )
             },
         ),
+        ("Customer", {"fields": ("account",)}),
         ("What is done", {"fields": (("shown_state", "acknowledged_by"), ("seen", "escalated"), "put_off", "note")}),
     )
     readonly_fields = ("raised", "over", "seen", "escalated", "put_off", "shown_severity", "shown_state")
@@ -122,6 +123,14 @@ class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     def put_off(self, alarm: Alarm) -> str:
         is_put_off = alarm.snoozed_until is not None and alarm.snoozed_until > timezone.now()
         return moment(alarm.snoozed_until) if is_put_off else "-"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep whose it is from operators."""
+        return tuple(each for each in self.fieldsets if _may_know_customers(request) or each[0] != "Customer")
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Keep from operators what they would find by an account's number."""
+        return self.search_fields if _may_know_customers(request) else self.search_fields[:2]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer what may be done about this one: nothing once it is over."""
@@ -205,3 +214,7 @@ class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
             else:
                 done += 1
         return f"{done} done."
+
+
+def _may_know_customers(request: HttpRequest) -> bool:
+    return request.user.has_perm("accounts.view_customeraccount")

@@ -7,8 +7,9 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from accounts.roles import Role
 from meters.models import Alarm, AlarmRule
-from tests.factories import AlarmFactory, AlarmRuleFactory, ManagerFactory
+from tests.factories import AlarmFactory, AlarmRuleFactory, CustomerAccountFactory, ManagerFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +85,16 @@ class TestAlarms:
         alarm = AlarmFactory(state="cleared", cleared_at=NOW)
 
         assert act_on(alarm, "snooze") not in client.get(act_on(alarm, "change")).text
+
+    def test_keep_whose_they_are_from_operators(self, client):
+        alarm = AlarmFactory(account=CustomerAccountFactory(number="A-77", owner_name="Mei Ling Tan"))
+        operator = Client()
+        operator.force_login(UserFactory(role=Role.OPERATOR))
+
+        assert "Mei Ling Tan" in client.get(act_on(alarm, "change")).text
+        assert "Mei Ling Tan" not in operator.get(act_on(alarm, "change")).text
+        assert alarm in client.get(LIST, {"q": "A-77"}).context["cl"].queryset
+        assert alarm not in operator.get(LIST, {"q": "A-77"}).context["cl"].queryset
 
     def test_stand_in_the_navigation_and_on_the_front_page(self, client):
         AlarmFactory(severity="critical")
