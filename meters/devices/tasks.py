@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from meters.devices.services import hours, retention, state
+from meters.devices.services import hours, retention, state, watching
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _ROUNDS = 100
@@ -30,9 +30,11 @@ def refresh_states() -> int:
 
 @shared_task
 def watch_devices() -> int:
-    """Catch up with what came late, and call silent devices offline; twice a minute."""
+    """Catch up with what came late, call silent devices offline, raise and end alarms of them; twice a minute."""
     now = timezone.now()
     state.refresh_late(now=now)
+    watching.watch_silence(now=now)
+    watching.end_alarms_of_retired(now=now)
     return state.silence_devices(now=now)
 
 

@@ -11,7 +11,10 @@ from django.db import transaction
 from meters.devices.models import StateMark
 from meters.devices.selectors.pulse import PULSE_KEY, PULSES_KEPT
 from meters.devices.store import state as store
-from meters.devices.store.state import PULSE_SECONDS, Heard, Stretch
+from meters.devices.store.state import PULSE_SECONDS, Heard, Stretch, Told
+from meters.models.alarms import SubjectKind
+from meters.selectors.alarm_bounds import alarm_bounds
+from meters.services.alarms import Observation, observe
 
 # A writer takes the time of receipt before its transaction begins; so long may it be held up in between.
 _SLACK = timedelta(seconds=5)
@@ -85,6 +88,8 @@ def _follow(mark_name: str, *, now: datetime) -> Refreshed:
             # Looked up before the rows are read: who commits in between is either seen, or began later than this.
             settled = _settled(now)
             heard = _advance(mark_name, low=low, high=high, now=now)
+            # Before the mark moves: what breaks off in between is looked at again.
+            observe(subject_kind=SubjectKind.DEVICE, observations=[_observation(told) for told in heard.told], now=now)
             until = max(low, min(high, settled))
             setattr(mark, mark_name, until)
             mark.save(update_fields=[mark_name])
@@ -103,7 +108,19 @@ def _advance(mark_name: str, *, low: datetime, high: datetime, now: datetime) ->
     return store.advance(
         stretch=Stretch(low, high, since, until),
         silent_before=now - timedelta(seconds=settings.DEVICE_OFFLINE_SECONDS),
-        wanted=False,
+        bounds=alarm_bounds(SubjectKind.DEVICE),
+    )
+
+
+def _observation(told: Told) -> Observation:
+    return Observation(
+        subject=told.device,
+        label=told.label,
+        quantity=told.quantity,
+        value=told.value,
+        at=told.at,
+        account_id=told.account_id,
+        region_id=told.region_id,
     )
 
 

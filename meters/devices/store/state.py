@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from meters.selectors.alarm_bounds import AlarmBounds
+
 PULSE_SECONDS = 5
 
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('states of devices', 0))"
@@ -19,13 +21,16 @@ _OLDEST_WRITER = """
 # but what is written. What was heard before a device was called offline does not make it online again.
 _ADVANCE = """
     WITH heard AS MATERIALIZED (
-        SELECT device_id, time, received_at, power_w, temperature_c, switch FROM devices_devicesample
+        SELECT device_id, time, received_at, power_w, temperature_c, voltage_v, current_a, switch
+        FROM devices_devicesample
         WHERE received_at >= %(low)s AND received_at < %(high)s AND time >= %(since)s AND time < %(until)s
     ), newest AS (
         SELECT device_id, max(time) AS seen_at, max(received_at) AS heard_at,
                max(time) FILTER (WHERE power_w IS NOT NULL) AS power_at,
                max(time) FILTER (WHERE temperature_c IS NOT NULL) AS temperature_at,
-               max(time) FILTER (WHERE switch IS NOT NULL) AS switch_at
+               max(time) FILTER (WHERE switch IS NOT NULL) AS switch_at,
+               max(time) FILTER (WHERE voltage_v IS NOT NULL) AS voltage_at,
+               max(time) FILTER (WHERE current_a IS NOT NULL) AS current_at
         FROM heard GROUP BY device_id
     ), changed AS (
         INSERT INTO devices_devicestate AS state (
@@ -65,18 +70,28 @@ _ADVANCE = """
            OR excluded.power_at > coalesce(state.power_at, '-infinity')
            OR excluded.temperature_at > coalesce(state.temperature_at, '-infinity')
            OR excluded.switch_at > coalesce(state.switch_at, '-infinity')
-        RETURNING device_id, power_w, power_at, temperature_c, temperature_at
     )
     SELECT extract(epoch FROM received_at)::int8 / %(pulse_seconds)s AS pulse, count(*) AS samples,
-           NULL::text, NULL::text, NULL::uuid, NULL::uuid, NULL::float8,
-           NULL::float8, NULL::timestamptz, NULL::float8, NULL::timestamptz
+           NULL::text, NULL::text, NULL::uuid, NULL::uuid, NULL::text, NULL::float8, NULL::timestamptz
     FROM heard GROUP BY 1
     UNION ALL
     SELECT NULL, NULL, device.device_id, coalesce(nullif(device.name, ''), device.device_id), device.account_id,
-           device.region_id, device.rated_power_w,
-           changed.power_w, changed.power_at, changed.temperature_c, changed.temperature_at
-    FROM changed JOIN devices_device AS device ON device.id = changed.device_id
-    WHERE %(wanted)s
+           device.region_id, bound.quantity, told.value, told.at
+    FROM newest
+    JOIN devices_device AS device ON device.id = newest.device_id AND device.status = 'active'
+    CROSS JOIN LATERAL (
+        VALUES ('power_w', power_at), ('temperature_c', temperature_at),
+               ('voltage_v', voltage_at), ('current_a', current_at)
+    ) AS last (quantity, at)
+    JOIN unnest(%(quantities)s::text[], %(above)s::float8[], %(below)s::float8[]) AS bound (quantity, above, below)
+        ON bound.quantity = last.quantity
+    JOIN heard ON heard.device_id = newest.device_id AND heard.time = last.at
+    CROSS JOIN LATERAL (
+        SELECT CASE last.quantity WHEN 'power_w' THEN heard.power_w WHEN 'temperature_c' THEN heard.temperature_c
+               WHEN 'voltage_v' THEN heard.voltage_v ELSE heard.current_a END AS value, last.at
+    ) AS told
+    WHERE %(watching)s
+      AND (told.value >= bound.above OR told.value <= bound.below OR device.device_id = ANY(%(watched)s::text[]))
 """
 _SILENCE = """
     WITH silent AS MATERIALIZED (
@@ -101,29 +116,28 @@ _NOTE = """
 """
 
 
-class Newest(NamedTuple):
-    """What a device whose state changed tells now, and whose it is; ``device`` is its own name for itself."""
+class Told(NamedTuple):
+    """The newest value of a quantity that may matter to somebody; ``device`` is its own name for itself."""
 
     device: str
     label: str
     account_id: UUID | None
     region_id: UUID | None
-    rated_power_w: float | None
-    power_w: float | None
-    power_at: datetime | None
-    temperature_c: float | None
-    temperature_at: datetime | None
+    quantity: str
+    value: float
+    at: datetime
 
 
 @dataclass(frozen=True)
 class Heard:
     """What a stretch of receiving brought.
 
+    :ivar told: values beyond the bounds that were asked for, or of devices that were.
     :ivar pulse: samples by the number of the five seconds since 1970 in which they were received.
     """
 
     pulse: dict[int, int]
-    newest: list[Newest]
+    told: list[Told]
 
     @property
     def samples(self) -> int:
@@ -155,34 +169,39 @@ def oldest_writer() -> datetime | None:
         return began
 
 
-def advance(*, stretch: Stretch, silent_before: datetime, wanted: bool) -> Heard:
+def advance(*, stretch: Stretch, silent_before: datetime, bounds: AlarmBounds) -> Heard:
     """Bring the states of all devices that were heard in a stretch up to date; again changes nothing.
 
     Served by the partitions' BRIN on ``received_at``, a descent of the state's key a device. Costs nothing for who was
     not heard.
 
     :param silent_before: what was last heard before it stays offline.
-    :param wanted: whether to return what the devices tell now.
+    :param bounds: which of the newest values to return.
     """
+    quantities = sorted(bounds.above.keys() | bounds.below.keys())
     parameters: dict[str, Any] = {
         "low": stretch.low,
         "high": stretch.high,
         "since": stretch.since,
         "until": stretch.until,
         "silent_before": silent_before,
-        "wanted": wanted,
         "pulse_seconds": PULSE_SECONDS,
+        "watching": bool(quantities),
+        "quantities": quantities,
+        "above": [bounds.above.get(name) for name in quantities],
+        "below": [bounds.below.get(name) for name in quantities],
+        "watched": list(bounds.watched),
     }
     pulse: dict[int, int] = {}
-    newest: list[Newest] = []
+    told: list[Told] = []
     with connection.cursor() as cursor:
         cursor.execute(_ADVANCE, parameters)
-        for number, samples, *told in cursor.fetchall():
+        for number, samples, *value in cursor.fetchall():
             if number is None:
-                newest.append(Newest(*told))
+                told.append(Told(*value))
             else:
                 pulse[number] = samples
-    return Heard(pulse, newest)
+    return Heard(pulse, told)
 
 
 def silence(*, silent_before: datetime, now: datetime, limit: int) -> int:

@@ -5,8 +5,10 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.actors import PORTAL
 from meters.devices.models import DeviceState, StateMark
 from meters.devices.selectors.pulse import pulse_at
+from meters.devices.services.registry import retire_device
 from meters.devices.services.state import (
     note_status,
     note_statuses,
@@ -14,6 +16,8 @@ from meters.devices.services.state import (
     refresh_states,
     silence_devices,
 )
+from meters.devices.services.watching import end_alarms_of_retired, watch_silence
+from meters.models import Alarm, AlarmRule
 from tests.factories import DeviceFactory
 from tests.meters.devices.helpers import state_of, store_sample
 
@@ -23,6 +27,11 @@ NOW = datetime(2026, 3, 15, 4, 10, 3, tzinfo=UTC)
 
 def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
+
+
+def rule_for(kind: str, **fields: object) -> None:
+    AlarmRule.objects.filter(subject_kind="device", kind=kind).delete()
+    AlarmRule.objects.create(kind=kind, subject_kind="device", hold_seconds=0, clear_hold_seconds=0, **fields)
 
 
 @pytest.fixture(autouse=True)
@@ -206,3 +215,63 @@ class TestNoteStatus:
             assert note_statuses(statuses=statuses, now=NOW) == 2
 
         assert (state_of(one).is_online, state_of(other).is_online) == (False, True)
+
+
+class TestAlarms:
+    def test_are_raised_by_what_crosses_a_rule_and_cleared_again(self, device):
+        rule_for("over_power", quantity="power_w", comparison="above", set_at=3000.0, clear_at=2900.0)
+        store_sample(device, ago(60), power_w=3500.0)
+        store_sample(DeviceFactory(), ago(60), power_w=100.0)
+
+        refresh_states(now=ago(50))
+
+        alarm = Alarm.objects.get()
+        assert (alarm.subject, alarm.kind, alarm.value, alarm.state) == (
+            device.device_id,
+            "over_power",
+            3500.0,
+            "raised",
+        )
+
+        store_sample(device, ago(20), power_w=50.0)
+        refresh_states(now=NOW)
+
+        alarm.refresh_from_db()
+        assert alarm.state == "cleared"
+
+    def test_look_at_voltage_too(self, device):
+        rule_for("low", quantity="voltage_v", comparison="below", set_at=207.0, clear_at=210.0)
+        store_sample(device, ago(20), voltage_v=200.0)
+
+        refresh_states(now=NOW)
+
+        assert Alarm.objects.get().kind == "low"
+
+    def test_tell_of_silence_until_a_device_is_heard_again(self, device):
+        rule_for("offline", quantity="seen", comparison="silent", no_data_seconds=3600)
+        note_status(device_id=device.device_id, online=True, now=ago(4000))
+        note_status(device_id=DeviceFactory().device_id, online=True, now=ago(10))
+
+        watch_silence(now=NOW)
+
+        assert Alarm.objects.get().subject == device.device_id
+        note_status(device_id=device.device_id, online=True, now=NOW)
+        watch_silence(now=NOW)
+        assert Alarm.objects.get().state == "cleared"
+
+    def test_ask_nothing_of_the_states_where_no_rule_looks_at_silence(self, device, django_assert_num_queries):
+        AlarmRule.objects.all().delete()
+        note_status(device_id=device.device_id, online=True, now=ago(4000))
+
+        with django_assert_num_queries(1):
+            assert watch_silence(now=NOW) == 0
+
+    def test_end_with_the_device(self, device):
+        rule_for("over_power", quantity="power_w", comparison="above", set_at=3000.0, clear_at=2900.0)
+        store_sample(device, ago(60), power_w=3500.0)
+        refresh_states(now=ago(50))
+
+        retire_device(pk=device.pk, actor=PORTAL, now=NOW)
+        assert end_alarms_of_retired(now=NOW) == 1
+
+        assert Alarm.objects.get().state == "cleared"
