@@ -15,7 +15,7 @@ from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
 from meters.devices.selectors.fleet import STANDING_KEY, Standing, fleet_standing_of_late
-from meters.devices.selectors.pulse import Pulse, pulse_at
+from meters.devices.selectors.pulse import PULSE_KEY, Pulse, pulse_at
 from meters.models import Alarm, RegistrationRequest
 from meters.selectors.alarms import AlarmsNow, alarms_now
 from meters.selectors.events import ConsumerLag, outbox_lag
@@ -31,13 +31,14 @@ from meters.selectors.intake import (
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
-_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ = CACHE_KEYS = (
+_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, *_ = CACHE_KEYS = (
     "dashboard",
     "dashboard-requests",
     "dashboard-exceptions",
+    "dashboard-alarms",
     STANDING_KEY,
+    PULSE_KEY,
 )
-_ALARMS_KEY = "dashboard-alarms"
 _LINKED = {
     "alarms": "meters.Alarm",
     "exceptions": "meters.ReadingException",

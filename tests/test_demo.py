@@ -14,7 +14,8 @@ from billing.services.tariffs import load_singapore_tariff
 from energy_portal.management.demo import load as loading
 from energy_portal.management.demo.state import Stage, stage, wipe
 from energy_portal.shared.demo_logins import read_demo_logins
-from meters.models import ChainEvent, ReadingException, RegisterReading, RegistrationRequest
+from meters.devices.models import Command, Device, DeviceHour, FleetHour, RollupMark, StateMark
+from meters.models import Alarm, AlarmRule, ChainEvent, ReadingException, RegisterReading, RegistrationRequest
 from tests.factories import CustomerAccountFactory
 
 # The loader commits batch by batch and truncates: the database is emptied after each test.
@@ -22,8 +23,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _published_tariffs():
+def _what_migrations_brought():
     load_singapore_tariff()
+    RollupMark.objects.get_or_create(id=1)
+    StateMark.objects.get_or_create(id=1)
+    limits = {"quantity": "power_w", "comparison": "above", "set_at": 3_680.0, "clear_at": 3_500.0}
+    AlarmRule.objects.get_or_create(subject_kind="device", kind="over_power", subject="", defaults=limits)
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +80,18 @@ class TestDemo:
         assert CustomerAccount.objects.get(number="A-1004-N").bindings.count() == 1
         assert RegistrationRequest.objects.filter(status="open").count() == 1
         assert Bill.objects.filter(status="draft", held_because="incomplete_energy").count() == 1
+
+    def test_shows_devices_that_tell_draw_and_were_switched(self):
+        small()
+
+        mine = Device.objects.filter(account__number="A-1001")
+        assert mine.count() == 5
+        assert mine.filter(state__is_online=True, state__power_w__isnull=False).count() == 5
+        assert Device.objects.filter(state__is_online=False).count() == 2
+        assert DeviceHour.objects.values("device").distinct().count() == Device.objects.count()
+        assert FleetHour.objects.aggregate(sum=Sum("energy_wh"))["sum"] > 1_000
+        assert Alarm.objects.open().filter(kind="over_power").count() == 1
+        assert set(Command.objects.values_list("status", flat=True)) == {"effective", "failed", "expired"}
 
     def test_lets_every_role_in(self, home, rf):
         small()

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accounts.actors import PORTAL, Actor
 from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
+from energy_portal.management.demo.fleet import cast_devices, load_devices
 from energy_portal.management.demo.people import create_people, create_source_first, note_source_seen, open_account
 from energy_portal.management.demo.prices import add_demo_prices, months_over, run_bills
 from energy_portal.management.demo.replay import Script, reading_count, register_households, replay
@@ -26,6 +27,7 @@ class Loaded:
     accounts: int
     readings: int
     months: int
+    devices: int
     logins: tuple[DemoLogin, ...]
     source: DemoSource
 
@@ -54,11 +56,22 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     task = progress.add_task("Bills by month", total=len(months))
     run_bills(months=months, zone=zone, actor=manager, now=now, advance=lambda done: progress.advance(task, done))
 
+    devices = cast_devices([household.number for household in cast.households])
+    task = progress.add_task("Devices", total=len(devices))
+    load_devices(devices, manager=manager, zone=zone, now=now, advance_bar=lambda done: progress.advance(task, done))
+
     logins = tuple(people.logins())
     machine = DemoSource(source.name, key)
     write_demo_logins(home, logins, machine)
-    mark_loaded(source=source, now=now, accounts=accounts, readings=total, months=len(months))
-    return Loaded(accounts=accounts, readings=total, months=len(months), logins=logins, source=machine)
+    mark_loaded(source=source, now=now, accounts=accounts, readings=total, months=len(months), devices=len(devices))
+    return Loaded(
+        accounts=accounts,
+        readings=total,
+        months=len(months),
+        devices=len(devices),
+        logins=logins,
+        source=machine,
+    )
 
 
 def bars(console: object = None) -> Progress:

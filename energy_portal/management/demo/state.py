@@ -6,7 +6,7 @@ from enum import StrEnum
 from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Model
 
 from accounts.actors import PORTAL
@@ -15,12 +15,27 @@ from accounts.services import audit
 from billing.models import Tariff, TariffVersion, Tax, TaxVersion
 from energy_portal.dashboard import CACHE_KEYS
 from energy_portal.management.demo import store
-from meters.models import ValidationRule
+from meters.devices.models import Product, PropertyMapping, RollupMark, StateMark
+from meters.devices.services.directory import directory
+from meters.models import AlarmRule, ValidationRule
 
 SOURCE_NAME = "demo-head-end"
 DEMO_VERSION_SUFFIX = " (demo)"
 _LOADED = "demo.loaded"
-_KEPT: frozenset[type[Model]] = frozenset({Tariff, TariffVersion, Tax, TaxVersion, ValidationRule})
+_KEPT: frozenset[type[Model]] = frozenset(
+    {
+        Tariff,
+        TariffVersion,
+        Tax,
+        TaxVersion,
+        ValidationRule,
+        AlarmRule,
+        Product,
+        PropertyMapping,
+        RollupMark,
+        StateMark,
+    }
+)
 
 
 class Stage(StrEnum):
@@ -46,10 +61,19 @@ def mark_loaded(*, source: DataSource, now: datetime, **figures: int) -> None:
 
 @transaction.atomic
 def wipe() -> None:
-    """Empty everything that a load fills, logins and audit included; published tariffs and taxes, and rules, stay."""
+    """Empty everything that a load fills, logins and audit included; what was published or came with the portal stays.
+
+    That is tariffs and taxes, rules, and the mappings of every product.
+    """
     models: set[type[Model]] = {Session}
-    for label in ("accounts", "meters", "billing"):
+    for label in ("accounts", "meters", "devices", "billing"):
         models.update(apps.get_app_config(label).get_models(include_auto_created=True))
     store.truncate(model._meta.db_table for model in models - _KEPT if model._meta.managed)
     TariffVersion.objects.filter(name__endswith=DEMO_VERSION_SUFFIX).delete()
+    # Past their history, which would tell of a deed of nobody.
+    PropertyMapping.objects.exclude(product=None)._raw_delete(DEFAULT_DB_ALIAS)
+    Product.objects.all()._raw_delete(DEFAULT_DB_ALIAS)
+    RollupMark.objects.update(until=None)
+    StateMark.objects.update(until=None, late_until=None)
+    directory.forget()
     cache.delete_many(CACHE_KEYS)
