@@ -16,6 +16,7 @@ from psycopg.errors import LockNotAvailable
 
 from meters.series.errors import SeriesBusy
 from meters.series.spec import SeriesSpec
+from meters.series.writer import conflict_action
 
 # Less than PostgreSQL's deadlock_timeout of 1 s: where a writer and we wait for each other, we give way.
 _LONGEST_WAIT_ALONE = "500ms"
@@ -82,22 +83,17 @@ def take_rows(spec: SeriesSpec, source: str, target: str, connection: BaseDataba
     Where rows of the same key stand they replace them; in a series whose rows join they supply what is missing.
     """
     names = ", ".join(_quoted(connection, name) for name in spec.columns)
-    key = (spec.owner.name, spec.time.name)
-    told = (
-        [column.name for column in spec.identity] if spec.joins else [each for each in spec.columns if each not in key]
-    )
-    given = ", ".join(_given(_quoted(connection, name), joins=spec.joins) for name in told)
+    key = [column.name for column in (spec.owner, spec.time)]
+    told = [_quoted(connection, name) for name in spec.columns if name not in key]
+    replaced = "DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in told)
+    action = conflict_action(spec).as_string(None) if spec.joins else replaced
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {_quoted(connection, target)} AS standing ({names}) "  # noqa: S608 - names of a model's columns
             f"SELECT {names} FROM {_quoted(connection, source)} "
-            f"ON CONFLICT ({', '.join(_quoted(connection, name) for name in key)}) DO UPDATE SET {given}"
+            f"ON CONFLICT ({', '.join(_quoted(connection, name) for name in key)}) {action}"
         )
         return int(cursor.rowcount)
-
-
-def _given(name: str, *, joins: bool) -> str:
-    return f"{name} = coalesce(standing.{name}, excluded.{name})" if joins else f"{name} = excluded.{name}"
 
 
 def revision_of(table: str, connection: BaseDatabaseWrapper) -> int:

@@ -122,6 +122,17 @@ def copy_in(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper | N
     return batch.size
 
 
+def conflict_action(spec: SeriesSpec) -> sql.Composable:
+    """Write what becomes of a row whose key stands already; the table is called ``standing``."""
+    if not spec.joins:
+        return sql.SQL("DO NOTHING")
+    names = [sql.Identifier(column.name) for column in spec.identity]
+    fills = [sql.SQL("{0} = coalesce(standing.{0}, excluded.{0})").format(name) for name in names]
+    fills += [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column.name)) for column in spec.restamps]
+    gains = (sql.SQL("(standing.{0} IS NULL AND excluded.{0} IS NOT NULL)").format(name) for name in names)
+    return sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(fills), sql.SQL(" OR ").join(gains))
+
+
 def _rows(columns: tuple[Column, ...], vectors: list[Vector], start_of_row: bytes) -> bytes:
     """Return rows as COPY takes them, without a step a row where all columns are of fixed width and none is missing."""
     cells = [column.kind.cells(vector) for column, vector in zip(columns, vectors, strict=True)]
@@ -208,7 +219,7 @@ def _insert_statement(spec: SeriesSpec, columns: tuple[Column, ...]) -> bytes:
         columns=_names(columns),
         arrays=_arrays(columns),
         key=_names((spec.owner, spec.time)),
-        action=_action(spec),
+        action=conflict_action(spec),
         returned=sql.SQL(", ").join(sql.Identifier("standing", column.name) for column in returned),
     ).as_bytes(None)
 
@@ -222,16 +233,6 @@ def _read_statement(spec: SeriesSpec) -> bytes:
         identity=_names(spec.identity),
         arrays=_arrays((spec.owner, spec.time)),
     ).as_bytes(None)
-
-
-def _action(spec: SeriesSpec) -> sql.Composable:
-    if not spec.joins:
-        return sql.SQL("DO NOTHING")
-    names = [sql.Identifier(column.name) for column in spec.identity]
-    fills = [sql.SQL("{0} = coalesce(standing.{0}, excluded.{0})").format(name) for name in names]
-    fills += [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column.name)) for column in spec.restamps]
-    gains = (sql.SQL("(standing.{0} IS NULL AND excluded.{0} IS NOT NULL)").format(name) for name in names)
-    return sql.SQL("DO UPDATE SET {} WHERE {}").format(sql.SQL(", ").join(fills), sql.SQL(" OR ").join(gains))
 
 
 def _names(columns: tuple[Column, ...]) -> sql.Composable:

@@ -158,4 +158,7 @@ def _file(low: datetime, path: str) -> ArchivedFile:
 
 
 def _joined(standing: Row, row: Sequence[Any]) -> Row:
-    return tuple(theirs if ours is None else ours for ours, theirs in zip(standing, row, strict=True))
+    """Supply what a row lacks, as the writer of the series does: it was received when the last of it was."""
+    at, received_at, *told = standing
+    joined = [theirs if ours is None else ours for ours, theirs in zip(told, row[2:], strict=True)]
+    return (at, received_at if joined == told else row[1], *joined)
