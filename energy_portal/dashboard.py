@@ -14,6 +14,7 @@ from accounts.models import DataSource, User
 from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
+from meters.devices.selectors.archive import retention
 from meters.devices.selectors.fleet import STANDING_KEY, Standing, fleet_standing_of_late
 from meters.devices.selectors.pulse import PULSE_KEY, Pulse, pulse_at
 from meters.models import Alarm, RegistrationRequest
@@ -31,11 +32,12 @@ from meters.selectors.intake import (
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
-_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, *_ = CACHE_KEYS = (
+_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, _SAMPLES_KEY, *_ = CACHE_KEYS = (
     "dashboard",
     "dashboard-requests",
     "dashboard-exceptions",
     "dashboard-alarms",
+    "dashboard-samples",
     STANDING_KEY,
     PULSE_KEY,
 )
@@ -48,6 +50,7 @@ _LINKED = {
     "sources": "accounts.DataSource",
     "jobs": "meters.Job",
     "deliveries": "meters.EventDelivery",
+    "days": "devices.ArchivedDay",
 }
 _GOOD_SHARE, _POOR_SHARE, _FEW_SHARE = 0.98, 0.9, 0.6
 _SOURCES_SHOWN = 6
@@ -180,6 +183,9 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["title"] = "Overview"
     context["dashboard"] = _kept_dashboard(now) if request.user.has_perm("meters.view_readingexception") else None
     context["fleet"] = fleet_now(now=now) if request.user.has_perm("devices.view_device") else None
+    if request.user.has_perm("devices.view_archivedday"):
+        context["samples"] = cache.get_or_set(_SAMPLES_KEY, retention, CACHE_SECONDS)
+        context["sample_days_kept"] = settings.DEVICE_RETENTION_DAYS
     context["links"] = {name: list_link(request, label) for name, label in _LINKED.items()}
     return context
 

@@ -70,6 +70,8 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
             _Entry("meters.Job", "group_add", "Import mapping", page="import_bindings", permission="import"),
             _Entry("meters.Job", "pending_actions"),
             _Entry("meters.ArchivedMonth", "inventory_2"),
+            _Entry("devices.ArchivedDay", "archive"),
+            _Entry("devices.LateSample", "schedule"),
             _Entry("meters.DomainEvent", "campaign", "Events"),
             _Entry("meters.EventDelivery", "local_shipping"),
         ),

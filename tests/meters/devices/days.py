@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.db import connection, transaction
 
 from meters.devices.decoding import QUANTITIES
-from meters.devices.models import Device, RollupMark
+from meters.devices.models import RollupMark
 from meters.devices.selectors.archive import samples_of
 from meters.devices.store.samples import DEVICE_SAMPLES
 from meters.series.archive_moves import drop_partition
@@ -20,10 +20,6 @@ TIMES = [FIRST + number * timedelta(minutes=50) for number in range(80)]
 TOLD = [number / 10 for number in range(len(TIMES))]
 BEFORE_THIRD = sum(time < THIRD for time in TIMES)
 IN_FIRST = sum(time < SECOND for time in TIMES)
-
-
-def make_device(name="plug"):
-    return Device.objects.create(device_id=name)
 
 
 def tell(device, times=TIMES, powers=TOLD, *, received_at=None):

@@ -9,21 +9,14 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actors import PORTAL
 from accounts.models import AuditEntry
 from meters.devices.models import ArchivedDay, Device, DeviceSample, LateSample, RollupMark, TouchedHour
-from meters.devices.selectors.archive import retention, retention_limit, samples_of
-from meters.devices.services.retention import (
-    archive_days,
-    ask_for_archive,
-    make_days_ahead,
-    plan_days,
-    restore_days,
-)
+from meters.devices.selectors.archive import retention_limit, samples_of
+from meters.devices.services.retention import archive_days, plan_days, restore_days
 from meters.devices.store.archive import BadDay
 from meters.devices.store.samples import DEVICE_SAMPLES
-from meters.devices.tasks import archive_samples, make_sample_days
-from meters.models import Job
 from meters.series.errors import ArchiveDamaged
 from meters.series.partitions import ensure_partitions, list_partitions
 from meters.services.archiving import NotArchived
+from tests.factories import DeviceFactory
 from tests.meters.devices.days import (
     BEFORE_THIRD,
     FIRST,
@@ -35,7 +28,6 @@ from tests.meters.devices.days import (
     TOLD,
     UNTIL,
     answered,
-    make_device,
     rolled_up,
     tell,
 )
@@ -53,7 +45,7 @@ def folder(settings, tmp_path):
 @pytest.fixture
 def device():
     """Make a device that told its power across three days, whose hours are rolled up."""
-    device = make_device()
+    device = DeviceFactory()
     tell(device)
     rolled_up()
     return device
@@ -196,7 +188,7 @@ class TestSamplesOf:
         assert {each.temperature_c for each in answered(device)} == {None}
 
     def test_is_of_one_device_alone(self, device):
-        other = make_device("another")
+        other = DeviceFactory()
         tell(other, TIMES[:3], [7, 8, 9])
         run()
 
@@ -351,53 +343,3 @@ class TestRestoreDays:
     def test_refuses_what_is_no_day(self, device):
         with pytest.raises(BadDay, match="not a day"):
             restore_days(day="2025-03", actor=PORTAL, now=NOW)
-
-
-class TestMakeDaysAhead:
-    def test_makes_today_and_the_coming_week(self, db):
-        make_days_ahead(now=NOW)
-
-        names = {partition.name for partition in list_partitions(DEVICE_SAMPLES)}
-        assert {f"devices_devicesample_y2025m06d{day}" for day in range(15, 23)} <= names
-        assert make_days_ahead(now=NOW) == []
-
-    def test_is_done_by_a_worker(self, db):
-        assert len(make_sample_days()) == 8
-
-
-class TestJobs:
-    @pytest.fixture
-    def now(self, settings):
-        """Have all of the device's days be older than the retention, whenever this runs."""
-        settings.DEVICE_RETENTION_DAYS = 90
-        rolled_up(datetime.now(UTC))
-
-    def test_archive_what_is_older_than_the_retention(self, device, now, django_capture_on_commit_callbacks):
-        with django_capture_on_commit_callbacks(execute=True):
-            archive_samples()
-
-        job = Job.objects.get(kind=Job.Kind.ARCHIVE_SAMPLES)
-        assert (job.status, job.done) == (Job.Status.DONE, len(TIMES))
-        assert [day["day"] for day in job.report["archived"]] == ["2025-03-01", "2025-03-02", "2025-03-03"]
-
-    def test_are_not_asked_for_while_one_is_at_work(self, db):
-        assert ask_for_archive(now=NOW) is not None
-        assert ask_for_archive(now=NOW) is None
-
-
-class TestRetention:
-    def test_tells_what_is_kept_where(self, device):
-        run()
-        late(device, FIRST, power_w=1)
-
-        told = retention()
-
-        assert (told.days, told.since) == (1, THIRD)
-        assert told.bytes > 8_000
-        assert (told.archived_days, told.late, told.last_run) == (2, 1, NOW)
-        assert told.archived_bytes == sum(day.bytes for day in ArchivedDay.objects.all())
-
-    def test_tells_of_nothing(self, db):
-        told = retention()
-
-        assert (told.days, told.since, told.archived_days, told.last_run) == (0, None, 0, None)
