@@ -26,8 +26,10 @@ def alarm_bounds(subject_kind: str) -> AlarmBounds:
     """Return the bounds of all enabled rules of a kind of subject, in two queries."""
     above: dict[str, float] = {}
     below: dict[str, float] = {}
-    rules = AlarmRule.objects.filter(subject_kind=subject_kind, is_enabled=True, set_at__isnull=False)
+    rules = AlarmRule.objects.filter(subject_kind=subject_kind, is_enabled=True)
     for quantity, comparison, set_at in rules.values_list("quantity", "comparison", "set_at"):
+        if set_at is None:
+            continue
         if comparison == AlarmRule.Comparison.ABOVE:
             above[quantity] = min(set_at, above.get(quantity, set_at))
         elif comparison == AlarmRule.Comparison.BELOW:

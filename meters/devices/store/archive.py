@@ -122,7 +122,7 @@ def samples_around(
     statement = _SAMPLES.format(
         quantities=", ".join(QUANTITIES), nothing=_NOTHING, order="DESC" if newest_first else "ASC"
     )
-    asked = {
+    asked: dict[str, int | datetime | date | None] = {
         "device": device_id,
         "start": start,
         "end": end,
