@@ -6,6 +6,7 @@ on to Django, whose views lead to the same decoder and the same writer.
 
 import asyncio
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,7 @@ from energy_portal.shared.errors import DomainError, Forbidden, Invalid, Throttl
 from energy_portal.shared.lifespan import on_shutdown, on_startup
 from energy_portal.shared.observability import count_requests
 from energy_portal.shared.problems import PROBLEM_TYPE, problem
+from meters.devices.services.directory import directory
 from meters.devices.services.intake import Decoder, Receipt, conclude, read_energy, read_messages
 from meters.devices.services.keys import LOOKED_AT_EVERY_SECONDS, Grant, key_ring
 from meters.devices.services.limits import SETTLED_EVERY_SECONDS, limits
@@ -43,6 +45,9 @@ _DECODERS: dict[str, Decoder] = {"/message": read_messages, "/api/v1/energy": re
 _BEARER = f"Bearer {KEY_MARK}".encode()
 _LONGEST_ON_THE_LOOP = 32 * 1024
 _OLDEST_MAPPINGS_SECONDS = 10.0
+_FILL_PAUSE_SECONDS = 0.01
+# The writer's thread asks for the interpreter at each answer of the database; by default a busy loop keeps it 5 ms.
+_SWITCH_SECONDS = 0.001
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", PROBLEM_TYPE.encode())
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="portal"')
@@ -86,9 +91,10 @@ class Bodies:
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
 
-    async def read(self, receive: Receive) -> bytes:
+    async def read(self, receive: Receive, length: bytes = b"") -> bytes:
         """Read a body.
 
+        :param length: what its head declared, "" for nothing: when that much is there nothing more is waited for.
         :raises BodyTooLarge: it is too long.
         :raises BodyTooSlow: it takes too long.
         :raises ClientLeft: it ends before it is whole.
@@ -97,8 +103,10 @@ class Bodies:
         self._reading[task] = time.monotonic()
         try:
             message = await receive()
-            if message["type"] != "http.disconnect" and not message.get("more_body", False):
-                return self._checked(message.get("body", b""))
+            if message["type"] == "http.request":
+                body: bytes = message.get("body", b"")
+                if not message.get("more_body", False) or b"%d" % len(body) == length:
+                    return self._checked(body)
             return await self._read_on(message, receive)
         except asyncio.CancelledError:
             if task not in self._overdue:
@@ -144,7 +152,7 @@ class DeviceDoor:
         self._application = application
         self._waiting: Counter[int] = Counter()
         self._answered: Counter[tuple[str, int]] = Counter()
-        self._upkeep: asyncio.Task[None] | None = None
+        self._upkeep: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(1, "device-door")
         self._bodies = Bodies(settings.MAX_BODY_BYTES, settings.BODY_TIMEOUT_SECONDS)
         self._most_waiting = settings.DEVICE_QUEUE_ROWS // 2
@@ -154,9 +162,9 @@ class DeviceDoor:
         if scope["type"] == "http" and scope["method"] == "POST":
             decoder = _DECODERS.get(scope["path"])
             if decoder is not None:
-                key = _key_in(scope["headers"])
+                key, length = _key_and_length(scope["headers"])
                 if key is not None:
-                    await self._serve(scope["path"], key, decoder, receive, send)
+                    await self._serve(scope["path"], key, length, decoder, receive, send)
                     return
         await self._application(scope, receive, send)
 
@@ -167,22 +175,32 @@ class DeviceDoor:
 
     async def start(self) -> None:
         """Start the writer, and the task that keeps what is held in memory true."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
         writer().start()
-        self._upkeep = asyncio.create_task(self._keep_up())
+        self._upkeep = [asyncio.create_task(self._keep_up()), asyncio.create_task(self._fill())]
+
+    async def _fill(self) -> None:
+        """Take in the devices' names ahead, a little at a time: whoever sends meanwhile does not wait for it."""
+        steps = directory.fill()
+        with suppress(OperationalError, InterfaceError):
+            while await self._apart(lambda: next(steps, 0)):
+                await asyncio.sleep(_FILL_PAUSE_SECONDS)
 
     async def stop(self) -> None:
         """Write what waits, then end."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        for task in self._upkeep:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._upkeep
+                await task
         await asyncio.to_thread(writer().drain, settings.DRAIN_SECONDS * 0.8)
         await self._apart(_settle_all)
 
-    async def _serve(self, path: str, key: bytes, decoder: Decoder, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, path: str, key: bytes, length: bytes, decoder: Decoder, receive: Receive, send: Send
+    ) -> None:
         headers = [_JSON]
         try:
-            receipt = await self._take(key, decoder, receive)
+            receipt = await self._take(key, length, decoder, receive)
             status = 200
             body = _SHORT[receipt.inserted] if _is_short(receipt) else strict_json.dumps(receipt.as_dict())
         except ClientLeft:
@@ -199,12 +217,12 @@ class DeviceDoor:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _take(self, key: bytes, decoder: Decoder, receive: Receive) -> Receipt:
+    async def _take(self, key: bytes, length: bytes, decoder: Decoder, receive: Receive) -> Receipt:
         """Take one request's messages.
 
         :raises DomainError: see the codes of what is raised here, in the decoder and by the writer.
         """
-        body = await self._bodies.read(receive)
+        body = await self._bodies.read(receive, length)
         held = key_ring.held(key)
         grant = await self._apart(lambda: key_ring.look_up(key, now=datetime.now(UTC))) if held is None else held[0]
         if grant is None:
@@ -261,12 +279,15 @@ class DeviceDoor:
                 count_requests(method="POST", route=path, status=status, count=count)
 
 
-def _key_in(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the key of a data source, None where another kind of login is shown or none."""
+def _key_and_length(headers: list[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes]:
+    """Return the key of a data source, None where another kind of login is shown or none, and the declared length."""
+    key, length = None, b""
     for name, value in headers:
         if name == b"authorization":
-            return value[7:].strip() if value[: len(_BEARER)] == _BEARER else None
-    return None
+            key = value[7:].strip() if value[: len(_BEARER)] == _BEARER else None
+        elif name == b"content-length":
+            length = value
+    return key, length
 
 
 def _take_from(grant: Grant, cost: int) -> None:

@@ -104,10 +104,19 @@ class _FixedWidth(Kind):
         return fields
 
     def array(self, vector: Vector) -> bytes:
-        """Return all values as one binary array, without a step per value when none is missing."""
-        if vector.missing.any():
-            return super().array(vector)
-        return struct.pack(">iiIii", 1, 0, self.oid, vector.data.size, 1) + self._cells(vector.data).tobytes()
+        """Return all values as one binary array, without a step a value: of a missing one only its length is left."""
+        missing = vector.missing
+        if missing.all():
+            body = _NULL * vector.data.size
+        elif not missing.any():
+            body = self._cells(vector.data).tobytes()
+        else:
+            cells = self._cells(vector.data)
+            cells[missing, :4] = 0xFF
+            kept = np.ones(cells.shape, dtype=np.bool_)
+            kept[missing, 4:] = False
+            body = cells[kept].tobytes()
+        return struct.pack(">iiIii", 1, int(missing.any()), self.oid, vector.data.size, 1) + body
 
     def cells(self, vector: Vector) -> Bytes | None:
         """Return each value in binary with its length, shape (n, width); None where one is missing."""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +37,31 @@ def server(application: str, *, workers: int) -> Iterator[int]:
         env=os.environ,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{application} does not start.")
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        time.sleep(1)
+        _wait_until_it_answers(process, port, 16 * workers)
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int, times: int) -> None:
+    """Wait until so many new connections in a row are answered at once: the port is open before every worker is."""
+    deadline = time.monotonic() + 120
+    quick = 0
+    while quick < times:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit("The server does not start.")
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        started = time.monotonic()
+        try:
+            connection.request("GET", "/livez")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.1)
+            continue
+        finally:
+            connection.close()
+        quick = quick + 1 if time.monotonic() - started < 0.5 else 0
 
 
 def hammer(**job: Any) -> dict[str, Any]:

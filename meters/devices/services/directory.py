@@ -1,8 +1,10 @@
 """Which device a name means: kept in memory, because every message asks."""
 
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 import numpy as np
 from django.conf import settings
@@ -16,16 +18,16 @@ _RETIRED_ASKED_EVERY_SECONDS = 2.0
 # A service takes the moment of a retirement before its transaction commits.
 _LONGEST_RETIREMENT = timedelta(minutes=1)
 _TRIES = 3
+_AT_ONCE = 5_000
 
 Keys = NDArray[np.int64]
 
 
 class Directory:
-    """The keys of active devices by their names: bounded, filled on demand by one query a batch.
+    """The keys of active devices by their names: bounded, filled ahead and on demand, by one query a batch.
 
-    Two generations: what was not asked for while the younger one filled up is forgotten with the older one. A device
-    that was retired is dropped within seconds; retired and unknown ones are asked for each time. A million devices
-    take some 150 MB.
+    When it is full the half that came first is forgotten. A device that was retired is dropped within seconds; retired
+    and unknown ones are asked for each time. A million devices take some 150 MB.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -33,47 +35,58 @@ class Directory:
 
         :param capacity: how many devices it may hold.
         """
-        self._generation = max(1, capacity // 2)
-        self._young: dict[str, int] = {}
-        self._old: dict[str, int] = {}
-        self._asked_at = 0.0
+        self._capacity = max(2, capacity)
+        self._keys: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._asked_at = time.monotonic()
 
     def keys_of(self, names: Sequence[str], *, now: datetime) -> Keys:
         """Return a key a name: negated of retired devices, 0 of unknown ones."""
         self._drop_retired(now)
-        found: list[int | None] = list(map(self._young.get, names))
+        found: list[int | None] = list(map(self._keys.get, names))
         if None in found:
-            missing = {name for name, key in zip(names, found, strict=True) if key is None}
-            looked_up = self._look_up(missing)
+            missing = {name for name, key in zip(names, found, strict=True) if key is None and "\0" not in name}
+            looked_up = store.find_devices(missing) if missing else {}
+            self._keep({name: key for name, key in looked_up.items() if key > 0})
             found = [looked_up.get(name, 0) if key is None else key for name, key in zip(names, found, strict=True)]
         return np.array(found, dtype=np.int64)
 
+    def fill(self) -> Iterator[int]:
+        """Take in the active devices ahead, as far as there is room; a query a step, so that others have their turn.
+
+        :returns: how many each step took in.
+        """
+        last = 0
+        while len(self._keys) + _AT_ONCE <= self._capacity:
+            part = store.active_devices(after=last, limit=_AT_ONCE)
+            if not part:
+                return
+            last = part[-1][1]
+            self._keep(dict(part))
+            yield len(part)
+
     def forget(self) -> None:
         """Empty it."""
-        self._young, self._old = {}, {}
-
-    def _look_up(self, names: set[str]) -> dict[str, int]:
-        found = {name: key for name in names if (key := self._old.get(name)) is not None}
-        asked = [name for name in names if name not in found and "\0" not in name]
-        told = store.find_devices(asked) if asked else {}
-        # What an open transaction sees may yet be rolled back.
-        if not connection.in_atomic_block:
-            self._keep({**found, **{name: key for name, key in told.items() if key > 0}})
-        return {**found, **told}
+        self._keys = {}
 
     def _keep(self, keys: dict[str, int]) -> None:
-        if len(self._young) + len(keys) > self._generation:
-            self._old, self._young = self._young, {}
-        self._young.update(keys)
+        # What an open transaction sees may yet be rolled back.
+        if connection.in_atomic_block:
+            return
+        with self._lock:
+            if len(self._keys) + len(keys) > self._capacity:
+                self._keys = dict(islice(self._keys.items(), self._capacity // 2, None))
+            self._keys.update(keys)
 
     def _drop_retired(self, now: datetime) -> None:
         moment = time.monotonic()
-        if not self._young or moment - self._asked_at < _RETIRED_ASKED_EVERY_SECONDS:
+        unasked = moment - self._asked_at
+        if unasked < _RETIRED_ASKED_EVERY_SECONDS:
             return
+        if self._keys:
+            for name in store.retired_since(now - timedelta(seconds=unasked) - _LONGEST_RETIREMENT):
+                self._keys.pop(name, None)
         self._asked_at = moment
-        for name in store.retired_since(now - _LONGEST_RETIREMENT):
-            self._young.pop(name, None)
-            self._old.pop(name, None)
 
 
 directory = Directory(settings.DEVICE_CACHE_DEVICES)

@@ -1,5 +1,6 @@
 from meters.devices.store.samples import (
     DEVICE_SAMPLES,
+    active_devices,
     add_late,
     find_devices,
     log_touched,
@@ -11,6 +12,7 @@ from meters.devices.store.unknown_codes import add_counts
 
 __all__ = [
     "DEVICE_SAMPLES",
+    "active_devices",
     "add_counts",
     "add_late",
     "find_devices",

@@ -31,6 +31,7 @@ _FIND = """
     SELECT device_id, CASE status WHEN 'active' THEN id ELSE -id END
     FROM devices_device WHERE device_id = ANY(%s::text[])
 """
+_ACTIVE = "SELECT device_id, id FROM devices_device WHERE id > %s AND status = 'active' ORDER BY id LIMIT %s"
 _RETIRED_SINCE = "SELECT device_id FROM devices_device WHERE retired_at >= %s"
 _LOG_TOUCHED = "INSERT INTO devices_touchedhour (low, high, device_ids, logged_at) VALUES (%b, %b, %b::int4[], %b)"
 _ADD_LATE = """
@@ -75,6 +76,13 @@ def find_devices(names: Collection[str]) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [list(names)])
         return dict(cursor.fetchall())
+
+
+def active_devices(*, after: int, limit: int) -> list[tuple[str, int]]:
+    """Return the next active devices in the order of their keys, a stretch of the primary key's index."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVE, [after, limit])
+        return [(name, key) for name, key in cursor.fetchall()]
 
 
 def retired_since(moment: datetime) -> list[str]:
