@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -65,7 +65,7 @@ class Outgoings:
     """
 
     take_commands: Callable[[int, bool, datetime], Sequence[Outgoing]]
-    note_sent: Callable[[Collection[UUID], datetime], None]
+    note_sent: Callable[[Mapping[UUID, datetime]], None]
     tell_alerts: Callable[[int, Callable[[Sequence[Alert]], Collection[int]], datetime], None]
 
 
@@ -77,7 +77,7 @@ class Outbox:
     prefix: str
     outgoings: Outgoings
     ending: threading.Event
-    _under_way: dict[int, UUID] = field(default_factory=dict)
+    _under_way: dict[int, tuple[UUID, datetime]] = field(default_factory=dict)
     _received: set[int] = field(default_factory=set)
 
     def run(self) -> None:
@@ -102,7 +102,7 @@ class Outbox:
         for command in self.outgoings.take_commands(_MOST_COMMANDS, is_up, now):
             number = self._publish(f"devices/{command.device_id}/command", _document(command))
             if number is not None:
-                self._under_way[number] = command.id
+                self._under_way[number] = (command.id, now)
                 fresh.add(number)
         self._await(fresh)
         self._note_sent()
@@ -133,12 +133,12 @@ class Outbox:
             return None
 
     def _note_sent(self) -> None:
-        sent = [self._under_way.pop(number) for number in self._received & self._under_way.keys()]
+        sent = dict(self._under_way.pop(number) for number in self._received & self._under_way.keys())
         self._received.clear()
         if len(self._under_way) > _MOST_UNDER_WAY:
             self._under_way.clear()
         if sent:
-            self.outgoings.note_sent(sent, datetime.now(UTC))
+            self.outgoings.note_sent(sent)
             _published.labels("command").inc(len(sent))
 
     def _await(self, numbers: Collection[int]) -> None:

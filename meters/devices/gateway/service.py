@@ -63,7 +63,7 @@ def outgoings() -> Outgoings:
     """Return where commands and alerts come from."""
     return Outgoings(
         take_commands=lambda limit, may_publish, now: take_due(limit=limit, may_publish=may_publish, now=now),
-        note_sent=lambda ids, now: note_sent(command_ids=ids, now=now),
+        note_sent=lambda sent: note_sent(sent=sent),
         tell_alerts=lambda most, tell, now: tell_alerts(most=most, tell=tell, now=now),
     )
 

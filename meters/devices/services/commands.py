@@ -1,6 +1,6 @@
 """Commands: asked for, sent, acknowledged, judged. Each is a row of a durable outbox with a ledger of its own."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -28,6 +28,9 @@ from meters.devices.selectors.commands import device_for, may_command
 from meters.devices.store.commands import evidence_since
 
 LONGEST_EXPIRY = timedelta(days=1)
+# Devices tell milliseconds, and some of them whole seconds.
+_WHOLE_SECOND = timedelta(seconds=1)
+_UNANSWERED = frozenset({State.QUEUED, State.SENT})
 _REFUSED = "The device refused it."
 
 
@@ -139,14 +142,19 @@ def take_due(*, limit: int, may_publish: bool = True, now: datetime) -> list[Out
 
 
 @transaction.atomic
-def note_sent(*, command_ids: Collection[UUID], now: datetime) -> None:
-    """Remember that the broker took commands; what a device acknowledged meanwhile stays as it is."""
-    commands = [command for command in _locked(command_ids) if may_follow(command.status, State.SENT)]
+def note_sent(*, sent: Mapping[UUID, datetime]) -> None:
+    """Remember that the broker took commands; what a device acknowledged meanwhile stays as it is.
+
+    :param sent: when each was given to the broker.
+    """
+    commands = [command for command in _locked(sent) if command.sent_at is None or command.status in _UNANSWERED]
     steps = []
     for command in commands:
-        command.status = Command.Status.SENT
-        command.sent_at = command.sent_at or now
-        steps.append(_step(command, now, f"Attempt {command.attempts}." if command.attempts > 1 else ""))
+        at = sent[command.pk]
+        command.sent_at = min(command.sent_at or at, at)
+        if may_follow(command.status, State.SENT):
+            command.status = Command.Status.SENT
+            steps.append(_step(command, at, f"Attempt {command.attempts}." if command.attempts > 1 else ""))
     _store(commands, steps)
 
 
@@ -203,11 +211,11 @@ def _locked(command_ids: Iterable[UUID]) -> list[Command]:
 def _evidence(commands: Sequence[Command]) -> list[Evidence | None]:
     """Return what the devices of delivered commands told since these were first sent, None for the others.
 
-    Counted from the sending, not from the acknowledgement: a device may report its new state first and acknowledge
-    then, and one that reports changes only says so once.
+    Counted from when the broker was given the command, not from the acknowledgement: a device may report its new
+    state first and acknowledge then, and one that reports changes only says so once.
     """
     delivered = [command for command in commands if command.status == Command.Status.DELIVERED]
-    asked = [(command.device_id, command.sent_at or command.created_at) for command in delivered]
+    asked = [(command.device_id, (command.sent_at or command.created_at) - _WHOLE_SECOND) for command in delivered]
     found = dict(zip((command.pk for command in delivered), evidence_since(asked), strict=True))
     return [found.get(command.pk) for command in commands]
 

@@ -37,7 +37,7 @@ def ask(device, *, switch=True, now=NOW, actor=MACHINE, **more):
 def delivered(device, *, switch=True, now=NOW):
     command = ask(device, switch=switch, now=now)
     commands.take_due(limit=10, now=now)
-    commands.note_sent(command_ids=[command.pk], now=now)
+    commands.note_sent(sent={command.pk: now})
     commands.note_acks(acks=[CommandAck(command.pk, device.device_id, True)], now=now + SECOND)
     return command
 
@@ -136,7 +136,7 @@ class TestTakeDue:
     def test_lets_it_expire_when_nobody_acknowledges(self, device):
         command = ask(device)
         commands.take_due(limit=10, now=NOW)
-        commands.note_sent(command_ids=[command.pk], now=NOW)
+        commands.note_sent(sent={command.pk: NOW})
 
         assert commands.take_due(limit=10, now=command.expires_at) == []
         assert status(command) == "expired"
@@ -198,7 +198,7 @@ class TestNoteAcks:
         commands.take_due(limit=10, now=NOW)
 
         commands.note_acks(acks=[CommandAck(command.pk, "plug-1", True)], now=NOW)
-        commands.note_sent(command_ids=[command.pk], now=NOW)
+        commands.note_sent(sent={command.pk: NOW})
 
         assert status(command) == "delivered"
 
@@ -215,8 +215,20 @@ class TestEffect:
         assert status(command) == "effective"
         assert story(command) == ["queued", "sent", "delivered", "effective"]
 
+    def test_counts_what_the_device_told_before_it_acknowledged(self, device):
+        command = ask(device)
+        commands.take_due(limit=10, now=NOW)
+        tell(device, NOW, switch=True)
+        commands.note_acks(acks=[CommandAck(command.pk, "plug-1", True)], now=NOW + SECOND)
+        commands.note_sent(sent={command.pk: NOW + SECOND / 2})
+
+        commands.take_due(limit=10, now=NOW + SECOND)
+
+        assert status(command) == "effective"
+        assert command.sent_at == NOW + SECOND / 2
+
     def test_is_not_shown_by_what_the_device_told_before_it_was_sent(self, device):
-        tell(device, NOW - SECOND, switch=True)
+        tell(device, NOW - 2 * SECOND, switch=True)
         command = delivered(device)
 
         commands.take_due(limit=10, now=NOW + SECOND + EFFECT_WINDOW)

@@ -41,7 +41,7 @@ class World:
     def outbox(self):
         outgoings = Outgoings(
             take_commands=lambda _limit, may_publish, _now: self.due if may_publish else [],
-            note_sent=lambda ids, _now: self.sent.extend(ids),
+            note_sent=self.sent.append,
             tell_alerts=lambda _most, tell, _now: self.told.extend(tell(self.alerts)),
         )
         return Outbox(broker=self, prefix="voltguard", outgoings=outgoings, ending=threading.Event())
@@ -69,7 +69,7 @@ class TestTurn:
                 {"id": str(COMMAND.id), "switch": True, "expires": 1741665660000},
             )
         ]
-        assert world.sent == [COMMAND.id]
+        assert world.sent == [{COMMAND.id: NOW}]
 
     def test_notes_a_late_receipt_in_a_later_turn(self, world):
         world.due, world.gives_receipts = [COMMAND], False
@@ -81,7 +81,7 @@ class TestTurn:
         world.published.put(1)
         outbox.turn(now=NOW)
 
-        assert world.sent == [COMMAND.id]
+        assert world.sent == [{COMMAND.id: NOW}]
 
     def test_publishes_alerts_and_ticks_off_those_that_the_broker_has(self, world):
         world.alerts = [alert(11, "plug-1"), alert(12, "plug-2")]
@@ -104,7 +104,7 @@ class TestTurn:
 
         world.outbox().turn(now=NOW)
 
-        assert world.sent == [COMMAND.id]
+        assert world.sent == [{COMMAND.id: NOW}]
         assert world.told == [11, 12]
 
     def test_tells_nobody_anything_without_a_connection(self, world):
