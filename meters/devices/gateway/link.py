@@ -35,6 +35,8 @@ _ROUND_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 # Read at one go, before acknowledgements get their turn; and waiting to be taken up, before the loop stops reading.
 _MOST_AT_ONCE, _MOST_WAITING = 500, 20_000
+# Taken up at one go (one message more is never too many), and waiting; of payload.
+_TAKEN_BYTES, _WAITING_BYTES = 1 << 20, 1 << 26
 _MOST_UNDER_WAY = 1_000
 _SEEN_BYTES = 65_536
 _REST_SECONDS = 0.0005
@@ -72,6 +74,8 @@ class Link:
         self._waiting: deque[Received] = deque()
         self._arrived = threading.Event()
         self._messages = 0
+        # Each written by one thread alone: that which reads, and that which takes.
+        self._bytes_read = self._bytes_taken = 0
         # Whether paho is in the middle of a message that is longer than what can be seen at once.
         self._is_amid = False
         self._acks: deque[tuple[int, bytes]] = deque()
@@ -101,8 +105,13 @@ class Link:
         if not self._waiting:
             self._arrived.wait(timeout)
         self._arrived.clear()
-        full = len(self._waiting) >= _MOST_WAITING
-        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        full = self._is_full
+        taken: list[Received] = []
+        size = 0
+        while self._waiting and len(taken) < most and size < _TAKEN_BYTES:
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1].payload)
+        self._bytes_taken += size
         if full:
             self._ring()
         return taken
@@ -147,6 +156,11 @@ class Link:
                 self._client.loop_misc()
         self._say_goodbye()
 
+    @property
+    def _is_full(self) -> bool:
+        """Tell whether so much waits to be taken up that nothing more is read."""
+        return len(self._waiting) >= _MOST_WAITING or self._bytes_read - self._bytes_taken >= _WAITING_BYTES
+
     def _connect(self) -> None:
         try:
             self._client.connect(*self._address, keepalive=_KEEPALIVE_SECONDS)
@@ -162,7 +176,7 @@ class Link:
     def _round(self, timeout: float) -> None:
         """Wait for something to do, and do it."""
         connected: Any = self._client.socket()
-        wanted = len(self._waiting) < _MOST_WAITING
+        wanted = not self._is_full
         pending = wanted and isinstance(connected, ssl.SSLSocket) and connected.pending() > 0
         readers = [self._ear, connected] if wanted else [self._ear]
         writers = [connected] if self._unsent or self._acks or self._client.want_write() else []
@@ -210,6 +224,7 @@ class Link:
             connected.recv(size)
             self._waiting.extend(messages)
             self._messages += len(messages)
+            self._bytes_read += sum([len(message.payload) for message in messages])
             return
         whole = length_of(seen)
         if whole is None or len(seen) < whole <= _SEEN_BYTES:
@@ -287,6 +302,7 @@ class Link:
             topic = message.topic.encode()
         except UnicodeDecodeError:
             topic = b""
+        self._bytes_read += len(message.payload)
         number = message.mid if message.qos else 0
         self._waiting.append(Received(self._connection, number, topic, bytes(message.payload)))
 

@@ -99,6 +99,22 @@ class TestTaking:
         assert payloads(taken) == sent
 
 
+    def test_takes_up_no_more_at_once_than_a_commit_should_hold(self, url):
+        sent = [bytes([number]) * 100_000 for number in range(15)]
+
+        with connected(url, "large") as link, publishing(url) as publish:
+            publish(*sent)
+            deadline = time.monotonic() + 20
+            while len(link._waiting) < len(sent) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            first = link.take(most=100, timeout=1)
+            second = link.take(most=100, timeout=1)
+            link.acknowledge([*first, *second])
+
+        assert payloads(first) == sent[:11]
+        assert payloads(second) == sent[11:]
+
+
 class TestAcknowledging:
     def test_is_what_keeps_a_message_from_coming_again(self, url):
         with publishing(url) as publish:
