@@ -82,7 +82,7 @@ def look_at_value(limits: Limits, watch: Watch | None, *, value: float | None, a
     A missing value, and one that is not newer than the newest looked at, changes nothing: what is sent again, or
     late, neither raises nor clears.
     """
-    if value is None or math.isnan(value) or (watch is not None and at <= watch.seen_at):
+    if value is None or not math.isfinite(value) or (watch is not None and at <= watch.seen_at):
         return watch
     if watch is None:
         return let_time_pass(limits, Watch(Phase.HOLDING, at, at), now=at) if limits.is_wrong(value) else None

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from meters.store.arrays import array_text, texts_array
+
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('alarms of ' || kind, 0)) FROM unnest(%s::text[]) AS kind"
 _TRY_TO_MAIL = "SELECT pg_try_advisory_lock(hashtextextended('mail about alarms', 0))"
 _MAILED = "SELECT pg_advisory_unlock(hashtextextended('mail about alarms', 0))"
@@ -156,7 +158,7 @@ def lock_subjects(*subject_kinds: str) -> None:
 
 def rules_of(subject_kind: str, subjects: Collection[str]) -> list[RuleRow]:
     """Return the rules of all subjects of a kind, and those of single ones of them, switched off or not."""
-    return [RuleRow(*row) for row in _fetched(_RULES, (subject_kind, list(subjects)))]
+    return [RuleRow(*row) for row in _fetched(_RULES, (subject_kind, texts_array(subjects)))]
 
 
 def waiting_rules() -> dict[str, list[RuleRow]]:
@@ -169,19 +171,19 @@ def waiting_rules() -> dict[str, list[RuleRow]]:
 
 def watches_of(rule_ids: Iterable[UUID], subjects: Iterable[str]) -> list[WatchRow]:
     """Return what is remembered of subjects under rules."""
-    return [WatchRow(*row) for row in _fetched(_WATCHES, (list(rule_ids), list(subjects)))]
+    return [WatchRow(*row) for row in _fetched(_WATCHES, (array_text(rule_ids), texts_array(subjects)))]
 
 
 def held_watches(rule_ids: Iterable[UUID]) -> list[WatchRow]:
     """Return what comes true, or is over, by the passing of time alone."""
-    return [WatchRow(*row) for row in _fetched(_HELD, (list(rule_ids),))]
+    return [WatchRow(*row) for row in _fetched(_HELD, (array_text(rule_ids),))]
 
 
 def save_watches(rows: Collection[WatchRow]) -> None:
     """Write watches over what is remembered of the same subjects under the same rules."""
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(_SAVE, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(_SAVE, _columns(rows, texts=_WATCH_TEXTS))
 
 
 def forget_watches(before: datetime) -> None:
@@ -195,7 +197,7 @@ def raise_alarms(subject_kind: str, alarms: Collection[NewAlarm], *, now: dateti
     if not alarms:
         return []
     names = ("ids", "rules", "kinds", "subjects", "labels", "accounts", "regions", "severities", "texts", "values")
-    columns = dict(zip(names, map(list, zip(*alarms, strict=True)), strict=True))
+    columns = dict(zip(names, _columns(alarms, texts=_ALARM_TEXTS), strict=True))
     return _touched(_RAISE, {**columns, "subject_kind": subject_kind, "now": now})
 
 
@@ -203,7 +205,7 @@ def clear_alarms(subject_kind: str, over: Sequence[tuple[str, str]], *, now: dat
     """Clear the open alarms of (kind, subject); returns what was cleared."""
     if not over:
         return []
-    kinds, subjects = map(list, zip(*over, strict=True))
+    kinds, subjects = map(texts_array, zip(*over, strict=True))
     return _touched(_CLEAR, {"subject_kind": subject_kind, "kinds": kinds, "subjects": subjects, "now": now})
 
 
@@ -220,9 +222,18 @@ def lock_woken_alarms(*, now: datetime) -> list[Touched]:
 def add_notices(notices: Collection[tuple[UUID, str]], *, news: str, now: datetime) -> None:
     """Write news of alarms, each for a channel."""
     if notices:
-        ids, channels = map(list, zip(*notices, strict=True))
+        ids, channels = zip(*notices, strict=True)
         with connection.cursor() as cursor:
-            cursor.execute(_NOTE, (news, now, ids, channels))
+            cursor.execute(_NOTE, (news, now, array_text(ids), texts_array(channels)))
+
+
+_WATCH_TEXTS, _ALARM_TEXTS = frozenset({1, 2, 5}), frozenset({2, 3, 4, 7, 8})
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], *, texts: frozenset[int]) -> list[str]:
+    """Write rows as an array a column; ``texts`` are the places of those that hold texts."""
+    columns = enumerate(zip(*rows, strict=True))
+    return [texts_array(column) if place in texts else array_text(column) for place, column in columns]
 
 
 def _touched(statement: str, parameters: dict[str, Any]) -> list[Touched]:

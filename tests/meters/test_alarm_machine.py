@@ -28,7 +28,7 @@ NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 LIMITS = Limits(Comparison.ABOVE, set_at=30.0, clear_at=20.0)
 
-values = st.lists(st.one_of(st.none(), st.floats(0, 50), st.just(float("nan"))), max_size=40)
+values = st.lists(st.one_of(st.none(), st.floats(0, 50), st.sampled_from([math.nan, math.inf, -math.inf])), max_size=40)
 holds = st.integers(0, 5).map(lambda seconds: timedelta(seconds=seconds))
 limits = st.one_of(
     st.builds(lambda hold, clear: Limits(Comparison.ABOVE, 30.0, 20.0, hold=hold, clear_hold=clear), holds, holds),
@@ -54,7 +54,7 @@ def at_the_end(limits, watch):
 
 
 def is_known(value):
-    return value is not None and not math.isnan(value)
+    return value is not None and math.isfinite(value)
 
 
 class TestLookAtValue:

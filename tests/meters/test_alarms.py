@@ -79,6 +79,14 @@ class TestObserve:
         assert observe(*batch) == observe(batch[0]) == 0
         assert states() == ["cleared"]
 
+    def test_takes_names_as_they_are(self):
+        AlarmRuleFactory()
+        name = 'Über "{,}" \\ NULL'
+
+        observe(alarms.Observation("NULL", name, "power_w", 3100.0, NOON))
+
+        assert (Alarm.objects.get().subject, Alarm.objects.get().label) == ("NULL", name)
+
     def test_takes_a_missing_value_for_nothing(self):
         AlarmRuleFactory()
         observe(power(3100.0))
