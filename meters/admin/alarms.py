@@ -79,8 +79,8 @@ class StandingFilter(admin.SimpleListFilter):
 class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     """What is wrong anywhere, newest first."""
 
-    list_display = ("raised", "shown_severity", "text", "label", "region", "shown_state", "put_off", "over")
-    list_display_links = ("raised", "text")
+    list_display = ("raised", "shown_severity", "what", "label", "region", "shown_state", "put_off", "over")
+    list_display_links = ("raised", "what")
     list_filter = (StandingFilter, "severity", "kind", "subject_kind", "region")
     list_select_related = ("region",)
     search_fields = ("subject", "label", "account__number")
@@ -114,6 +114,10 @@ class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     @display(description="Severity", ordering="severity", label=_SEVERITY_COLOURS)
     def shown_severity(self, alarm: Alarm) -> tuple[str, str]:
         return alarm.severity, alarm.get_severity_display()
+
+    @display(description="What is wrong")
+    def what(self, alarm: Alarm) -> str:
+        return alarm.text
 
     @display(description="State", ordering="state", label=_STATE_COLOURS)
     def shown_state(self, alarm: Alarm) -> tuple[str, str]:
