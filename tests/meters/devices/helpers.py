@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from meters.devices.decoding import Sample
-from meters.devices.models import Device, DeviceHour
+from meters.devices.models import Device, DeviceHour, DeviceSample, DeviceState
 from meters.devices.services.hours import close_hours, roll_up_next
 from meters.devices.services.messages import Outcome, take_samples
+from meters.devices.store.samples import DEVICE_SAMPLES
+from meters.series.partitions import ensure_partitions
 
 # 08:00 in Singapore.
 EIGHT = datetime(2025, 3, 1, tzinfo=UTC)
@@ -40,3 +42,13 @@ def hours_of(of) -> dict[datetime, tuple[float, float]]:
     """Return Wh and covered minutes by the start of the hour."""
     rows = DeviceHour.objects.filter(device=of).order_by("time")
     return {row.time: (round(row.energy_wh, 2), round(row.covered_seconds / 60, 2)) for row in rows}
+
+
+def store_sample(of: Device, time: datetime, *, received_at: datetime | None = None, **told: object) -> None:
+    """Put a row where it lies once it was taken, past the door."""
+    ensure_partitions(DEVICE_SAMPLES, [time], floor=time, ceiling=time)
+    DeviceSample.objects.create(device=of, time=time, received_at=received_at or time, **told)
+
+
+def state_of(of: Device) -> DeviceState:
+    return DeviceState.objects.get(device=of)
