@@ -95,7 +95,7 @@ def _switch(manager: Actor, now: datetime) -> None:
         at = now - timedelta(minutes=minutes)
         command = commands.send_command(device_id=device_id, switch=switch, actor=manager, now=at)
         commands.take_due(limit=10, now=at)
-        commands.note_sent(command_ids=[command.pk], now=at + _SECOND)
+        commands.note_sent(sent={command.pk: at + _SECOND})
         if answer is not None:
             ack = commands.CommandAck(command.pk, device_id, answer)
             commands.note_acks(acks=[ack], now=at + 2 * _SECOND)
