@@ -98,7 +98,6 @@ class TestTaking:
 
         assert payloads(taken) == sent
 
-
     def test_takes_up_no_more_at_once_than_a_commit_should_hold(self, url):
         sent = [bytes([number]) * 100_000 for number in range(15)]
 
