@@ -2,28 +2,23 @@
 
 from dataclasses import dataclass
 
-from meters.models import AlarmRule, AlarmWatch
+from meters.models import AlarmRule
 
 
 @dataclass(frozen=True)
 class AlarmBounds:
-    """What may raise an alarm, by quantity, and who is looked at whatever they tell.
+    """What begins to raise an alarm, by quantity; of a subject that a rule watches already every value counts.
 
-    :ivar above: the least value of each quantity at which a rule begins to hold.
-    :ivar below: the greatest one at which a rule that looks for too little does.
-    :ivar watched: subjects that are not quiet, or were not lately: any value of theirs counts.
+    :ivar above: the least value at which a rule holds that looks for too much.
+    :ivar below: the greatest one at which a rule holds that looks for too little.
     """
 
     above: dict[str, float]
     below: dict[str, float]
-    watched: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.above or self.below)
 
 
 def alarm_bounds(subject_kind: str) -> AlarmBounds:
-    """Return the bounds of all enabled rules of a kind of subject, in two queries."""
+    """Return the bounds of all enabled rules of a kind of subject, in one query."""
     above: dict[str, float] = {}
     below: dict[str, float] = {}
     rules = AlarmRule.objects.filter(subject_kind=subject_kind, is_enabled=True)
@@ -34,5 +29,4 @@ def alarm_bounds(subject_kind: str) -> AlarmBounds:
             above[quantity] = min(set_at, above.get(quantity, set_at))
         elif comparison == AlarmRule.Comparison.BELOW:
             below[quantity] = max(set_at, below.get(quantity, set_at))
-    watches = AlarmWatch.objects.filter(rule__subject_kind=subject_kind).order_by()
-    return AlarmBounds(above, below, tuple(watches.values_list("subject", flat=True).distinct()))
+    return AlarmBounds(above, below)

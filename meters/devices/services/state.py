@@ -24,7 +24,7 @@ _LONGEST_WAIT = timedelta(seconds=60)
 _STEP, _LONGEST_STEP = timedelta(seconds=90), timedelta(minutes=16)
 _FIRST_LOOK = timedelta(days=1)
 _ROUNDS = 500
-_AT_ONCE = 20_000
+_AT_ONCE = 50_000
 _DAY = timedelta(days=1)
 _LATE_FOR = timedelta(days=400)
 

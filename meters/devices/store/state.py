@@ -17,36 +17,41 @@ _OLDEST_WRITER = """
     SELECT min(xact_start) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 """
-# The newest of each quantity is found by its time and then looked up: a row a device and time, so nothing is sorted
-# but what is written. What was heard before a device was called offline does not make it online again.
+# Room for the devices of some seconds, so that nothing is sorted by way of the disk.
+_TAKE_ROOM = "SET LOCAL work_mem = '64MB'"
+# An array is compared from its front, so that the greatest (time, value) holds the newest value: no join, whose plan
+# would hang on statistics that a partition of today does not have yet. What was heard before a device was called
+# offline does not make it online again.
 _ADVANCE = """
     WITH heard AS MATERIALIZED (
-        SELECT device_id, time, received_at, power_w, temperature_c, voltage_v, current_a, switch
+        SELECT device_id, time, date_part('epoch', time) AS at, received_at,
+               power_w, temperature_c, voltage_v, current_a, switch
         FROM devices_devicesample
         WHERE received_at >= %(low)s AND received_at < %(high)s AND time >= %(since)s AND time < %(until)s
-    ), newest AS (
+    ), newest AS MATERIALIZED (
         SELECT device_id, max(time) AS seen_at, max(received_at) AS heard_at,
                max(time) FILTER (WHERE power_w IS NOT NULL) AS power_at,
+               (max(ARRAY[at, power_w]) FILTER (WHERE power_w IS NOT NULL))[2] AS power_w,
                max(time) FILTER (WHERE temperature_c IS NOT NULL) AS temperature_at,
+               (max(ARRAY[at, temperature_c]) FILTER (WHERE temperature_c IS NOT NULL))[2] AS temperature_c,
                max(time) FILTER (WHERE switch IS NOT NULL) AS switch_at,
+               (max(ARRAY[at, switch::int]) FILTER (WHERE switch IS NOT NULL))[2] > 0 AS switch,
                max(time) FILTER (WHERE voltage_v IS NOT NULL) AS voltage_at,
-               max(time) FILTER (WHERE current_a IS NOT NULL) AS current_at
-        FROM heard GROUP BY device_id
+               (max(ARRAY[at, voltage_v]) FILTER (WHERE voltage_v IS NOT NULL))[2] AS voltage_v,
+               max(time) FILTER (WHERE current_a IS NOT NULL) AS current_at,
+               (max(ARRAY[at, current_a]) FILTER (WHERE current_a IS NOT NULL))[2] AS current_a
+        FROM heard GROUP BY device_id ORDER BY device_id
+    ), known AS MATERIALIZED (
+        SELECT newest.*, device.device_id AS own_name, device.name, device.account_id, device.region_id
+        FROM newest JOIN devices_device AS device ON device.id = newest.device_id AND device.status = 'active'
     ), changed AS (
         INSERT INTO devices_devicestate AS state (
             device_id, seen_at, heard_at, power_w, power_at, temperature_c, temperature_at, switch, switch_at,
             is_online, online_changed_at
         )
-        SELECT newest.device_id, newest.seen_at, newest.heard_at, power.power_w, newest.power_at,
-               temperature.temperature_c, newest.temperature_at, switch.switch, newest.switch_at,
-               newest.heard_at >= %(silent_before)s, newest.heard_at
-        FROM newest
-        JOIN devices_device AS device ON device.id = newest.device_id AND device.status = 'active'
-        LEFT JOIN heard AS power ON power.device_id = newest.device_id AND power.time = newest.power_at
-        LEFT JOIN heard AS temperature
-            ON temperature.device_id = newest.device_id AND temperature.time = newest.temperature_at
-        LEFT JOIN heard AS switch ON switch.device_id = newest.device_id AND switch.time = newest.switch_at
-        ORDER BY newest.device_id
+        SELECT device_id, seen_at, heard_at, power_w, power_at, temperature_c, temperature_at, switch, switch_at,
+               heard_at >= %(silent_before)s, heard_at
+        FROM known ORDER BY device_id
         ON CONFLICT (device_id) DO UPDATE SET
             seen_at = greatest(state.seen_at, excluded.seen_at),
             heard_at = greatest(state.heard_at, excluded.heard_at),
@@ -75,23 +80,20 @@ _ADVANCE = """
            NULL::text, NULL::text, NULL::uuid, NULL::uuid, NULL::text, NULL::float8, NULL::timestamptz
     FROM heard GROUP BY 1
     UNION ALL
-    SELECT NULL, NULL, device.device_id, coalesce(nullif(device.name, ''), device.device_id), device.account_id,
-           device.region_id, bound.quantity, told.value, told.at
-    FROM newest
-    JOIN devices_device AS device ON device.id = newest.device_id AND device.status = 'active'
+    SELECT NULL, NULL, own_name, coalesce(nullif(name, ''), own_name), account_id, region_id,
+           told.quantity, told.value, told.at
+    FROM known
     CROSS JOIN LATERAL (
-        VALUES ('power_w', power_at), ('temperature_c', temperature_at),
-               ('voltage_v', voltage_at), ('current_a', current_at)
-    ) AS last (quantity, at)
+        VALUES ('power_w', power_w, power_at), ('temperature_c', temperature_c, temperature_at),
+               ('voltage_v', voltage_v, voltage_at), ('current_a', current_a, current_at)
+    ) AS told (quantity, value, at)
     JOIN unnest(%(quantities)s::text[], %(above)s::float8[], %(below)s::float8[]) AS bound (quantity, above, below)
-        ON bound.quantity = last.quantity
-    JOIN heard ON heard.device_id = newest.device_id AND heard.time = last.at
-    CROSS JOIN LATERAL (
-        SELECT CASE last.quantity WHEN 'power_w' THEN heard.power_w WHEN 'temperature_c' THEN heard.temperature_c
-               WHEN 'voltage_v' THEN heard.voltage_v ELSE heard.current_a END AS value, last.at
-    ) AS told
-    WHERE %(watching)s
-      AND (told.value >= bound.above OR told.value <= bound.below OR device.device_id = ANY(%(watched)s::text[]))
+        ON bound.quantity = told.quantity
+    WHERE told.value >= bound.above OR told.value <= bound.below
+       OR told.at IS NOT NULL AND own_name IN (
+           SELECT watch.subject FROM meters_alarmwatch AS watch JOIN meters_alarmrule AS rule ON rule.id = watch.rule_id
+           WHERE rule.subject_kind = 'device'
+       )
 """
 _SILENCE = """
     WITH silent AS MATERIALIZED (
@@ -132,7 +134,7 @@ class Told(NamedTuple):
 class Heard:
     """What a stretch of receiving brought.
 
-    :ivar told: values beyond the bounds that were asked for, or of devices that were.
+    :ivar told: values beyond the bounds that were asked for, or of devices that an alarm rule watches.
     :ivar pulse: samples by the number of the five seconds since 1970 in which they were received.
     """
 
@@ -186,15 +188,14 @@ def advance(*, stretch: Stretch, silent_before: datetime, bounds: AlarmBounds) -
         "until": stretch.until,
         "silent_before": silent_before,
         "pulse_seconds": PULSE_SECONDS,
-        "watching": bool(quantities),
         "quantities": quantities,
         "above": [bounds.above.get(name) for name in quantities],
         "below": [bounds.below.get(name) for name in quantities],
-        "watched": list(bounds.watched),
     }
     pulse: dict[int, int] = {}
     told: list[Told] = []
     with connection.cursor() as cursor:
+        cursor.execute(_TAKE_ROOM)
         cursor.execute(_ADVANCE, parameters)
         for number, samples, *value in cursor.fetchall():
             if number is None:
