@@ -145,7 +145,6 @@ def _in_archive(moments: Int64s, codes: NDArray[np.int8], now: datetime) -> NDAr
 def _write(
     entering: NDArray[np.intp], keys: Int64s, moments: Int64s, columns: list[tuple[Any, ...]], now: datetime
 ) -> list[int]:
-    mark = store.share_mark()
     size = entering.size
     whole = size == moments.size
     rows: dict[str, Any] = {
@@ -156,7 +155,9 @@ def _write(
     for name, column in zip(QUANTITIES, columns, strict=True):
         values = column if whole else [column[place] for place in entering.tolist()]
         rows[name] = _nothing(name, size) if values.count(None) == size else values
-    result = write(DEVICE_SAMPLES, rows, connection)
+    with store.mark_shared() as told:
+        result = write(DEVICE_SAMPLES, rows, connection)
+        mark = told()
     codes = [_NUMBERS[outcome] for outcome in result.outcomes]
     if mark is not None:
         below = moments[entering] < (mark - EPOCH) // _MICROSECOND

@@ -4,9 +4,9 @@ from meters.devices.store.samples import (
     add_late,
     find_devices,
     log_touched,
+    mark_shared,
     order_creators,
     retired_since,
-    share_mark,
 )
 from meters.devices.store.unknown_codes import add_counts
 
@@ -17,7 +17,7 @@ __all__ = [
     "add_late",
     "find_devices",
     "log_touched",
+    "mark_shared",
     "order_creators",
     "retired_since",
-    "share_mark",
 ]

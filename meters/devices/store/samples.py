@@ -1,10 +1,12 @@
 """The series of what devices tell, and the statements around its writer."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import cast
 
 import numpy as np
+import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -20,12 +22,10 @@ DEVICE_SAMPLES = SeriesSpec.of(
 
 _HOUR_US = 3_600_000_000
 
-# Two statements in one round trip. In one statement the mark would be read as of before the wait for the lock, and
-# could be the one that its mover had just replaced.
-_SHARE_MARK = """
-    SELECT pg_advisory_xact_lock_shared(hashtextextended('rollup mark of devices', 0));
-    SELECT until FROM devices_rollupmark WHERE id = 1
-"""
+# Two statements, not one, in which the mark would be read as of before the wait for the lock: it could be the one that
+# its mover had just replaced.
+_SHARE_MARK = "SELECT pg_advisory_xact_lock_shared(hashtextextended('rollup mark of devices', 0))"
+_READ_MARK = "SELECT until FROM devices_rollupmark WHERE id = 1"
 _ORDER_CREATORS = "SELECT pg_advisory_xact_lock(hashtextextended('creators of devices', 0))"
 _FIND = """
     SELECT device_id, CASE status WHEN 'active' THEN id ELSE -id END
@@ -56,16 +56,23 @@ _ADD_LATE = """
 """
 
 
-def share_mark() -> datetime | None:
-    """Keep the roll-up's mark where it is until the transaction ends, and return it; None where nothing is rolled up.
+@contextmanager
+def mark_shared() -> Iterator[Callable[[], datetime | None]]:
+    """Keep the roll-up's mark where it is until the transaction ends; waits only while somebody moves it.
 
-    One round trip; waits only while somebody moves the mark.
+    Yields what tells the mark, None where nothing is rolled up. It goes with the block's first statement in one round
+    trip, to the answer of which the block should put off asking.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_SHARE_MARK)
-        cursor.nextset()
-        row = cursor.fetchone()
-    return None if row is None else row[0]
+    connection.ensure_connection()
+    with (
+        connection.wrap_database_errors,
+        connection.connection.pipeline(),
+        psycopg.Cursor(connection.connection) as lock,
+        psycopg.Cursor(connection.connection) as mark,
+    ):
+        lock.execute(_SHARE_MARK)
+        mark.execute(_READ_MARK)
+        yield lambda: next((until for (until,) in mark), None)
 
 
 def find_devices(names: Collection[str]) -> dict[str, int]:

@@ -85,6 +85,24 @@ class TestASuddenDeath:
         assert sent
         assert sent <= stored_values()
 
+    def test_of_the_connection_only_delays_what_is_sent(self, devices):
+        process = start_sender(1, 3)
+        lines = []
+        for _ in range(5):
+            lines += [process.stdout.readline() for _ in range(60)]
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        lines += process.stdout
+        assert process.wait(30) == 0
+
+        outcomes = Counter(outcome for line in lines for outcome in json.loads(line)["outcomes"])
+        assert stored_values() == set(sender.halves())
+        assert outcomes.keys() == {"stored", "duplicate"}
+        assert sum(outcomes.values()) == 3 * 2 * ALL
+
 
 class TestTheMark:
     def test_moves_only_between_commits_so_that_no_late_sample_goes_unnoticed(self):

@@ -4,8 +4,10 @@ import pytest
 
 from meters.devices.decoding import Sample
 from meters.devices.models import ArchivedDay, Device, DeviceSample, LateSample, RollupMark, TouchedHour
+from meters.devices.services import messages
 from meters.devices.services.messages import Outcome, take_samples
 from meters.devices.store import DEVICE_SAMPLES
+from meters.series.errors import MissingPartition
 from meters.series.partitions import list_partitions
 from tests.factories import DataSourceFactory, DeviceFactory
 
@@ -129,13 +131,22 @@ class TestTakeSamples:
         assert (late.time, late.power_w, late.temperature_c, late.voltage_v) == (day, 100.0, 20.0, 230.0)
         assert stored() == [("plug-1", NOW, 100.0)]
 
+    def test_can_be_asked_again_when_a_day_went_away_meanwhile(self, monkeypatch):
+        DeviceFactory(device_id="plug-1")
+        with monkeypatch.context() as patch:
+            patch.setattr(messages, "ensure_partitions", lambda *_, **__: [])
+            with pytest.raises(MissingPartition):
+                take(sample())
+
+        assert take(sample()) == ["stored"]
+
     def test_asks_as_often_for_many_samples_as_for_one(self, django_assert_num_queries):
         for number in range(30):
             DeviceFactory(device_id=f"plug-{number}")
         take(sample("plug-0"))
-        # Names, partitions, the mark, and a savepoint about it and the series' statement, which Django does not see.
-        with django_assert_num_queries(5):
+        # Names, partitions, and a savepoint about the mark and the series' statement, which Django does not see.
+        with django_assert_num_queries(4):
             take(sample("plug-1"))
 
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             take(*(sample(f"plug-{number}", at=NOW - timedelta(seconds=1)) for number in range(30)))
