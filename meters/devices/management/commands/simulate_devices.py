@@ -44,6 +44,9 @@ class Command(BaseCommand):
             help="messages a second of all, about (default 500)",
         )
         parser.add_argument("--seconds", type=_positive(float), help="how long; until Ctrl-C unless told")
+        parser.add_argument(
+            "--grace", type=float, default=30.0, metavar="SECONDS", help="for what is under way at the end (default 30)"
+        )
         parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same devices (default 0)")
         parser.add_argument("--mqtt", action="store_true", help="publish to the MQTT broker instead of posting")
         parser.add_argument("--url", help=f"default: {settings.PORTAL_URL}, or MQTT_URL with --mqtt")
@@ -86,6 +89,7 @@ def _post(tally: Tally, on_tick: Callable[[float], None], options: dict[str, Any
             connections=options["connections"] or 16,
             tally=tally,
             seconds=options["seconds"],
+            grace_seconds=options["grace"],
             on_tick=on_tick,
         )
         asyncio.run(posting.run())
@@ -100,6 +104,7 @@ def _publish(tally: Tally, on_tick: Callable[[float], None], options: dict[str, 
         connections=options["connections"] or 4,
         tally=tally,
         seconds=options["seconds"],
+        grace_seconds=options["grace"],
         on_tick=on_tick,
     ).run()
 

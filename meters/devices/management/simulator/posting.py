@@ -107,7 +107,7 @@ class Posting:
         except msgspec.DecodeError:
             receipt = _Receipt(code=f"http_{answer.status}")
         if answer.status == 200:
-            self.tally.stored_properties += receipt.inserted
+            self.tally.stored_properties = (self.tally.stored_properties or 0) + receipt.inserted
             refused = [each.code for each in receipt.rejected]
         else:
             refused = [each.code for each in receipt.errors] or [receipt.code or f"http_{answer.status}"] * size

@@ -10,7 +10,7 @@ class Tally:
 
     :ivar sent: left a device, the repeated ones included.
     :ivar acknowledged: answered as taken, by the portal over HTTP, by the broker over MQTT.
-    :ivar stored_properties: that the portal says it stored; unknown over MQTT.
+    :ivar stored_properties: that the portal says it stored; None over MQTT, where nobody says.
     :ivar repeated: sent once more on purpose.
     :ivar refused: by code.
     :ivar retried: requests that were sent again, by the reason.
@@ -19,7 +19,7 @@ class Tally:
 
     sent: int = 0
     acknowledged: int = 0
-    stored_properties: int = 0
+    stored_properties: int | None = None
     repeated: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     retried: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class Tally:
         parts = [
             f"{self.sent:,} sent",
             f"{self.acknowledged:,} acknowledged",
-            f"{self.stored_properties:,} properties stored",
+            *([] if self.stored_properties is None else [f"{self.stored_properties:,} properties stored"]),
             f"{self.refused.total():,} refused{_listed(self.refused)}",
             f"{self.repeated:,} repeated on purpose",
             f"{self.retried.total():,} retried{_listed(self.retried)}",
