@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from meters.devices.gateway.packets import Received, acknowledgements, cut_messages, length_of
+from meters.devices.gateway.packets import Received, acknowledgements, cut_messages
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ _MOST_AT_ONCE, _MOST_WAITING = 500, 20_000
 _TAKEN_BYTES, _WAITING_BYTES = 1 << 20, 1 << 26
 _MOST_UNDER_WAY = 1_000
 _SEEN_BYTES = 65_536
-_REST_SECONDS = 0.0005
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _QOS = 1
 
@@ -76,8 +75,6 @@ class Link:
         self._messages = 0
         # Each written by one thread alone: that which reads, and that which takes.
         self._bytes_read = self._bytes_taken = 0
-        # Whether paho is in the middle of a message that is longer than what can be seen at once.
-        self._is_amid = False
         self._acks: deque[tuple[int, bytes]] = deque()
         self._unsent = b""
         self._connection = 0
@@ -92,6 +89,11 @@ class Link:
     def is_up(self) -> bool:
         """Tell whether messages come and go."""
         return self._subscribed.is_set()
+
+    @property
+    def _is_amid(self) -> bool:
+        """Tell whether paho has taken the beginning of a packet, whose rest is then its own too."""
+        return bool(self._client._in_packet["command"])
 
     def wait_until_up(self, timeout: float) -> bool:
         """Wait until messages come and go, and tell whether they do."""
@@ -208,17 +210,16 @@ class Link:
                 break
 
     def _read_plain(self) -> None:
-        """Take whole messages from the head of the stream; another packet there, or one too long to see, is paho's."""
+        """Take whole messages from the head of the stream; another packet there, or the beginning of one, is paho's."""
         connected: Any = self._client.socket()
-        try:
-            seen = connected.recv(_SEEN_BYTES, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            seen = b""
-        if self._is_amid:
-            self._client.loop_read()
-            return
+        seen = b""
+        if not self._is_amid:
+            try:
+                seen = connected.recv(_SEEN_BYTES, socket.MSG_PEEK)
+            except BlockingIOError:
+                return
+            except OSError:
+                seen = b""
         messages, size = cut_messages(seen, self._connection)
         if messages:
             connected.recv(size)
@@ -226,15 +227,7 @@ class Link:
             self._messages += len(messages)
             self._bytes_read += sum([len(message.payload) for message in messages])
             return
-        whole = length_of(seen)
-        if whole is None or len(seen) < whole <= _SEEN_BYTES:
-            if not seen:
-                self._client.loop_read()
-            else:
-                # The rest is under way.
-                time.sleep(_REST_SECONDS)
-            return
-        self._is_amid = whole > len(seen)
+        # Not waited for: the kernel may send no more room to the broker before what has come is taken.
         self._client.loop_read()
 
     def _write(self) -> None:
@@ -296,7 +289,6 @@ class Link:
         self._subscribed.set()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._is_amid = False
         self._messages += 1
         try:
             topic = message.topic.encode()
@@ -315,7 +307,6 @@ class Link:
         self._subscribed.clear()
         self._connection += 1
         self._unsent = b""
-        self._is_amid = False
         if not self._ending.is_set():
             logger.warning("The connection to the MQTT broker is gone: %s", reason)
             self._rest()

@@ -54,12 +54,6 @@ def cut_messages(stream: bytes, connection: int) -> tuple[list[Received], int]:
     return found, place
 
 
-def length_of(stream: bytes) -> int | None:
-    """Return how long the packet at the head of a stream is as a whole, None where that cannot be seen yet."""
-    length = _length(stream, 1) if stream else None
-    return None if length is None else sum(length)
-
-
 def acknowledgements(numbers: Iterable[int]) -> bytes:
     """Return the packets that acknowledge messages; those with the number 0 need none."""
     return b"".join([_PUBACK + number.to_bytes(2, "big") for number in numbers if number])

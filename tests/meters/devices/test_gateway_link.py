@@ -1,6 +1,7 @@
 """The connection to a broker, against the embedded one and Mosquitto."""
 
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -72,6 +73,15 @@ def payloads(taken):
     return [received.payload for received in taken]
 
 
+def _narrow(connect):
+    def connect_narrowly(client):
+        made = connect(client)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        return made
+
+    return connect_narrowly
+
+
 class TestTaking:
     def test_keeps_the_order_and_every_byte(self, url):
         sent = [b"%d" % number for number in range(50)] + [b"", b"x" * 200_000, b"\x00\xff"]
@@ -83,6 +93,19 @@ class TestTaking:
 
         assert payloads(taken) == sent
         assert {received.topic for received in taken} == {b"voltguard/devices/plug-1/energy"}
+
+    def test_takes_what_the_kernel_has_less_room_for_than_one_message_needs(self, url, monkeypatch):
+        monkeypatch.setattr(Client, "_create_socket_connection", _narrow(Client._create_socket_connection))
+        sent = [b"x" * 40_000, b"1"]
+
+        with connected(url, "narrow") as link:
+            monkeypatch.undo()
+            with publishing(url) as publish:
+                publish(*sent)
+                taken = take(link, len(sent))
+                link.acknowledge(taken)
+
+        assert payloads(taken) == sent
 
     def test_goes_on_beyond_what_the_broker_leaves_unacknowledged(self, url):
         sent = [b"%d" % number for number in range(2_500)]

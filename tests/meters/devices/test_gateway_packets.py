@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meters.devices.gateway.packets import Received, acknowledgements, cut_messages, length_of
+from meters.devices.gateway.packets import Received, acknowledgements, cut_messages
 
 PINGRESP = b"\xd0\x00"
 
@@ -53,18 +53,6 @@ class TestCutMessages:
     @pytest.mark.parametrize("stream", [b"\x34\x05\x00\x01tab", b"\x32\x04\x00\x09tt", b"\x32\x00", b"\x30\x01\x00"])
     def test_leaves_what_makes_no_sense(self, stream):
         assert cut_messages(stream, 7) == ([], 0)
-
-
-class TestLengthOf:
-    @given(messages)
-    def test_is_that_of_the_packet_at_the_head(self, message):
-        packet = publish(message)
-
-        assert length_of(packet[:5] if len(packet) > 5 else packet) == len(packet)
-
-    @pytest.mark.parametrize("stream", [b"", b"\x30", b"\x30\x80"])
-    def test_is_not_known_before_it_can_be_seen(self, stream):
-        assert length_of(stream) is None
 
 
 class TestAcknowledgements:
