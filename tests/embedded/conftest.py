@@ -1,32 +1,18 @@
 """Homes that really hold services, and processes that really die."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from energy_portal.embedded.home import Home
+from tests.embedded.running import new_home
 
 
 @pytest.fixture(autouse=True)
 def embedded_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("DATABASE_URL", "REDIS_URL", "MQTT_URL"):
         monkeypatch.delenv(variable, raising=False)
-
-
-@contextmanager
-def new_home() -> Iterator[Home]:
-    """A new home that every user may pass through, gone with its run folder afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="portal-"))
-    folder.chmod(0o711)
-    made = Home(folder / "home")
-    yield made
-    shutil.rmtree(made.endpoints.run_folder, ignore_errors=True)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

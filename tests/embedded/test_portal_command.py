@@ -1,73 +1,15 @@
-import http.client
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from energy_portal.embedded.processes import is_alive, pids_with
+from energy_portal.embedded.processes import is_alive
+from tests.embedded.running import Portal, free_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 TOO_LARGE = b"x" * 12_000_000
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Portal:
-    """The command, run as a person would, in a home of its own."""
-
-    def __init__(self, home, port):
-        self.home = home
-        self.port = port
-        self.output = home.path.with_name("output")
-        self.process = None
-
-    def start(self, **environment):
-        command = [sys.executable, ROOT / "manage.py", "portal", "--no-demo"]
-        own = {
-            "PORTAL_HOME": str(self.home.path),
-            "PORTAL_PORT": str(self.port),
-            "PORTAL_WORKERS": "1",
-            "DJANGO_SETTINGS_MODULE": "energy_portal.settings.development",
-        }
-        with self.output.open("w") as output:
-            return subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **own, **environment}, stdout=output, stderr=subprocess.STDOUT
-            )
-
-    def run(self):
-        self.process = self.start()
-        deadline = time.monotonic() + 120
-        while "is running" not in self.output.read_text():
-            assert self.process.poll() is None, self.output.read_text()
-            assert time.monotonic() < deadline, self.output.read_text()
-            time.sleep(0.1)
-
-    def ask(self, method, path, body=None):
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            client.request(method, path, body)
-            answer = client.getresponse()
-            return answer.status, answer.read()
-        finally:
-            client.close()
-
-    @property
-    def parts(self):
-        """Everything that this home has running."""
-        data = (self.home.path / "postgres").resolve() / "data" / "postmaster.pid"
-        database = {int(data.read_text().split("\n")[0])} if data.exists() else set()
-        return {pid for pid in pids_with("ENERGY_PORTAL_SUPERVISED", str(self.home.path)) | database if is_alive(pid)}
 
 
 @pytest.fixture
