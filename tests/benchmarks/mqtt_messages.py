@@ -26,6 +26,7 @@ DEVICES = 50_000
 PREFIX = "voltguard"
 TOPIC = f"{PREFIX}/devices/+/energy"
 WINDOW = 200
+_CLIENT_ID = "bench-gateway"
 _MODULE = "tests.benchmarks.mqtt_messages"
 
 
@@ -98,7 +99,7 @@ def gateway_rate(url: str, messages: int) -> float:
 
     empty_samples()
     ending = threading.Event()
-    link = Link(url=url, client_id="bench-gateway", topics=[TOPIC])
+    link = Link(url=url, client_id=_CLIENT_ID, topics=[TOPIC])
     counted = Counted(link, messages)
     intake = Intake(source=counted, prefix=PREFIX, doors=doors(), ending=ending)
     threads = [threading.Thread(target=link.run), threading.Thread(target=intake.run)]
@@ -111,6 +112,7 @@ def gateway_rate(url: str, messages: int) -> float:
     link.end()
     for thread in threads:
         thread.join()
+    forget_session(url, _CLIENT_ID)
     if (stored := DeviceSample.objects.count()) != messages:
         raise SystemExit(f"{stored} of {messages} messages were stored.")
     return messages / (counted.finished - counted.started)
@@ -196,7 +198,7 @@ def publish(url: str, count: int) -> None:
     base = int(time.time() * 1000) - 3_600_000
     packets = [packet(number, base) for number in range(count)]
     with socket.create_connection((parts.hostname, parts.port)) as connection:
-        connection.sendall(hello(parts.username, parts.password))
+        connection.sendall(hello("bench-publisher", parts.username, parts.password))
         connection.recv(4)
         sent = received = 0
         while received < 4 * count:
@@ -215,10 +217,19 @@ def packet(number: int, base: int) -> bytes:
     return b"\x32" + length(len(body)) + body
 
 
-def hello(user: str | None, password: str | None) -> bytes:
-    """Return a CONNECT packet of MQTT 3.1.1."""
+def forget_session(url: str, client_id: str) -> None:
+    """Have the broker keep nothing more for a client, so that the next measurement does not feed it."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(hello(client_id, parts.username, parts.password))
+        connection.recv(4)
+        connection.sendall(b"\xe0\x00")
+
+
+def hello(client_id: str, user: str | None, password: str | None) -> bytes:
+    """Return a CONNECT packet of MQTT 3.1.1 for a session that ends with its connection."""
     login = b"".join(text(unquote(part).encode()) for part in (user, password) if part)
-    body = text(b"MQTT") + bytes((4, 0xC2 if login else 0x02)) + b"\x00\x3c" + text(b"bench-publisher") + login
+    body = text(b"MQTT") + bytes((4, 0xC2 if login else 0x02)) + b"\x00\x3c" + text(client_id.encode()) + login
     return b"\x10" + length(len(body)) + body
 
 
