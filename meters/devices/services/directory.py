@@ -58,11 +58,10 @@ class Directory:
         """
         last = 0
         while len(self._keys) + _AT_ONCE <= self._capacity:
-            part = store.active_devices(after=last, limit=_AT_ONCE)
+            part, last = store.active_devices(after=last, limit=_AT_ONCE)
             if not part:
                 return
-            last = part[-1][1]
-            self._keep(dict(part))
+            self._keep(part)
             yield len(part)
 
     def forget(self) -> None:

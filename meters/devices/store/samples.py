@@ -31,7 +31,12 @@ _FIND = """
     SELECT device_id, CASE status WHEN 'active' THEN id ELSE -id END
     FROM devices_device WHERE device_id = ANY(%s::text[])
 """
-_ACTIVE = "SELECT device_id, id FROM devices_device WHERE id > %s AND status = 'active' ORDER BY id LIMIT %s"
+_ACTIVE = """
+    SELECT coalesce(array_agg(device_id), '{}'), coalesce(array_agg(id), '{}'), coalesce(max(id), 0)
+    FROM (
+        SELECT device_id, id FROM devices_device WHERE id > %s AND status = 'active' ORDER BY id LIMIT %s
+    ) AS next
+"""
 _RETIRED_SINCE = "SELECT device_id FROM devices_device WHERE retired_at >= %s"
 _LOG_TOUCHED = "INSERT INTO devices_touchedhour (low, high, device_ids, logged_at) VALUES (%b, %b, %b::int4[], %b)"
 _ADD_LATE = """
@@ -85,11 +90,12 @@ def find_devices(names: Collection[str]) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def active_devices(*, after: int, limit: int) -> list[tuple[str, int]]:
-    """Return the next active devices in the order of their keys, a stretch of the primary key's index."""
+def active_devices(*, after: int, limit: int) -> tuple[dict[str, int], int]:
+    """Return the next active devices in the order of their keys, by name, and the last key; one stretch of an index."""
     with connection.cursor() as cursor:
         cursor.execute(_ACTIVE, [after, limit])
-        return [(name, key) for name, key in cursor.fetchall()]
+        names, keys, last = cursor.fetchone()
+    return dict(zip(names, keys, strict=True)), last
 
 
 def retired_since(moment: datetime) -> list[str]:
