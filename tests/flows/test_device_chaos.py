@@ -1,7 +1,7 @@
 """Samples are sent over HTTP and MQTT while every part of the portal dies suddenly and comes back, again and again.
 
 ``CHAOS_SECONDS`` sets how long parts die, ``CHAOS_SEED`` what is sent and when they do, ``CHAOS_BROKER=embedded`` has
-the portal's own MQTT broker where Mosquitto is installed too. The broker lives: what it has acknowledged is its promise.
+the portal's own MQTT broker where Mosquitto is installed too. The broker lives: what it acknowledged is its promise.
 """
 
 import asyncio
@@ -33,6 +33,10 @@ LONGEST_RECOVERY_SECONDS = 120.0
 _PREFIX = "voltguard"
 _SOURCE = "chaos"
 _PROBE = "chaos-probe"
+_PROBED = """
+SELECT count(*) FROM devices_devicesample AS sample JOIN devices_device AS device ON device.id = sample.device_id
+WHERE device.device_id = %s
+"""
 
 
 @pytest.fixture
@@ -130,18 +134,14 @@ async def kill_by_turns(killer, seconds):
 
 
 def wait_for_gateway(post):
-    """Wait until what is published reaches the database: before its first subscription nobody keeps anything for it."""
+    """Wait until the gateway has subscribed: before that nobody keeps anything for it."""
     reading = Reading(int(1000 * time.time()), {"power_w": 1.0})
-    query = (
-        "SELECT count(*) FROM devices_devicesample s JOIN devices_device d ON d.id = s.device_id WHERE device_id = %s"
-    )
-    query = query.replace("WHERE device_id", "WHERE d.device_id")
     with psycopg.connect(post.portal.home.endpoints.database_url, autocommit=True) as connection:
         deadline = time.monotonic() + LONGEST_RECOVERY_SECONDS
         while time.monotonic() < deadline:
             post.publish(Parcel(_PROBE, Family.PLAIN, reading.millis, (reading,)))
             time.sleep(0.2)
-            if connection.execute(query, [_PROBE]).fetchone() != (0,):
+            if connection.execute(_PROBED, [_PROBE]).fetchone() != (0,):
                 return
     raise TimeoutError("The gateway takes nothing.")
 
