@@ -185,7 +185,6 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["fleet"] = fleet_now(now=now) if request.user.has_perm("devices.view_device") else None
     if request.user.has_perm("devices.view_archivedday"):
         context["samples"] = cache.get_or_set(_SAMPLES_KEY, retention, CACHE_SECONDS)
-        context["sample_days_kept"] = settings.DEVICE_RETENTION_DAYS
     context["links"] = {name: list_link(request, label) for name, label in _LINKED.items()}
     return context
 

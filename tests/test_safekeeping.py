@@ -384,7 +384,7 @@ class TestArchivedMonths:
         run("restore", tmp_path / "backup", "--force", "--drop-old")
 
         assert drilled["passed"]
-        assert {check["name"]: check["compared"] for check in drilled["checks"]}["Archived months"] == 1
+        assert {check["name"]: check["compared"] for check in drilled["checks"]}["Archived files"] == 1
         assert answers() == before
         assert len(before) == 8
 

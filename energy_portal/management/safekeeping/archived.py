@@ -1,4 +1,4 @@
-"""The archived months of a database, and whether a backup holds the file of each."""
+"""The archived months and days of a database, and whether a backup holds the file of each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +11,25 @@ from energy_portal.management.safekeeping.errors import SafekeepingFailed
 from energy_portal.management.safekeeping.folders import ARCHIVE
 from energy_portal.management.safekeeping.manifest import KeptFile
 from energy_portal.management.safekeeping.server import Connection, Server
+from meters.devices.store.samples import DEVICE_SAMPLES
 from meters.series.archive import Archive, ArchivedFile, Asked
 from meters.series.archive_files import file_figures
 from meters.series.errors import ArchiveDamaged
+from meters.series.spec import SeriesSpec
 from meters.services.archiving import CHANGE_LOCK
 from meters.store import REGISTER_READINGS
 
 _KEYS_AT_ONCE = 5_000
+_RECORDS = {
+    "meters_archivedmonth": (REGISTER_READINGS, store.ARCHIVED_MONTHS),
+    "devices_archivedday": (DEVICE_SAMPLES, store.ARCHIVED_DAYS),
+}
 
 
-class ArchivedMonth(NamedTuple):
-    """A month that lies in a file, as a database has it recorded."""
+class ArchivedPart(NamedTuple):
+    """A month of readings or a day of samples that lies in a file, as a database has it recorded."""
 
+    spec: SeriesSpec
     path: str
     low: datetime
     high: datetime
@@ -41,46 +48,52 @@ class NewestReading(NamedTuple):
 
 @contextmanager
 def archive_held_still(server: Server) -> Iterator[None]:
-    """Keep months from moving between the database and the archive within a block; waits for one that does."""
+    """Keep months and days from moving between the database and the archive within a block; waits for one that does."""
     with server.connect(autocommit=True) as connection:
         connection.execute(store.HOLD_ARCHIVE, [CHANGE_LOCK])
         yield
 
 
-def archived_months(connection: Connection) -> list[ArchivedMonth]:
-    """List the archived months; a database of an older portal has none."""
-    (held,) = connection.execute(store.HELD_TABLES, [["meters_archivedmonth"]]).fetchone() or (None,)
-    return [ArchivedMonth(*row) for row in connection.execute(store.ARCHIVED_MONTHS)] if held else []
+def archived_parts(connection: Connection) -> list[ArchivedPart]:
+    """List what is archived; a database of an older portal has less, or nothing."""
+    (found,) = connection.execute(store.HELD_TABLES, [list(_RECORDS)]).fetchone() or (None,)
+    return [
+        ArchivedPart(spec, *row)
+        for table, (spec, query) in _RECORDS.items()
+        if table in (found or ())
+        for row in connection.execute(query)
+    ]
 
 
-def require_archive(months: list[ArchivedMonth], files: dict[str, KeptFile]) -> None:
-    """Make sure that the file of each month was copied as it was archived.
+def require_archive(parts: list[ArchivedPart], files: dict[str, KeptFile]) -> None:
+    """Make sure that each file was copied as it was archived.
 
     :raises SafekeepingFailed: one is missing or was changed since.
     """
-    for month in months:
-        kept = files.get(f"{ARCHIVE}/{month.path}")
-        if kept is None or kept.sha256 != month.sha256:
+    for part in parts:
+        kept = files.get(f"{ARCHIVE}/{part.path}")
+        if kept is None or kept.sha256 != part.sha256:
             found = "is missing" if kept is None else "was changed since it was archived"
-            raise SafekeepingFailed(f"The archived month {month.path} {found}: the backup would lack its readings.")
+            raise SafekeepingFailed(f"The archived file {part.path} {found}: the backup would lack what it holds.")
 
 
-def unreadable_months(months: list[ArchivedMonth], folder: Path) -> list[str]:
-    """Read the file of each month in a backup's folder and tell of those that do not hold what they should."""
+def unreadable_parts(parts: list[ArchivedPart], folder: Path) -> list[str]:
+    """Read each file in a backup's folder and tell of those that do not hold what they should."""
     wrong = []
-    for month in months:
+    for part in parts:
         try:
-            figures = file_figures(REGISTER_READINGS, folder / ARCHIVE / month.path)
+            figures = file_figures(part.spec, folder / ARCHIVE / part.path)
         except ArchiveDamaged as error:
-            wrong.append(f"{month.path}: {error}")
+            wrong.append(f"{part.path}: {error}")
             continue
-        if (figures.rows, figures.digest) != (month.rows, month.digest):
-            wrong.append(f"{month.path}: {month.rows} rows were archived, {figures.rows} are there, or others")
+        if (figures.rows, figures.digest) != (part.rows, part.digest):
+            wrong.append(f"{part.path}: {part.rows} rows were archived, {figures.rows} are there, or others")
     return wrong
 
 
-def not_archived(newest: list[NewestReading], months: list[ArchivedMonth], folder: Path) -> list[NewestReading]:
+def not_archived(newest: list[NewestReading], parts: list[ArchivedPart], folder: Path) -> list[NewestReading]:
     """Return those newest readings that lie in no archived month's file of a backup's folder either."""
+    months = (part for part in parts if part.spec is REGISTER_READINGS)
     files = tuple(ArchivedFile(folder / ARCHIVE / month.path, month.low, month.high) for month in months)
     archive = Archive(REGISTER_READINGS, files, ("value",))
     missing = []

@@ -10,9 +10,9 @@ from psycopg import IsolationLevel
 
 from energy_portal.management.safekeeping import store
 from energy_portal.management.safekeeping.archived import (
-    ArchivedMonth,
+    ArchivedPart,
     archive_held_still,
-    archived_months,
+    archived_parts,
     require_archive,
 )
 from energy_portal.management.safekeeping.errors import SafekeepingFailed
@@ -30,7 +30,7 @@ SECRET = "secret-key"  # noqa: S105 - the name of a file
 @dataclass(frozen=True)
 class _Dumped:
     inventory: Inventory
-    archived: list[ArchivedMonth]
+    archived: list[ArchivedPart]
     server_version: str
 
 
@@ -86,7 +86,7 @@ def _dump(server: Server, target: Path, steps: Steps) -> _Dumped:
         (snapshot,) = connection.execute(store.EXPORT_SNAPSHOT).fetchone() or ("",)
         with steps.step("Counting rows"):
             inventory = _require_portal(connection)
-            archived = archived_months(connection)
+            archived = archived_parts(connection)
         program = find_program("pg_dump", server_major=connection.info.server_version // 10_000)
         with steps.step("Dumping tables", total=len(inventory.rows)) as done:
             run_program(

@@ -9,11 +9,11 @@ from typing import Any, LiteralString
 
 from energy_portal.management.safekeeping import store
 from energy_portal.management.safekeeping.archived import (
-    ArchivedMonth,
+    ArchivedPart,
     NewestReading,
-    archived_months,
+    archived_parts,
     not_archived,
-    unreadable_months,
+    unreadable_parts,
 )
 from energy_portal.management.safekeeping.inventory import Inventory, MonthTotals, month_totals, take_inventory
 from energy_portal.management.safekeeping.restore import checked_backup, restored_beside
@@ -49,7 +49,7 @@ def drill(folder: Path, *, steps: Steps) -> list[Check]:
         server.connect() as live,
     ):
         found = take_inventory(restored)
-        archived = archived_months(restored)
+        archived = archived_parts(restored)
         return [
             _check_files(len(manifest.files)),
             _rows(manifest.inventory, found),
@@ -87,14 +87,14 @@ def _flat(partitions: dict[str, dict[str, str]]) -> dict[str, str]:
     }
 
 
-def _archived(months: list[ArchivedMonth], folder: Path) -> Check:
-    return Check("Archived months", len(months), tuple(unreadable_months(months, folder)[:_DIFFERENCES_TOLD]))
+def _archived(parts: list[ArchivedPart], folder: Path) -> Check:
+    return Check("Archived files", len(parts), tuple(unreadable_parts(parts, folder)[:_DIFFERENCES_TOLD]))
 
 
-def _without_reading(restored: Connection, months: list[ArchivedMonth], folder: Path) -> list[NewestReading]:
+def _without_reading(restored: Connection, parts: list[ArchivedPart], folder: Path) -> list[NewestReading]:
     """Return the registers whose newest reading is neither in the database nor in the archive."""
     lacking = [NewestReading(*row) for row in restored.execute(store.STATES_WITHOUT_READING)]
-    return not_archived(lacking, months, folder)
+    return not_archived(lacking, parts, folder)
 
 
 def _newest_readings(expected: Inventory, found: Inventory, lacking: list[NewestReading]) -> Check:

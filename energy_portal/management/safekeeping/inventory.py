@@ -11,7 +11,14 @@ from energy_portal.management.safekeeping import store
 from energy_portal.management.safekeeping.server import Connection
 
 # A database in which these are empty holds nothing that anybody entered.
-_ENTERED = ("accounts_user", "accounts_customeraccount", "meters_meter", "meters_registerreading", "billing_bill")
+_ENTERED = (
+    "accounts_user",
+    "accounts_customeraccount",
+    "meters_meter",
+    "meters_registerreading",
+    "billing_bill",
+    "devices_device",
+)
 
 
 @dataclass(frozen=True)

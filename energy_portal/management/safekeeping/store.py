@@ -105,3 +105,8 @@ STATES_WITHOUT_READING = """
 ARCHIVED_MONTHS = """
     SELECT path, low, high, rows, digest, manifest ->> 'digest' FROM meters_archivedmonth ORDER BY path
 """
+ARCHIVED_DAYS = """
+    SELECT file, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC', rows, digest,
+           manifest ->> 'digest'
+    FROM devices_archivedday ORDER BY file
+"""

@@ -47,9 +47,11 @@ class DueDays(NamedTuple):
 class Retention:
     """What is kept of samples: days in the database since ``since`` (UTC), days in files, and when those were made.
 
+    :ivar keeps: how many days are kept before they are archived.
     :ivar last_run: when the archive was last asked to run, or last wrote a file.
     """
 
+    keeps: int
     days: int
     since: datetime | None
     bytes: int
@@ -85,8 +87,7 @@ def retention_limit(*, now: datetime, until: date | None = None) -> datetime:
     """
     if until is not None:
         return store.start_of_day(until)
-    kept = max(int(settings.DEVICE_RETENTION_DAYS), int(settings.DEVICE_ACCEPTANCE_DAYS) + 1)
-    return store.start_of_day(as_utc(now).date() - timedelta(days=kept))
+    return store.start_of_day(as_utc(now).date() - timedelta(days=_days_kept()))
 
 
 def due_days(*, now: datetime, limit: datetime, also: Collection[datetime] = ()) -> DueDays:
@@ -123,6 +124,7 @@ def retention() -> Retention:
         ArchivedDay.objects.order_by("-archived_at").values_list("archived_at", flat=True),
     )
     return Retention(
+        keeps=_days_kept(),
         days=held.days,
         since=None if held.since is None else held.since.astimezone(UTC),
         bytes=held.bytes,
@@ -131,6 +133,10 @@ def retention() -> Retention:
         late=LateSample.objects.count(),
         last_run=max((at for found in runs if (at := found.first()) is not None), default=None),
     )
+
+
+def _days_kept() -> int:
+    return max(int(settings.DEVICE_RETENTION_DAYS), int(settings.DEVICE_ACCEPTANCE_DAYS) + 1)
 
 
 def _touched(day: Partition) -> bool:
