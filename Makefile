@@ -11,7 +11,7 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=energy_portal.settings.production \
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check test-browser bench chromium
+.PHONY: help run demo test check test-browser bench soak chromium
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,3 +50,6 @@ chromium:
 
 bench: $(VENV)/.installed ## the benchmarks, a line of JSON each
 	@$(BIN)/python -m tests.benchmarks
+
+soak: $(VENV)/.installed ## ten minutes of load; fails when memory grows (SOAK_SECONDS, SOAK_RATE)
+	@$(BIN)/python -m tests.benchmarks.soak

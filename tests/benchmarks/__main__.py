@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_NOT_A_BENCHMARK = {"__init__", "__main__", "echo", "hammer", "harness", "serving"}
+_NOT_A_BENCHMARK = {"__init__", "__main__", "echo", "hammer", "harness", "serving", "soak"}
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from energy_portal.embedded.home import Home
@@ -17,6 +17,7 @@ from energy_portal.embedded.processes import is_alive, pids_with
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARK = "ENERGY_PORTAL_SUPERVISED"
+PARTS = ("web worker", "web master", "gateway", "task worker", "database")
 
 
 @contextmanager
@@ -72,6 +73,12 @@ class Portal:
             assert time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.1)
 
+    def make_key(self, name):
+        """Admit a data source that may send device messages and create devices, and return its key."""
+        command = [sys.executable, "manage.py", "create_source", name, "--scope", "devices", "--may-create-devices"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment(), stdout=subprocess.PIPE, check=True, text=True)
+        return done.stdout.strip()
+
     def ask(self, method, path, body=None):
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
@@ -84,6 +91,35 @@ class Portal:
     @property
     def parts(self):
         """Everything that this home has running."""
-        data = (self.home.path / "postgres").resolve() / "data" / "postmaster.pid"
-        database = {int(data.read_text().split("\n")[0])} if data.exists() else set()
-        return {pid for pid in pids_with(MARK, str(self.home.path)) | database if is_alive(pid)}
+        return {pid for pid in pids_with(MARK, str(self.home.path)) if is_alive(pid)} | self.pids_of("database")
+
+    def pids_of(self, part):
+        """Return the processes of one of ``PARTS``."""
+        if part == "database":
+            file = (self.home.path / "postgres").resolve() / "data" / "postmaster.pid"
+            pid = int(file.read_text().split("\n")[0]) if file.exists() else 0
+            return {pid} if pid and is_alive(pid) else set()
+        ours = {pid: _command_of(pid) for pid in pids_with(MARK, str(self.home.path)) if is_alive(pid)}
+        masters = {pid for pid, command in ours.items() if "energy_portal.embedded.web" in command}
+        match part:
+            case "web master":
+                return masters
+            case "web worker":
+                return {pid for pid in ours if _parent_of(pid) in masters and "spawn_main" in ours[pid]}
+            case "gateway":
+                return {pid for pid, command in ours.items() if command.endswith("manage.py gateway")}
+            case _:
+                workers = {pid for pid, command in ours.items() if "celery" in command and " worker " in command}
+                return {pid for pid in workers if _parent_of(pid) not in workers}
+
+
+def _command_of(pid):
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
+
+
+def _parent_of(pid):
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0

@@ -8,8 +8,6 @@ import asyncio
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -20,9 +18,9 @@ import pytest
 from meters.devices.management.simulator.http import Connection
 from meters.devices.management.simulator.publishing import Publisher
 from meters.devices.simulation import Family, Parcel, Reading, http_request, mqtt_message
-from tests.embedded.running import ROOT, Portal, free_port, new_home
+from tests.embedded.running import PARTS, Portal, free_port, new_home
 from tests.flows.device_ledger import Letter, letters, stored_values
-from tests.flows.killing import PARTS, Killer
+from tests.flows.killing import Killer
 from tests.meters.devices.brokers import MOSQUITTO, mosquitto_broker
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
@@ -53,7 +51,7 @@ def portal(monkeypatch):
         stack.callback(_stop, made)
         made.run(**environment)
         made.mqtt_url = environment.get("MQTT_URL") or home.endpoints.mqtt_url
-        made.key = _made_key(made)
+        made.key = made.make_key(_SOURCE)
         yield made
     print(made.log)
 
@@ -65,12 +63,6 @@ def _stop(portal):
         portal.process.wait(60)
     finally:
         portal.process.kill()
-
-
-def _made_key(portal):
-    command = [sys.executable, "manage.py", "create_source", _SOURCE, "--scope", "devices", "--may-create-devices"]
-    done = subprocess.run(command, cwd=ROOT, env=portal.environment(), stdout=subprocess.PIPE, check=True, text=True)
-    return done.stdout.strip()
 
 
 class Post:

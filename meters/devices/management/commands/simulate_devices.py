@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -51,6 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--mqtt", action="store_true", help="publish to the MQTT broker instead of posting")
         parser.add_argument("--url", help=f"default: {settings.PORTAL_URL}, or MQTT_URL with --mqtt")
         parser.add_argument("--connections", type=_positive(int), help="default: 16, or 4 with --mqtt")
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
         keys = parser.add_mutually_exclusive_group()
         keys.add_argument(
             "--key",
@@ -75,7 +78,7 @@ class Command(BaseCommand):
                     _post(tally, on_tick, options)
         except (DomainError, OSError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(tally.summary())
+        self.stdout.write(json.dumps(asdict(tally)) if options["json"] else tally.summary())
         if tally.sent and not tally.acknowledged:
             raise CommandError("Nothing was taken. Is the portal running, and does the key open it?")
 
