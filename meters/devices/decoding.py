@@ -235,9 +235,8 @@ def decode_energy(
 
 
 def _no_json(error: Exception) -> MalformedBody:
-    if isinstance(error, msgspec.ValidationError):
-        return MalformedBody("The body is neither an object nor an array.")
-    return MalformedBody(f"The body is not JSON: {error}")
+    is_json = isinstance(error, msgspec.ValidationError)
+    return MalformedBody("The body is neither an object nor an array." if is_json else f"The body is not JSON: {error}")
 
 
 def _require_within(items: list[Any], limit: int, decoded: Decoded) -> None:
