@@ -191,7 +191,7 @@ def _cards(page: list[Device], hours: dict[int, list[HourOfDevices]], now: datet
 def _card(device: Device, hours: list[HourOfDevices], command: Command | None, now: datetime) -> DeviceCard:
     state = getattr(device, "state", None)
     words = "not heard yet"
-    if state is not None and state.online_changed_at is not None:
+    if state is not None and (state.heard_at or state.online_changed_at):
         words = "online" if state.is_online else "offline"
     return DeviceCard(
         device=device,

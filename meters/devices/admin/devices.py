@@ -37,6 +37,20 @@ class ReplaceForm(forms.Form):
     )
 
 
+class DeviceForm(forms.ModelForm[Device]):
+    """What the registry keeps of a device, with its units."""
+
+    class Meta:
+        model = Device
+        fields = ("device_id", *sorted(registry.CHANGEABLE))
+        labels = {  # noqa: RUF012
+            "device_id": "Device id",
+            "rated_power_w": "Rated power (W)",
+            "hold_seconds": "Hold (s)",
+            "is_critical": "Critical load",
+        }
+
+
 class OnlineFilter(admin.SimpleListFilter):
     """Whether devices in service are heard."""
 
@@ -56,6 +70,7 @@ class OnlineFilter(admin.SimpleListFilter):
 class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
     """Devices."""
 
+    form = DeviceForm
     list_display = ("device_id", "name", "online", "power", "heard", "group", "region", "product")
     list_display_links = ("device_id", "name")
     list_filter = (OnlineFilter, "status", "group", "region", "product", "is_critical")
@@ -64,7 +79,7 @@ class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
     paginator = BoundedPaginator
     search_fields = ("device_id",)
     search_help_text = "How the id begins, or an account number"
-    autocomplete_fields = ("product", "group", "region", "account")
+    autocomplete_fields = ("account",)
     readonly_fields = ("status", "retired_at", "replaces", "created_at", "updated_at")
     change_form_outer_before_template = "admin/devices/device_panel.html"
     actions = ("switch_all_on", "switch_all_off", "retire_all")
@@ -141,7 +156,8 @@ class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
         """Add what the device tells now and its last commands."""
         device = self.get_object(request, object_id)
         panel = self._panel(request, device) if isinstance(device, Device) else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **panel})
+        more = {"show_history": sees_customers(request), **panel}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return the panel as it is now."""
@@ -165,7 +181,7 @@ class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
         if device.status == Device.Status.RETIRED:
             return "retired"
         state = getattr(device, "state", None)
-        if state is None or state.online_changed_at is None:
+        if state is None or (state.heard_at is None and state.online_changed_at is None):
             return "not heard yet"
         return "online" if state.is_online else "offline"
 

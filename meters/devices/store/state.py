@@ -69,7 +69,7 @@ _ADVANCE = """
             online_changed_at = CASE
                 WHEN NOT state.is_online AND excluded.is_online
                     AND excluded.heard_at > coalesce(state.online_changed_at, '-infinity')
-                THEN excluded.heard_at ELSE state.online_changed_at END
+                THEN excluded.heard_at ELSE coalesce(state.online_changed_at, excluded.heard_at) END
         WHERE excluded.heard_at > coalesce(state.heard_at, '-infinity')
            OR excluded.seen_at > coalesce(state.seen_at, '-infinity')
            OR excluded.power_at > coalesce(state.power_at, '-infinity')

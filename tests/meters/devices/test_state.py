@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actors import PORTAL
 from meters.devices.models import DeviceState, StateMark
 from meters.devices.selectors.pulse import pulse_at
-from meters.devices.services.registry import retire_device
+from meters.devices.services.registry import create_device, retire_device
 from meters.devices.services.state import (
     note_status,
     note_statuses,
@@ -140,6 +140,17 @@ class TestPulse:
 
         assert (pulse.rate, pulse.counted_until, pulse.highest) == (None, None, 0)
         assert len(pulse.bars) == 120
+
+
+class TestLongSilence:
+    def test_leaves_who_was_heard_long_ago_offline_since_then(self):
+        device = create_device(device_id="plug-1", details={}, actor=PORTAL, now=ago(9000))
+        store_sample(device, ago(7200), power_w=5.0)
+
+        refresh_states(now=NOW)
+
+        state = state_of(device)
+        assert (state.is_online, state.online_changed_at, state.power_w) == (False, ago(7200), 5.0)
 
 
 class TestRefreshLate:
