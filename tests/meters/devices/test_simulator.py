@@ -1,17 +1,23 @@
 import asyncio
 import json
+import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from random import Random
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
+from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
 
 from accounts.models import DataSource
 from meters.devices.management.simulator.http import BrokenAnswer, Connection
 from meters.devices.management.simulator.posting import Posting
+from meters.devices.management.simulator.publishing import Publishing
 from meters.devices.management.simulator.tally import Tally
 from meters.devices.simulation import Fleet
+from tests.meters.devices.brokers import embedded_broker
 
 OK = (200, {}, b'{"status":"ok","inserted":1}')
 BUSY = (503, {"Retry-After": "0"}, b"{}")
@@ -189,3 +195,43 @@ class TestTheCommand:
     def test_says_that_there_is_no_broker(self):
         with pytest.raises(CommandError, match="refused"):
             call_command("simulate_devices", "--mqtt", "--seconds=0.1", "--url=mqtt://127.0.0.1:9")
+
+
+class TestPublishing:
+    def test_publishes_all_and_counts_what_the_broker_acknowledged(self, tmp_path):
+        tally, heard = Tally(), []
+        with embedded_broker(tmp_path / "home") as url, listening(url, heard) as wait_for:
+            fleet = Fleet(count=100, rate=400, start_millis=int(1_000 * time.time()))
+            Publishing(
+                url=url, prefix="voltguard", client_id="sim", fleet=fleet, connections=2, tally=tally, seconds=0.5
+            ).run()
+            wait_for(tally.sent)
+
+        assert tally.sent == tally.acknowledged > 50
+        assert (tally.unanswered, tally.stored_properties) == (0, None)
+        assert len([topic for topic in heard if topic.endswith("/energy")]) == tally.sent
+
+
+@contextmanager
+def listening(url, heard):
+    """Hear all that devices publish; yields what waits until so many messages came."""
+    parts, subscribed = urlsplit(url), threading.Event()
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
+    client.username_pw_set(parts.username, parts.password)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = lambda _client, _data, message: heard.append(message.topic)
+    client.connect(parts.hostname, parts.port)
+    client.loop_start()
+    client.subscribe("voltguard/devices/#", 1)
+    assert subscribed.wait(20)
+
+    def wait_for(count):
+        deadline = time.monotonic() + 20
+        while len(heard) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    try:
+        yield wait_for
+    finally:
+        client.disconnect()
+        client.loop_stop()
