@@ -21,8 +21,9 @@ from meters.api.fields import InstantField
 from meters.devices.api.callers import MayAskOfDevices
 from meters.devices.api.messages import ReceiveEnergyView
 from meters.devices.models import DeviceSample
+from meters.devices.selectors.archive import SampleRow
 from meters.devices.selectors.reports import device_for
-from meters.devices.selectors.samples import samples_between
+from meters.devices.selectors.samples import SampleList
 
 
 class SamplesQuery(serializers.Serializer[Any]):
@@ -51,7 +52,7 @@ class EnergySampleOut(serializers.Serializer[Any]):
     switch = serializers.BooleanField(allow_null=True)
     received_at = serializers.DateTimeField()
 
-    def to_representation(self, instance: DeviceSample) -> dict[str, Any]:
+    def to_representation(self, instance: SampleRow) -> dict[str, Any]:
         clock = self.context["zone"]
         return {
             "device_id": self.context["device_id"],
@@ -97,7 +98,7 @@ class EnergyView(ListAPIView[DeviceSample], ReceiveEnergyView):
         clock = zone(device.zone or settings.SITE_ZONE)
         self._of = {"device_id": device.device_id, "zone": clock}
         start, end = (_on(asked.get(name), clock) for name in ("from", "to"))
-        return samples_between(device, start, end)
+        return SampleList(device, start, end)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), **self._of}

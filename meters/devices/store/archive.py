@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import connection, models
@@ -16,6 +17,7 @@ from meters.series.partitions import Partition
 from meters.store.shelves import Part, Shelf, archive_folder
 
 _COLUMNS = ("received_at", *QUANTITIES)
+_DAYS_AT_ONCE = 8
 _DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 
@@ -115,7 +117,7 @@ def samples_around(
     """Return (time, received_at, *quantities) of a device in ``[start, end)``, wherever they lie, each instant once.
 
     Where an instant stands in several places, what the archive holds goes first, and the others supply what it lacks.
-    One statement, and some milliseconds for each archived day.
+    One statement, and some milliseconds for each archived day; with a limit only days that it reaches into are read.
 
     :raises ArchiveMoved: a file was moved since; run it again, as ``with_files`` does.
     """
@@ -133,16 +135,33 @@ def samples_around(
     with connection.cursor() as cursor:
         cursor.execute(statement, asked)
         rows = cursor.fetchall()
-    days = [(row[1].astimezone(UTC), row[-1]) for row in rows if row[0] == 0]
-    found: dict[datetime, Row] = {}
-    if days:
-        window = [Asked(device_id, start, end - _INSTANT)]
-        archive = Archive(DEVICE_SAMPLES, tuple(_file(low, path) for low, path in sorted(days)), _COLUMNS)
-        found = {row[1]: row[1:] for row in archive.windows(window, newest_first=newest_first, limit=limit)}
+    order = partial(sorted, reverse=newest_first)
+    live: dict[datetime, Row] = {}
     for _, *row, _ in sorted((row for row in rows if row[0]), key=lambda row: row[0]):
         at = row[0].astimezone(UTC)
-        found[at] = _joined(found[at], row) if at in found else (at, *row[1:])
-    return [found[at] for at in sorted(found, reverse=newest_first)[:limit]]
+        live[at] = _joined(live[at], row) if at in live else (at, *row[1:])
+    window = Asked(device_id, start, end - _INSTANT)
+    if limit is not None and len(live) >= limit:
+        edge = order(live)[limit - 1]
+        window = window._replace(low=edge) if newest_first else window._replace(high=edge)
+    days = order((row[1].astimezone(UTC), row[-1]) for row in rows if row[0] == 0)
+    found = _archived(days, window, limit=limit, newest_first=newest_first)
+    for at, row in live.items():
+        found[at] = _joined(found[at], row) if at in found else row
+    return [found[at] for at in order(found)[:limit]]
+
+
+def _archived(
+    days: list[tuple[datetime, str]], window: Asked, *, limit: int | None, newest_first: bool
+) -> dict[datetime, Row]:
+    """Read days in their order, some at a time, until there are as many rows as are wanted."""
+    reached = [_file(low, path) for low, path in days if low <= window.high and low + _DAY > window.low]
+    found: dict[datetime, Row] = {}
+    while reached and (limit is None or len(found) < limit):
+        files, reached = (reached, []) if limit is None else (reached[:_DAYS_AT_ONCE], reached[_DAYS_AT_ONCE:])
+        archive = Archive(DEVICE_SAMPLES, tuple(files), _COLUMNS)
+        found |= {row[1]: row[1:] for row in archive.windows([window], newest_first=newest_first, limit=limit)}
+    return found
 
 
 def kept() -> Kept:

@@ -1,7 +1,9 @@
 """Who sees to the archive of samples: jobs, commands, the admin and its front page."""
 
+import base64
 import json
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -19,6 +21,7 @@ from meters.models import Job
 from meters.series.partitions import list_partitions
 from tests.factories import AdminFactory, DeviceFactory, ManagerFactory
 from tests.meters.devices.days import BEFORE_THIRD, FIRST, IN_FIRST, NOW, THIRD, TIMES, UNTIL, rolled_up, tell
+from tests.meters.helpers import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +46,8 @@ def archive():
     return archive_days(actor=PORTAL, now=NOW, until=UNTIL, wait_seconds=0)
 
 
-def late(device):
-    return LateSample.objects.create(device=device, time=FIRST, received_at=NOW, power_w=1)
+def late(device, time=FIRST):
+    return LateSample.objects.create(device=device, time=time, received_at=NOW, power_w=1)
 
 
 class TestMakeDaysAhead:
@@ -101,6 +104,46 @@ def run(command, *arguments):
     said = StringIO()
     call_command(command, "--devices", *arguments, stdout=said)
     return said.getvalue()
+
+
+class TestApi:
+    @pytest.mark.parametrize("size", [7, 50])
+    def test_pages_from_the_database_into_the_archive_and_back(self, device, size, monkeypatch):
+        monkeypatch.setattr("meters.devices.store.archive._DAYS_AT_ONCE", 1)
+        archive()
+        late(device, TIMES[4] + timedelta(minutes=1))
+        client = client_of(AdminFactory())
+        url = f"/api/v1/energy?device={device.device_id}&page_size={size}"
+        forwards, backwards = [], []
+
+        while url:
+            page = client.get(url).json()
+            forwards += [each["time"] for each in page["results"]]
+            last, url = page, page["next"]
+        while url := last["previous"]:
+            last = client.get(url).json()
+            backwards = [each["time"] for each in last["results"]] + backwards
+
+        told = sorted([*TIMES, TIMES[4] + timedelta(minutes=1)], reverse=True)
+        assert [datetime.fromisoformat(time) for time in forwards] == told
+        assert backwards == forwards[: len(backwards)]
+        assert len(backwards) >= len(told) - size
+
+    def test_reads_no_file_for_a_page_that_the_database_fills(self, device, folder):
+        archive()
+        shutil.rmtree(folder)
+
+        asked = {"device": device.device_id, "page_size": 10}
+        answer = client_of(AdminFactory()).get("/api/v1/energy", asked)
+
+        assert len(answer.json()["results"]) == 10
+
+    def test_refuses_a_cursor_without_a_time(self, device):
+        cursor = base64.urlsafe_b64encode(b'[["-time"],["noon"],false]').decode()
+
+        answer = client_of(AdminFactory()).get("/api/v1/energy", {"device": device.device_id, "cursor": cursor})
+
+        assert answer.json()["code"] == "invalid_cursor"
 
 
 class TestCommands:
