@@ -1,12 +1,11 @@
 """What a device told, sample by sample."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -22,7 +21,7 @@ from meters.devices.api.callers import MayAskOfDevices
 from meters.devices.api.messages import ReceiveEnergyView
 from meters.devices.models import DeviceSample
 from meters.devices.selectors.archive import SampleRow
-from meters.devices.selectors.reports import device_for
+from meters.devices.selectors.reports import MOST_DAYS, USUAL_DAYS, asked_period, device_for
 from meters.devices.selectors.samples import SampleList
 
 
@@ -34,7 +33,7 @@ class SamplesQuery(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         bounds = {
             "from": InstantField(required=False, help_text="Naive on the clock of the device."),
-            "to": InstantField(required=False, help_text="Not included."),
+            "to": InstantField(required=False, help_text="Not included; the end of today unless told."),
         }
         return {**super().get_fields(), **bounds}
 
@@ -79,7 +78,10 @@ class EnergyView(ListAPIView[DeviceSample], ReceiveEnergyView):
         operation_id="energy_list",
         tags=["published paths"],
         parameters=[SamplesQuery],
-        description="What a device told, newest first: each instant of which it told anything.",
+        description=(
+            "What a device told, newest first: each instant of which it told anything, archived days included; of the "
+            f"last {USUAL_DAYS} days unless told, of at most {MOST_DAYS}."
+        ),
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
@@ -96,15 +98,9 @@ class EnergyView(ListAPIView[DeviceSample], ReceiveEnergyView):
         asked = query.validated_data
         device = device_for(device_id=asked["device"], user=asking_person(self.request))
         clock = zone(device.zone or settings.SITE_ZONE)
+        period = asked_period(asked.get("from"), asked.get("to"), now=timezone.now(), clock=clock)
         self._of = {"device_id": device.device_id, "zone": clock}
-        start, end = (_on(asked.get(name), clock) for name in ("from", "to"))
-        return SampleList(device, start, end)
+        return SampleList(device.pk, period.start, period.end)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), **self._of}
-
-
-def _on(instant: datetime | None, clock: ZoneInfo) -> datetime | None:
-    if instant is None or instant.tzinfo is not None:
-        return instant
-    return instant.replace(tzinfo=clock)

@@ -11,7 +11,8 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from accounts.models import User
 from energy_portal.shared.clock import local_day
-from meters.devices.models import Command, Device, DeviceGroup, FleetHour, RollupMark, UnknownCode
+from meters.devices.models import Command, Device, DeviceGroup, FleetHour, UnknownCode
+from meters.devices.selectors.hours import complete_until
 from meters.models import Alarm, Region
 from meters.models.alarms import SubjectKind
 
@@ -112,13 +113,12 @@ def fleet_today(*, now: datetime, zone: ZoneInfo) -> FleetToday:
         .values_list("time")
         .annotate(energy=Sum("energy_wh"), covered=Sum("covered_seconds"), known=Sum("devices"))
     )
-    mark = RollupMark.objects.first()
     return FleetToday(
         hours=tuple(
             FleetHourSum(time, energy, min(1.0, covered / (3600 * known)) if known else 0.0, known)
             for time, energy, covered, known in rows
         ),
-        complete_until=mark.until if mark else None,
+        complete_until=complete_until(),
     )
 
 

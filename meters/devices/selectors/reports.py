@@ -140,9 +140,26 @@ def want(
         device=found,
         group=_group(group) if group else None,
         region=_region(region) if region else None,
-        period=_period(from_, to, now=now, clock=clock),
+        period=asked_period(from_, to, now=now, clock=clock),
         zone=clock,
     )
+
+
+def asked_period(from_: datetime | None, to: datetime | None, *, now: datetime, clock: ZoneInfo) -> Period:
+    """Return the period between two instants, naive ones on a clock: to the end of today and 30 days long unless told.
+
+    :raises BadReportPeriod: it ends before it starts, lies out of all time, or is longer than ``MOST_DAYS``.
+    """
+    end = _on(to, clock) or local_day(now.astimezone(clock).date(), clock).end
+    if not _EARLIEST <= end <= _LATEST:
+        raise BadReportPeriod(f"A report lies between {_EARLIEST.year} and {_LATEST.year}.")
+    first = (end - timedelta(microseconds=1)).astimezone(clock).date() - timedelta(days=USUAL_DAYS - 1)
+    start = _on(from_, clock) or local_day(first, clock).start
+    if not _EARLIEST <= start < end:
+        raise BadReportPeriod(f"A report's period ends after it starts, and lies after {_EARLIEST.year}.")
+    if end - start > timedelta(days=MOST_DAYS):
+        raise BadReportPeriod(f"A report spans at most {MOST_DAYS} days.", code="period_too_long")
+    return Period(start, end)
 
 
 def device_for(*, device_id: str, user: User | None) -> Device:
@@ -240,19 +257,6 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _period(from_: datetime | None, to: datetime | None, *, now: datetime, clock: ZoneInfo) -> Period:
-    end = _on(to, clock) or local_day(now.astimezone(clock).date(), clock).end
-    if not _EARLIEST <= end <= _LATEST:
-        raise BadReportPeriod(f"A report lies between {_EARLIEST.year} and {_LATEST.year}.")
-    first = (end - timedelta(microseconds=1)).astimezone(clock).date() - timedelta(days=USUAL_DAYS - 1)
-    start = _on(from_, clock) or local_day(first, clock).start
-    if not _EARLIEST <= start < end:
-        raise BadReportPeriod(f"A report's period ends after it starts, and lies after {_EARLIEST.year}.")
-    if end - start > timedelta(days=MOST_DAYS):
-        raise BadReportPeriod(f"A report spans at most {MOST_DAYS} days.", code="period_too_long")
-    return Period(start, end)
 
 
 def _on(instant: datetime | None, clock: ZoneInfo) -> datetime | None:

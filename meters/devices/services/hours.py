@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from energy_portal.shared.clock import as_utc, zone
-from meters.devices.models import RollupMark, TouchedHour
+from meters.devices.models import ArchivedDay, RollupMark, TouchedHour
 from meters.devices.rollup import Hour, Ints, hour_edges, hour_of
 from meters.devices.selectors.hours import complete_until, rolled_until
 from meters.devices.store import hours as store
@@ -174,6 +174,8 @@ def _touched(entries: list[TouchedHour], clock: ZoneInfo, device_ids: Ints) -> I
 def _roll_up(bucket: _Bucket, ids: Ints, hold: Ints, *, everyone: bool) -> Ints:
     """Roll up an hour of devices, and return those of which something else stands at its end than before.
 
+    An hour whose samples lie in the archive stays as it is.
+
     :param everyone: the devices are so many that the whole hour is read.
     """
     asked = None if everyone else ids
@@ -186,11 +188,19 @@ def _roll_up(bucket: _Bucket, ids: Ints, hold: Ints, *, everyone: bool) -> Ints:
     )
     for told in store.told(asked, bucket.start, bucket.end):
         hour.add(told)
+    # Asked after the samples were read: a day that is archived by now may have been so before.
+    if _in_archive(bucket):
+        return np.zeros(0, np.int64)
     made = hour.close()
     stood = store.standing(asked, bucket.start).of(ids)
     ensure_partitions(store.DEVICE_HOURS, [bucket.start], floor=_EARLIEST, ceiling=_LATEST)
     store.put_hours(bucket.start, made, np.setdiff1d(stood.device_ids, made.device_ids, assume_unique=True))
     return made.standing.unlike(stood)
+
+
+def _in_archive(bucket: _Bucket) -> bool:
+    first, last = bucket.start.date(), (bucket.end - _INSTANT).date()
+    return ArchivedDay.objects.filter(day__gte=first, day__lte=last).exists()
 
 
 def _bucket(clock: ZoneInfo, instant: datetime) -> _Bucket:

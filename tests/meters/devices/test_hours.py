@@ -4,10 +4,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.actors import PORTAL
 from meters.devices.models import DeviceGroup, DeviceHour, FleetHour, RollupMark, TouchedHour
 from meters.devices.selectors.hours import complete_until
 from meters.devices.services import hours
 from meters.devices.services.hours import close_hours, roll_up_next
+from meters.devices.services.retention import archive_days
 from meters.devices.store import hours as store
 from tests.meters.devices.helpers import EIGHT, HOUR, MINUTE, device, hours_of, powers, roll_up, send
 
@@ -245,6 +247,21 @@ class TestLateData:
         one = queries(plug)
 
         assert queries(*(device(f"plug{n}") for n in range(5))) == one
+
+    def test_leaves_hours_as_they_are_whose_samples_are_archived(self, plug, settings, tmp_path):
+        settings.ARCHIVE_DIR = tmp_path
+        now = EIGHT + 10 * 24 * HOUR
+        roll_up(now)
+        before = hours_of(plug)
+        archive_days(actor=PORTAL, now=now, until=now.date(), wait_seconds=0)
+
+        TouchedHour.objects.create(low=EIGHT, high=NINE, device_ids=[plug.pk], logged_at=now)
+        TouchedHour.objects.create(low=EIGHT, high=NINE, device_ids=[], logged_at=now)
+        roll_up(now)
+
+        assert not plug.samples.exists()
+        assert hours_of(plug) == before
+        assert FleetHour.objects.get(time=EIGHT).energy_wh == 60
 
     def test_of_an_hour_that_waits_enters_with_it(self):
         plug = device()

@@ -1,11 +1,14 @@
+from base64 import urlsafe_b64encode
 from datetime import UTC, date, datetime
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.actors import PORTAL
 from accounts.roles import Role, Scope
 from meters.devices.models import Device, DeviceGroup
+from meters.devices.services.retention import archive_days
 from meters.models import Region
 from tests.factories import AccountAccessFactory, AdminFactory, CustomerAccountFactory, UserFactory
 from tests.meters.devices.helpers import EIGHT, HOUR, device, powers, roll_up, send
@@ -306,6 +309,29 @@ class TestSamples:
         asked = {"device": "plug", "from": "2025-03-01T08:01", "to": "2025-03-01T00:03:00Z"}
 
         assert [each["instant_power"] for each in machine.get(ENERGY, asked).json()["results"]] == [2, 1]
+
+    def test_of_archived_days_come_in_the_same_pages(self, machine, plug, settings, tmp_path, time_machine):
+        settings.ARCHIVE_DIR = tmp_path
+        now = EIGHT + 10 * 24 * HOUR
+        roll_up(now)
+        archive_days(actor=PORTAL, now=now, until=now.date(), wait_seconds=0)
+        time_machine.move_to(now, tick=False)
+        send(*powers(plug, (0, 77), start=now))
+
+        first = machine.get(ENERGY, {"device": "plug", "page_size": 4}).json()
+        rest = machine.get(first["next"]).json()
+        back = machine.get(rest["previous"]).json()
+
+        assert not plug.samples.filter(time__lt=now).exists()
+        assert [each["instant_power"] for each in (*first["results"], *rest["results"])] == [77, None, 4, 3, 2, 1, 0]
+        assert back["results"] == first["results"]
+
+    def test_refuse_a_cursor_of_nobody(self, machine, plug):
+        cursor = urlsafe_b64encode(b'[["-time"],["soon"],false]').decode()
+
+        answer = machine.get(ENERGY, {"device": "plug", "cursor": cursor})
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
     def test_need_a_device(self, machine):
         answer = machine.get(ENERGY)
