@@ -33,12 +33,13 @@ def hold_still(table: str, connection: BaseDatabaseWrapper) -> None:
         _run(connection, f"LOCK TABLE {_quoted(connection, table)} IN SHARE MODE")
 
 
-def hold_alone(spec: SeriesSpec, connection: BaseDatabaseWrapper) -> None:
+def hold_alone(spec: SeriesSpec, connection: BaseDatabaseWrapper, *, longest_wait: str = _LONGEST_WAIT_ALONE) -> None:
     """Keep everybody from the series until the transaction ends.
 
+    :param longest_wait: as PostgreSQL writes times; so long do others wait behind us, where somebody is at it.
     :raises SeriesBusy: somebody reads or writes it; the transaction stands as before.
     """
-    with transaction.atomic(using=connection.alias), _lock_timeout(_LONGEST_WAIT_ALONE, connection):
+    with transaction.atomic(using=connection.alias), _lock_timeout(longest_wait, connection):
         _run(connection, f"LOCK TABLE ONLY {_quoted(connection, spec.table)} IN ACCESS EXCLUSIVE MODE")
 
 

@@ -47,7 +47,8 @@ WAIT_SECONDS = 60.0
 # A backup holds it, shared, from its snapshot until the files are copied.
 CHANGE_LOCK = "archive change"
 _TRIES = 20
-# So often is the series asked for while a partition stands proved, before its writers are let in again.
+# So often is the series asked for while a partition stands proved, before its writers are let in again; and once more
+# for each second that the proof took.
 _TRIES_ONCE_PROVED = 4
 _PAUSE_SECONDS = 0.25
 
@@ -243,7 +244,7 @@ def open_parts(mover: Mover, wanted: Collection[datetime]) -> set[datetime]:
 @transaction.atomic
 def _dropped_empty(shelf: Shelf, partition: Partition) -> bool:
     """Drop a partition beside its own archived one, as a writer may have made that came just too late."""
-    hold_alone(shelf.spec, connection)
+    hold_alone(shelf.spec, connection, longest_wait=shelf.longest_wait)
     if store.archive.count_rows(partition.name):
         return False
     drop_partition(shelf.spec, partition.name, connection)
@@ -299,11 +300,12 @@ def _replace(mover: Mover, partition: Partition, revision: int, manifest: Manife
     shelf, tell = mover.shelf, mover.tell
     label = shelf.label(partition.start)
     hold_still(partition.name, connection)
+    began = time.monotonic()
     figures = table_figures(shelf.spec, partition.name, connection, columns=False)
     if (figures.rows, figures.digest) != (manifest.rows, manifest.digest):
         raise _Changed
     tell(Step("proved", label))
-    _try_alone(shelf, _TRIES_ONCE_PROVED)
+    _try_alone(shelf, _TRIES_ONCE_PROVED + int(time.monotonic() - began))
     row = shelf.record(partition, manifest, revision=revision, now=mover.now)
     _audit(mover, row, "archived", partition.start, manifest.rows, revision, manifest.sha256)
     tell(Step("recorded", label))
@@ -345,7 +347,7 @@ def _hold_alone(shelf: Shelf, label: str) -> None:
 def _try_alone(shelf: Shelf, tries: int) -> None:
     for remaining in reversed(range(tries)):
         try:
-            hold_alone(shelf.spec, connection)
+            hold_alone(shelf.spec, connection, longest_wait=shelf.longest_wait)
         except SeriesBusy:
             if not remaining:
                 raise

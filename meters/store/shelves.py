@@ -53,11 +53,13 @@ class Shelf(ABC):
 
     :cvar noun: what one partition is: a month or a day.
     :cvar pattern: how its start (UTC) names it.
+    :cvar longest_wait: how long writers of the series may be held up by one try to have it alone.
     """
 
     spec: ClassVar[SeriesSpec]
     noun: ClassVar[str]
     pattern: ClassVar[str]
+    longest_wait: ClassVar[str] = "500ms"
 
     @property
     def run_lock(self) -> str:
