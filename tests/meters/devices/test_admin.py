@@ -96,9 +96,6 @@ def rows(number):
         )
         PropertyMapping.objects.create(product=device.product, code="own", quantity="power_w")
         UnknownCode.objects.create(product_id=device.product.product_id, code="foo", last_seen_at=timezone.now())
-        LateSample.objects.create(device=device, time=timezone.now(), power_w=1.0, received_at=timezone.now())
-        day = timezone.now().date() - timedelta(days=ArchivedDay.objects.count())
-        ArchivedDay.objects.create(day=day, file="x", rows=1, bytes=1, digest="x", archived_at=timezone.now())
 
 
 def queries(client, path):
