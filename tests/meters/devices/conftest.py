@@ -1,5 +1,6 @@
 import pytest
 
+from meters.devices.models import PropertyMapping, RollupMark
 from meters.devices.services import mappings, messages, unknown_codes
 from meters.devices.services.directory import directory
 from meters.devices.services.keys import key_ring
@@ -14,8 +15,14 @@ def forget_all():
 
 
 @pytest.fixture
-def fresh():
-    """Nothing in memory of a database that other tests emptied, before and after; no writer left behind."""
+def fresh(transactional_db):
+    """Nothing in memory of a database that other tests emptied, before and after; no writer left behind.
+
+    What migrations had put there, and devices need, is there again.
+    """
+    for code, quantity in (("instant_power", "power_w"), ("switch", "switch")):
+        PropertyMapping.objects.get_or_create(code=code, product=None, defaults={"quantity": quantity})
+    RollupMark.objects.get_or_create(pk=1)
     forget_all()
     messages.writer.cache_clear()
     yield

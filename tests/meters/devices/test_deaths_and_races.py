@@ -107,7 +107,6 @@ class TestASuddenDeath:
 class TestTheMark:
     def test_moves_only_between_commits_so_that_no_late_sample_goes_unnoticed(self):
         DeviceFactory(device_id="plug")
-        RollupMark.objects.get_or_create(pk=1)
         now = datetime.now(UTC)
         sample = Sample("plug", int((now - timedelta(minutes=1)).timestamp()) * 1_000_000, power_w=5.0)
         outcomes = []
@@ -158,7 +157,6 @@ class TestTheWholeDoor:
         now = datetime.now(UTC)
         source, key = create_source(name="gateway", scopes=[Scope.DEVICES], actor=PORTAL, now=now)
         device = DeviceFactory(device_id="plug")
-        PropertyMapping.objects.get_or_create(code="instant_power", product=None, defaults={"quantity": "power_w"})
         door = ingest.DeviceDoor(None)
 
         def send(code, number, expected):

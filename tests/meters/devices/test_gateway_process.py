@@ -28,7 +28,7 @@ from meters.series.partitions import ensure_partitions
 from tests.factories import AlarmFactory, DeviceFactory
 from tests.meters.devices.brokers import MOSQUITTO, embedded_broker, mosquitto_broker
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.usefixtures("fresh")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh")]
 
 DEVICES = [f"plug-{number:02}" for number in range(10)]
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'devices_devicesample'::regclass"

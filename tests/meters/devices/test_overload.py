@@ -16,7 +16,7 @@ from meters.devices import ingest
 from meters.devices.models import Device, DeviceSample
 from meters.devices.services.messages import writer
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.usefixtures("fresh")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh")]
 
 QUEUE_ROWS, COMMIT_ROWS, ROWS = 60, 20, 5
 MOST_TAKEN = (QUEUE_ROWS + COMMIT_ROWS) // ROWS
