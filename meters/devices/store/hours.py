@@ -27,7 +27,7 @@ DEVICE_HOURS = SeriesSpec(
     joins=False,
     grain=Grain.DAY,
 )
-SLICE_ROWS = 2_000_000
+SLICE_ROWS = 1_000_000
 _FIRST_SLICE = timedelta(minutes=1)
 _FASTEST_GROWTH = 8
 _WRITTEN_AT_ONCE = 100_000
