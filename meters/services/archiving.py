@@ -244,8 +244,8 @@ def open_parts(mover: Mover, wanted: Collection[datetime]) -> set[datetime]:
 @transaction.atomic
 def _dropped_empty(shelf: Shelf, partition: Partition) -> bool:
     """Drop a partition beside its own archived one, as a writer may have made that came just too late."""
-    hold_alone(shelf.spec, connection, longest_wait=shelf.longest_wait)
-    if store.archive.count_rows(partition.name):
+    _hold_alone(shelf, shelf.label(partition.start))
+    if store.archive.holds_rows(partition.name):
         return False
     drop_partition(shelf.spec, partition.name, connection)
     transaction.on_commit(lambda: forget_partitions(shelf.spec))
