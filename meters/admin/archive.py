@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from unfold.decorators import action, display
 
@@ -44,7 +45,7 @@ class ArchivedPartAdmin(AppendOnlyAdmin):
 
     @display(description="Size")
     def size(self, row: Any) -> str:
-        return f"{int(row.manifest.get('bytes', 0)) / 1e6:,.1f} MB"
+        return filesizeformat(row.manifest.get("bytes", 0))
 
     def has_restore_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Tell whether the person may move rows between database and archive."""

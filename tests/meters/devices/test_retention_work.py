@@ -239,7 +239,8 @@ class TestFrontPage:
         ):
             assert said in page
 
-    def test_says_that_nothing_was_archived_yet(self, client, db):
-        client.force_login(ManagerFactory())
+    @pytest.mark.parametrize("role", ["manager", "operator"])
+    def test_says_that_nothing_was_archived_yet(self, role, client, db):
+        client.force_login(ManagerFactory(role=role))
 
         assert "The archive has not run yet." in client.get(reverse("admin:index")).text
