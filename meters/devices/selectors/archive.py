@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Sum
+from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Sum
 from django.db.models.functions import TruncDate
 
 from energy_portal.shared.clock import as_utc
@@ -109,9 +109,13 @@ def due_days(*, now: datetime, limit: datetime, also: Collection[datetime] = ())
     return days
 
 
-def late_days() -> set[datetime]:
-    """Return the starts (UTC) of the days that late samples wait for. One scan of the late samples."""
-    days = LateSample.objects.order_by().values_list(TruncDate("time", tzinfo=UTC), flat=True).distinct()
+def late_days(*, before: timedelta = timedelta(0)) -> set[datetime]:
+    """Return the starts (UTC) of the days that late samples wait for. One scan of the late samples.
+
+    :param before: of the days that lie so much before the samples.
+    """
+    at = ExpressionWrapper(F("time") - before, output_field=DateTimeField())
+    days = LateSample.objects.order_by().values_list(TruncDate(at, tzinfo=UTC), flat=True).distinct()
     return {store.start_of_day(day) for day in days}
 
 

@@ -38,7 +38,7 @@ from meters.services.jobs import Running, queue_job
 from meters.store.archive import count_rows
 
 DAYS_AHEAD = 7
-_DAY = timedelta(days=1)
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _ROUNDS = 100
 _COLUMNS = ("device_id", "time", *QUANTITIES, "received_at")
 
@@ -85,9 +85,7 @@ def archive_days(
     mover = Mover(DAILY_SAMPLES, actor, now, tell, wait_seconds)
     with held(DAILY_SAMPLES.run_lock, wait_seconds=wait_seconds):
         remove_unfinished(DAILY_SAMPLES)
-        late = late_days()
-        # What is late in the evening changes what stands in the morning after: its hours must be there to be rolled up.
-        opened = open_parts(mover, late | {day + _DAY for day in late})
+        opened = open_parts(mover, _days_to_open())
         if taken_in := _take_in(now):
             _roll_up(now)
         due = due_days(now=now, limit=limit, also=opened)
@@ -158,6 +156,16 @@ def run_restore(running: Running) -> dict[str, Any]:
 
 def _labels(days: Sequence[Partition]) -> tuple[str, ...]:
     return tuple(DAILY_SAMPLES.label(each.start) for each in days)
+
+
+def _days_to_open() -> set[datetime]:
+    """Return the days that must be there to roll up anew what late samples touch.
+
+    What is late in the evening changes what stands in the morning after; and where clocks are half an hour apart from
+    UTC, an hour may begin on the day before.
+    """
+    late = late_days()
+    return late | {day + _DAY for day in late} | late_days(before=_HOUR)
 
 
 def _take_in(now: datetime) -> int:

@@ -283,6 +283,20 @@ class TestLateSamples:
         assert set(changed) == {SECOND - timedelta(hours=1), SECOND}
         assert not TouchedHour.objects.exists()
 
+    def test_change_an_hour_that_began_on_the_day_before(self, device):
+        Device.objects.update(zone="Asia/Kolkata", hold_seconds=3_600)
+        RollupMark.objects.update(until=None)
+        roll_up(NOW)
+        half_past = SECOND - timedelta(minutes=30)
+        before = hours_of(device)
+        run()
+        late(device, SECOND + timedelta(minutes=1), power_w=6_000)
+
+        report = run()
+
+        assert [day.part for day in report.archived] == ["2025-03-01", "2025-03-02"]
+        assert hours_of(device)[half_past] != before[half_past]
+
     def test_enter_day_by_day_in_parts(self, device, settings):
         settings.DEVICE_COMMIT_ROWS = 2
         run()
