@@ -15,6 +15,7 @@ from energy_portal.management.demo import load as loading
 from energy_portal.management.demo.state import Stage, stage, wipe
 from energy_portal.shared.demo_logins import read_demo_logins
 from meters.devices.models import Command, Device, DeviceHour, FleetHour, RollupMark, StateMark
+from meters.devices.services.directory import directory
 from meters.models import Alarm, AlarmRule, ChainEvent, ReadingException, RegisterReading, RegistrationRequest
 from tests.factories import CustomerAccountFactory
 
@@ -48,6 +49,12 @@ def demo(*arguments):
 
 def small(*arguments):
     return demo("--accounts", "3", "--days", "40", *arguments)
+
+
+@pytest.fixture(autouse=True)
+def _no_devices_in_memory():
+    """Know no device of a database that other tests emptied."""
+    directory.forget()
 
 
 class TestDemo:

@@ -38,6 +38,7 @@ class Directory:
         self._capacity = max(2, capacity)
         self._keys: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._earliest: int | None = None
         self._asked_at = time.monotonic()
 
     def keys_of(self, names: Sequence[str], *, now: datetime) -> Keys:
@@ -83,6 +84,10 @@ class Directory:
         if unasked < _RETIRED_ASKED_EVERY_SECONDS:
             return
         if self._keys:
+            # Devices are never deleted but all together, as when demo data are wiped; numbers are never used again.
+            earliest = store.earliest_device()
+            if earliest != self._earliest:
+                self._keys, self._earliest = {}, earliest
             for name in store.retired_since(now - timedelta(seconds=unasked) - _LONGEST_RETIREMENT):
                 self._keys.pop(name, None)
         self._asked_at = moment

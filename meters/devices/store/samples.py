@@ -105,6 +105,14 @@ def retired_since(moment: datetime) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
+def earliest_device() -> int | None:
+    """Return the key of the device that was registered first, None where there is none; the primary key serves it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(id) FROM devices_device")
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
 def log_touched(device_ids: NDArray[np.int64], times: NDArray[np.int64], *, now: datetime) -> None:
     """Note devices whose hours have to be rolled up again, hour by hour (UTC): no device waits on another one's.
 
