@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import numpy as np
 from django.conf import settings
 from django.db import transaction
 
@@ -150,15 +151,15 @@ class _Run:
         registry = registry_of(rows.serials, now=self.now)
         codes = registry.lone_codes()
         named = [code or codes.get(serial, "") for serial, code in zip(rows.serials, rows.register_codes, strict=True)]
-        known = registry.holds_dials(zip(rows.serials, named, strict=True)).tolist()
-        for places in _pieces([place for place, is_dial in enumerate(known) if not is_dial], BATCH_SIZE):
+        known = registry.holds_dials(zip(rows.serials, named, strict=True))
+        for places in _pieces(np.flatnonzero(~known).tolist(), BATCH_SIZE):
             self.take([rows.row(place) for place in places])
         lags = {time: time - _LABEL_LAG[_labels_of(self.actor)] for time in set(rows.times)}
-        for places in _pieces([place for place, is_dial in enumerate(known) if is_dial], settings.READING_BATCH_LIMIT):
+        for places in _pieces(np.flatnonzero(known).tolist(), settings.READING_BATCH_LIMIT):
             piece = rows if len(places) == len(rows.lines) else rows.take(places)
             offer = Offer(
                 meter_ids=piece.serials,
-                timestamps=[lags[time] for time in piece.times],
+                timestamps=list(map(lags.__getitem__, piece.times)),
                 values=piece.values,
                 register_codes=named if piece is rows else [named[place] for place in places],
                 qualities=piece.qualities,

@@ -107,7 +107,7 @@ def send(meters: int) -> float:
     def receive(body: bytes) -> int:
         return receive_columns(offer=offer_of(strict_json.loads(body)), actor=PORTAL, now=NOW).stored
 
-    with ThreadPoolExecutor(SENDERS, initializer=connection.ensure_connection) as senders:
+    with ThreadPoolExecutor(SENDERS) as senders:
         list(senders.map(lambda _: time.sleep(0.1), range(SENDERS)))
         started = time.perf_counter()
         stored = sum(senders.map(receive, bodies))
