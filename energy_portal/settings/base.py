@@ -354,6 +354,10 @@ SPECTACULAR_SETTINGS = {
         "Commodity": "meters.models.places.Commodity",
         "ExceptionStatus": "meters.models.readings.ReadingException.Status",
         "Quality": "meters.models.readings.Quality",
+        "Severity": "meters.models.rules.Severity",
+        "AlarmSeverity": "meters.models.alarms.AlarmSeverity",
+        "DeviceStatus": "meters.devices.models.registry.Device.Status",
+        "CommandStatus": "meters.devices.models.commands.Command.Status",
     },
 }
 SIMPLE_JWT = {
