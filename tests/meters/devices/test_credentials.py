@@ -101,14 +101,14 @@ class TestMosquitto:
             gateway, welcome = login(port, "portal", "secret")
             gateway.on_message = lambda _client, _data, message: (heard.append(message.topic), done.set())
             gateway.subscribe("voltguard/devices/+/energy", 1)
-            device, _ = login(port, "plug-1", passwords["plug-1"])
+            # Mosquitto 2.0.11 hangs up on who writes where they may not: a connection for each topic.
             for topic in ("plug-2/energy", "plug-1/energy"):
+                device, _ = login(port, "plug-1", passwords["plug-1"])
                 device.publish(f"voltguard/devices/{topic}", "{}", 1).wait_for_publish(10)
+                leave(device)
             done.wait(10)
             _, refusal = login(port, "plug-2", passwords["plug-1"])
-            for client in (gateway, device):
-                client.disconnect()
-                client.loop_stop()
+            leave(gateway)
 
         assert (welcome, refusal) == ("Success", "Not authorized")
         assert heard == ["voltguard/devices/plug-1/energy"]
@@ -124,6 +124,10 @@ def login(port, name, password):
     client.loop_start()
     answer = answers.get(timeout=10)
     if answer != "Success":
-        client.disconnect()
-        client.loop_stop()
+        leave(client)
     return client, answer
+
+
+def leave(client):
+    client.disconnect()
+    client.loop_stop()
