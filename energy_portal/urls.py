@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("meters.urls")),
     path("", include("meters.devices.urls")),
+    path("", include("field_ops.urls")),
     path("", include("billing.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

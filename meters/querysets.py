@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.db import models
 from django.utils import timezone
 
@@ -11,6 +12,15 @@ from accounts.roles import Role
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+
+def in_regions_of(user: "User", path: str) -> models.Q:
+    """Return the condition that a manager looks after a row's region; who is given no region looks after all.
+
+    :param path: from the row to its region.
+    """
+    mine = apps.get_model("meters", "RegionManager").objects.filter(user=user)
+    return ~models.Exists(mine) | models.Q(**{f"{path}__in": mine.values("region")})
 
 
 class VisibleThroughBinding(models.QuerySet[Any]):

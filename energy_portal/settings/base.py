@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "simple_history",
     "django_htmx",
+    "js_lib_leaflet",
     "corsheaders",
     "csp",
     "axes",
@@ -313,6 +314,12 @@ MQTT_PREFIX = env.str("MQTT_PREFIX", "voltguard")
 # The embedded broker breaks when a member of a shared subscription leaves.
 MQTT_SHARED_GROUP = env.str("MQTT_SHARED_GROUP", "portal" if env.str("MQTT_URL", "") else "")
 MQTT_SOURCE = env.str("MQTT_SOURCE", "")
+
+FIELD_GEOFENCE_M = env.int("FIELD_GEOFENCE_M", 100)
+FIELD_AUDIT_SHARE = env.float("FIELD_AUDIT_SHARE", 0.05)
+FIELD_DUE_DAYS = env.int("FIELD_DUE_DAYS", 14)
+AGENT_POSITION_DAYS = env.int("AGENT_POSITION_DAYS", 30)
+MAP_TILE_URL = env.str("MAP_TILE_URL", "")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -12,7 +12,7 @@ from meters.models.readings import (
     RegisterState,
     SupersededReading,
 )
-from meters.models.regions import Region
+from meters.models.regions import Region, RegionManager
 from meters.models.requests import RegistrationRequest
 from meters.models.rules import Rehearsal, RuleCode, Severity, ValidationRule
 from meters.models.work import Job, ReadingWork, RegistryChange
@@ -36,6 +36,7 @@ __all__ = [
     "ReadingException",
     "ReadingWork",
     "Region",
+    "RegionManager",
     "Register",
     "RegisterDay",
     "RegisterReading",

@@ -95,12 +95,21 @@ class Meter(models.Model):
     location_id = models.CharField(max_length=64, blank=True)
     latitude = models.FloatField(null=True, blank=True, help_text="Degrees, WGS84.")
     longitude = models.FloatField(null=True, blank=True, help_text="Degrees, WGS84.")
+    region = models.ForeignKey(
+        "meters.Region",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="meters",
+        help_text="Of the active regions that hold its coordinates the one whose centre is nearest.",
+    )
     owner = models.CharField(max_length=150, blank=True)
     estimated_time = models.PositiveSmallIntegerField(default=10, help_text="Minutes that a reading by hand takes.")
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["region"])
 
     objects = MeterQuerySet.as_manager()
 

@@ -1,5 +1,6 @@
 import uuid
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -38,3 +39,19 @@ class Region(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RegionManager(models.Model):
+    """A manager's region: who has none looks after all of them."""
+
+    id = models.BigAutoField(primary_key=True)
+    region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="managers")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="regions_managed")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("region", "id")
+        constraints = (models.UniqueConstraint(fields=("region", "user"), name="region_manager_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} for {self.region}"
