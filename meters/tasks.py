@@ -101,7 +101,7 @@ def tell_of_alarms() -> int:
     told, groups = alarms.pages_to_tell()
     layer = get_channel_layer()
     for group in sorted(groups):
-        async_to_sync(layer.group_send)(group, {"type": "alarms.changed"})
+        async_to_sync(layer.group_send)(group, {"type": "changed"})
     alarms.mark_sent(told, timezone.now())
     return len(told)
 

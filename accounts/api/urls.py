@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from accounts.api import customers, sources, tokens
+from accounts.api import customers, sources, tickets, tokens
 
 urlpatterns = [
     path("auth/token", tokens.TokenView.as_view(), name="api_token"),
     path("auth/refresh", tokens.RefreshView.as_view(), name="api_refresh"),
     path("auth/logout", tokens.LogoutView.as_view(), name="api_logout"),
+    path("stream-tickets", tickets.StreamTicketView.as_view(), name="api_stream_tickets"),
     path("me", customers.MeView.as_view(), name="api_me"),
     path("accounts", customers.AccountListView.as_view(), name="api_accounts"),
     path("accounts/<uuid:account_id>", customers.AccountDetailView.as_view(), name="api_account"),

@@ -15,8 +15,14 @@ class Socket:
     The application runs in the context of the test, so that what it asks the database stays in the test's thread.
     """
 
-    def __init__(self, path: str, headers: list[tuple[bytes, bytes]]) -> None:
-        self.scope = {"type": "websocket", "path": path, "headers": headers, "subprotocols": []}
+    def __init__(self, path: str, headers: list[tuple[bytes, bytes]], *, query: str = "") -> None:
+        self.scope = {
+            "type": "websocket",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": headers,
+            "subprotocols": [],
+        }
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 

@@ -9,12 +9,15 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.test import Client
 
+from accounts import consumers
 from accounts.models import User
 from accounts.roles import Role
-from meters import consumers
+from accounts.services.tickets import issue_ticket
+from meters.consumers import AlarmsConsumer
 from meters.services import alarms
 from meters.tasks import tell_of_alarms
 from tests.factories import AccountAccessFactory, AlarmFactory, ManagerFactory, UserFactory
+from tests.meters.helpers import client_of
 from tests.meters.sockets import Socket
 
 pytestmark = pytest.mark.django_db
@@ -38,12 +41,12 @@ def session_of(user: User | None) -> list[tuple[bytes, bytes]]:
     return [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode())]
 
 
-def listen(user, scenario: Callable[[Socket], Awaitable[None]]) -> None:
+def listen(user, scenario: Callable[[Socket], Awaitable[None]], *, ticket: str = "") -> None:
     """Run a scenario on a socket; the database's work stays in this thread, and in the test's transaction."""
     headers = session_of(user)
 
     async def run():
-        socket = Socket("/ws/alarms/", headers)
+        socket = Socket("/ws/alarms/", headers, query=f"ticket={ticket}" if ticket else "")
         await socket.open()
         await scenario(socket)
         await socket.close()
@@ -87,6 +90,40 @@ class TestWhoMayListen:
 
         listen(user, scenario)
 
+    def test_ends_with_the_login_while_nothing_changes(self, monkeypatch):
+        monkeypatch.setattr(consumers, "LOGIN_PAUSE_SECONDS", 0.01)
+        user = ManagerFactory()
+
+        async def scenario(socket):
+            await socket.receive_json()
+            await sync_to_async(User.objects.filter(pk=user.pk).update)(status=User.Status.SUSPENDED)
+            assert await socket.receive_close() == 4401
+
+        listen(user, scenario)
+
+    def test_takes_a_ticket_once(self):
+        ticket = client_of(ManagerFactory()).post("/api/v1/stream-tickets").json()["ticket"]
+
+        async def let_in(socket):
+            assert (await socket.receive_json())["type"] == "alarms"
+
+        async def refused(socket):
+            assert await socket.receive_close() == 4401
+
+        listen(None, let_in, ticket=ticket)
+        listen(None, refused, ticket=ticket)
+        listen(None, refused, ticket="made-up")
+
+    def test_takes_no_ticket_of_a_login_that_has_ended(self):
+        user = ManagerFactory()
+        ticket = issue_ticket(user=user)
+        User.objects.filter(pk=user.pk).update(login_epoch=1)
+
+        async def refused(socket):
+            assert await socket.receive_close() == 4401
+
+        listen(None, refused, ticket=ticket)
+
 
 class TestWhatTheyHear:
     def test_is_the_state_at_once_and_whenever_it_changes(self):
@@ -127,7 +164,7 @@ class TestWhatTheyHear:
             sent.append(content["open"])
             await may_go_on.wait()
 
-        monkeypatch.setattr(consumers.AlarmsConsumer, "send_json", slow_send)
+        monkeypatch.setattr(AlarmsConsumer, "send_json", slow_send)
 
         async def scenario(socket):
             await until(lambda: sent == [0])
