@@ -1,11 +1,15 @@
 """What the admin pages of every app have in common."""
 
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
@@ -14,6 +18,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from energy_portal.shared.admin_exports import ListExport
+from energy_portal.shared.errors import NotFound
+
+# The admin's own pages look at keys themselves, and say more kindly that there is no such row.
+_KEYS_CHECKED = ("_change", "_delete", "_history")
 
 
 class _RowList(ChangeList):  # type: ignore[misc]
@@ -35,6 +43,34 @@ class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _RowList
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages of the model; an act on a row that is not there is not found."""
+        urls: list[URLPattern] = super().get_urls()
+        for url in urls:
+            if "object_id" in url.pattern.converters and url.name and not url.name.endswith(_KEYS_CHECKED):
+                url.callback = self._of_a_row(url.callback)
+        return urls
+
+    def _of_a_row(self, page: Any) -> Any:
+        @wraps(page)
+        def checked(request: HttpRequest, object_id: str, **more: Any) -> HttpResponse:
+            try:
+                self.opts.pk.to_python(unquote(object_id))
+            except ValidationError:
+                # Behind the login, as the page itself is.
+                return self.admin_site.admin_view(_no_such_key)(request)
+            try:
+                answer: HttpResponse = page(request, object_id=object_id, **more)
+            except (self.model.DoesNotExist, NotFound) as error:
+                raise Http404(str(error)) from error
+            return answer
+
+        return checked
+
+
+def _no_such_key(_: HttpRequest) -> HttpResponse:
+    raise Http404("No row has such a key.")
 
 
 class BoundedPaginator(Paginator[Any]):

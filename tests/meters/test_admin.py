@@ -376,3 +376,19 @@ class TestPolicy:
 
         assert "'unsafe-eval'" in admin_page.headers["Content-Security-Policy"]
         assert "'unsafe-eval'" not in other_page.headers["Content-Security-Policy"]
+
+
+class TestActsOnRowsThatAreNotThere:
+    @pytest.mark.parametrize("key", ["none", "00000000-0000-0000-0000-000000000000"])
+    def test_are_not_found_by_those_who_may_and_nothing_to_others(self, key):
+        act = f"/admin/meters/readingexception/{key}/accept/"
+
+        answers = [client_of(user).post(act).status_code for user in (ManagerFactory(), UserFactory())]
+
+        assert answers == [404, 302]
+
+
+def client_of(user):
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
