@@ -15,6 +15,7 @@ from meters import store
 from meters.store.door import FoundRegister, Int64s
 
 ABSENT = -1
+LONGEST_NAME = 64
 _MOST_REGISTERS = 250_000
 _LOG_KEPT = timedelta(days=1)
 
@@ -38,8 +39,12 @@ class Directory:
     _columns: Int64s = field(default_factory=lambda: np.zeros((3, 1024), dtype=np.int64))
 
     def missing(self, serials: Iterable[str]) -> list[str]:
-        """Return the serials that it does not hold."""
-        return [serial for serial in serials if serial not in self.first]
+        """Return the distinct serials that it does not hold and that a meter may have.
+
+        PostgreSQL holds no NUL, and no lone surrogate reaches it.
+        """
+        unknown = dict.fromkeys(serial for serial in serials if serial not in self.first)
+        return [serial for serial in unknown if 0 < len(serial) <= LONGEST_NAME and serial.isprintable()]
 
     def learn(self, rows: Sequence[FoundRegister]) -> None:
         """Take in what was found, but for what it holds."""
@@ -76,7 +81,7 @@ _lock = Lock()
 _standing: dict[tuple[object, ...], Directory] = {}
 
 
-def directory_of(serials: Sequence[str]) -> Directory:
+def directory_of(serials: Iterable[str]) -> Directory:
     """Return a directory that holds what is known of meters now; other threads only ever add to it.
 
     One query where nothing has changed and no meter is new to it, else one or two more for those that are.

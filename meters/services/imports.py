@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import repeat
 
 import numpy as np
 from django.conf import settings
@@ -16,9 +18,11 @@ from meters.formats.obis import ELECTRIC, USUAL_CODE, commodity_of
 from meters.formats.records import M3, DialColumns, FileFault, FileReading
 from meters.models import RuleCode
 from meters.selectors.registers import KnownMeter, known_meters
+from meters.services.behind import OneBehind
 from meters.services.found_meters import could_be_serial, make_found
-from meters.services.readings import Offer, ReadingReport, receive_columns
+from meters.services.readings import Offer, ReadingReport, receive_columns, receive_screened
 from meters.services.registry import registry_of
+from meters.services.screening import Screened, screen
 
 BATCH_SIZE = 5_000
 MOST_PROBLEMS = 10_000
@@ -89,26 +93,12 @@ def import_readings(
     :param dry_run: judge each batch as if it came alone, and keep nothing.
     :param progress: called after each batch.
     """
-    run = _Run(actor, now, create_meters, commodity, dry_run)
-    batch: list[FileReading] = []
-    for record in records:
-        if isinstance(record, FileFault):
-            run.refuse(record.line, record.code, record.detail)
-            continue
-        if isinstance(record, DialColumns):
-            run.take(batch)
-            batch.clear()
-            run.take_columns(record)
-            progress()
-            continue
-        batch.append(record)
-        if len(batch) == BATCH_SIZE:
-            run.take(batch)
-            batch.clear()
-            progress()
-    run.take(batch)
-    progress()
-    return run.report()
+    with OneBehind[ReadingReport]() as behind:
+        run = _Run(actor, now, create_meters, commodity, dry_run, behind)
+        run.take_all(records, progress)
+        behind.settle()
+        progress()
+        return run.report()
 
 
 @dataclass
@@ -120,12 +110,34 @@ class _Run:
     create_meters: bool
     commodity: str
     dry_run: bool
+    behind: OneBehind[ReadingReport]
     counts: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     problems: dict[tuple[int, str], LineProblem] = field(default_factory=dict)
 
+    def take_all(self, records: Iterable[FileReading | FileFault | DialColumns], progress: Callable[[], None]) -> None:
+        """Offer all to the door, batch by batch."""
+        batch: list[FileReading] = []
+        for record in records:
+            if isinstance(record, FileFault):
+                self.refuse(record.line, record.code, record.detail)
+                continue
+            if isinstance(record, DialColumns):
+                self.take(batch)
+                batch.clear()
+                self.take_columns(record)
+                progress()
+                continue
+            batch.append(record)
+            if len(batch) == BATCH_SIZE:
+                self.take(batch)
+                batch.clear()
+                progress()
+        self.take(batch)
+
     def refuse(self, line: int, code: str, detail: str) -> None:
         """Count a value that does not enter."""
+        self.behind.settle()
         self.counts["rejected"] += 1
         self._note(line, code, detail)
 
@@ -133,6 +145,7 @@ class _Run:
         """Offer a batch to the door, in a transaction that is undone where nothing is to be kept."""
         if not batch:
             return
+        self.behind.settle()
         with self._kept():
             fit = self._fitting(batch)
             # Telemetry names half-hours; who reads a dial by hand comes when they come.
@@ -147,11 +160,19 @@ class _Run:
                 self._count([each.line for each in readings], report)
 
     def take_columns(self, rows: DialColumns) -> None:
-        """Offer rows of dials to the door as columns, but for those of registers that are unknown, or are no dials."""
+        """Offer rows of dials to the door as columns, but for those of registers that are unknown, or are no dials.
+
+        What is offered is written while the caller goes on.
+        """
         registry = registry_of(rows.serials, now=self.now)
         codes = registry.lone_codes()
-        named = [code or codes.get(serial, "") for serial, code in zip(rows.serials, rows.register_codes, strict=True)]
-        known = registry.holds_dials(zip(rows.serials, named, strict=True))
+        if any(rows.register_codes):
+            pairs = zip(rows.serials, rows.register_codes, strict=True)
+            named = [code or codes.get(serial, "") for serial, code in pairs]
+        else:
+            named = list(map(codes.get, rows.serials, repeat("")))
+        numbers = registry.numbers(zip(rows.serials, named, strict=True))
+        known = registry.holds_dials(numbers)
         for places in _pieces(np.flatnonzero(~known).tolist(), BATCH_SIZE):
             self.take([rows.row(place) for place in places])
         lags = {time: time - _LABEL_LAG[_labels_of(self.actor)] for time in set(rows.times)}
@@ -165,9 +186,12 @@ class _Run:
                 qualities=piece.qualities,
                 units=piece.units,
             )
-            with self._kept():
-                report = receive_columns(offer=offer, actor=self.actor, now=self.now, registry=registry)
-            self._count(piece.lines, report)
+            screened = screen(offer, actor=self.actor, now=self.now, registry=registry, numbers=numbers[places])
+            self.behind.start(partial(self._enter, screened), partial(self._count, piece.lines))
+
+    def _enter(self, screened: Screened) -> ReadingReport:
+        with self._kept():
+            return receive_screened(screened=screened, actor=self.actor, now=self.now)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

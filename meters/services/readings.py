@@ -47,6 +47,7 @@ __all__ = [
     "Rejection",
     "receive_columns",
     "receive_readings",
+    "receive_screened",
 ]
 
 _TRIES = 3
@@ -100,7 +101,6 @@ def receive_columns(
     actor: Actor,
     now: datetime,
     overrides: frozenset[str] = frozenset(),
-    registry: Registry | None = None,
 ) -> ReadingReport:
     """Store what is good of a batch in one transaction, and say what became of each row.
 
@@ -110,15 +110,17 @@ def receive_columns(
     time; a row that does not enter is nobody's neighbour. When this returns, what it counts as stored is on disk.
 
     :param overrides: rules that a person decided to let pass.
-    :param registry: where the caller has just looked its meters up, with the rules that are to count.
     :raises BatchTooLarge: more rows than a batch may hold.
     """
     if len(offer) > settings.READING_BATCH_LIMIT:
         raise BatchTooLarge(f"A batch holds at most {settings.READING_BATCH_LIMIT} readings.")
-    if registry is None:
-        serials = (serial for serial in offer.meter_ids if isinstance(serial, str))
-        registry = registry_of(serials, now=now, overrides=overrides)
-    screened = screen(offer, actor=actor, now=now, registry=registry)
+    serials = (serial for serial in offer.meter_ids if isinstance(serial, str))
+    registry = registry_of(serials, now=now, overrides=overrides)
+    return receive_screened(screened=screen(offer, actor=actor, now=now, registry=registry), actor=actor, now=now)
+
+
+def receive_screened(*, screened: Screened, actor: Actor, now: datetime) -> ReadingReport:
+    """Store what is good of a batch that was screened just now; see :func:`receive_columns`."""
     if not screened.columns.size and not screened.candidates:
         return _report(screened.rejected, [])
     for remaining in reversed(range(_TRIES)):

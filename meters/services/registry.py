@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,11 @@ from numpy.typing import NDArray
 from energy_portal.shared.clock import zone
 from meters.models import Meter, Register, RuleCode, ServicePoint
 from meters.selectors.rules import RuleBook, rule_book
-from meters.services.directory import ABSENT, directory_of
+from meters.services.directory import ABSENT, LONGEST_NAME, directory_of
 from meters.store.door import SEPARATOR, Int64s, instant, micros
 from meters.validation import VALUE_DECIMALS, VALUE_DIGITS, Dial, Refused
 
 SILENT = frozenset({Meter.Status.PENDING, Meter.Status.INACTIVE, Meter.Status.OUT_OF_SERVICE})
-LONGEST_NAME = 64
 DEFAULT_RATE_PER_HOUR: Decimal = ServicePoint._meta.get_field("greatest_rate_per_hour").default
 Bools = NDArray[np.bool_]
 
@@ -88,7 +88,7 @@ class Registry:
 
     def __init__(self, serials: Iterable[str], rules: Rules, now: datetime) -> None:
         self.rules = rules
-        self._directory = directory_of(_possible(serials))
+        self._directory = directory_of(serials)
         self.register_ids, self.groups, self.removed = self._directory.columns()
         self._traits = [_target(each.split(SEPARATOR), rules, now) for each in list(self._directory.traits)]
 
@@ -99,8 +99,7 @@ class Registry:
 
     def numbers(self, names: Iterable[tuple[str, str]]) -> Int64s:
         """Return the number of each register by its serial and code, ABSENT where there is none."""
-        find = self._directory.numbers.get
-        found = np.array([find(name, ABSENT) for name in names], dtype=np.int64)
+        found = np.fromiter(map(self._directory.numbers.get, names, repeat(ABSENT)), dtype=np.int64)
         # Others may have looked up what was new after this was.
         found[found >= self.size] = ABSENT
         return found
@@ -139,9 +138,8 @@ class Registry:
         """Return, by serial, the code of meters that have one register alone."""
         return self._directory.lone_codes
 
-    def holds_dials(self, names: Iterable[tuple[str, str]]) -> Bools:
-        """Tell of each (serial, code) whether it is a dial that is known."""
-        numbers = self.numbers(names)
+    def holds_dials(self, numbers: Int64s) -> Bools:
+        """Tell of each register by its number, ABSENT where there is none, whether it is a dial."""
         if not self.size:
             return np.zeros(numbers.size, dtype=np.bool_)
         known: Bools = self.are_dials()[self.groups[numbers]] & (numbers != ABSENT)
@@ -196,15 +194,6 @@ def targets_of(register_ids: Iterable[int], *, rules: Rules, now: datetime) -> d
     ids = set(register_ids)
     serials = Register.objects.filter(pk__in=ids).order_by().values_list("meter__serial", flat=True)
     return Registry(serials, rules, now).targets(ids)
-
-
-def _possible(serials: Iterable[str]) -> list[str]:
-    """Return the distinct names that a meter may have: PostgreSQL holds no NUL, and no lone surrogate reaches it."""
-    distinct = list(dict.fromkeys(serials))
-    lengths = set(map(len, distinct))
-    if lengths and min(lengths) > 0 and max(lengths) <= LONGEST_NAME and "".join(distinct).isprintable():
-        return distinct
-    return [serial for serial in distinct if 0 < len(serial) <= LONGEST_NAME and serial.isprintable()]
 
 
 def _most(target: Target) -> int:

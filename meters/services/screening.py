@@ -14,10 +14,11 @@ from energy_portal.shared.clock import LabelConvention, zone
 from energy_portal.shared.errors import DomainError
 from meters.models import Quality, Register, RuleCode, Severity
 from meters.series.columns import EPOCH
+from meters.services.directory import LONGEST_NAME
 from meters.services.offers import Offer, OfferedReading, Rejection
-from meters.services.registry import LONGEST_NAME, SILENT, Catch, Registry, Rules, Target
+from meters.services.registry import SILENT, Catch, Registry, Rules, Target
 from meters.services.sifting import QUALITIES, UNITS, Columns, sift
-from meters.store.door import amount_of
+from meters.store.door import Int64s, amount_of
 from meters.validation import Refused, instant_of, mark_of, parse_value, plain
 
 
@@ -74,7 +75,7 @@ class Screened:
         return self.registry.targets(register_ids)
 
 
-def screen(offer: Offer, *, actor: Actor, now: datetime, registry: Registry) -> Screened:
+def screen(offer: Offer, *, actor: Actor, now: datetime, registry: Registry, numbers: Int64s | None = None) -> Screened:
     """Find each row's register, instant and value.
 
     Half-hourly telemetry is taken: a stamp must name a mark once its source's label convention is applied.
@@ -82,9 +83,10 @@ def screen(offer: Offer, *, actor: Actor, now: datetime, registry: Registry) -> 
     Where the rule ``off_mark`` is passed over, a stamp may name any instant.
 
     :param registry: the registers of all meters that it names.
+    :param numbers: of the rows' registers in the registry, where the caller has looked them up.
     """
     clock = _Clock(actor, now, keeps_instants=RuleCode.OFF_MARK.value in registry.rules.overrides)
-    columns, others = sift(offer, registry, clock)
+    columns, others = sift(offer, registry, clock, numbers)
     screening = _Screening(registry.rules, registry, clock)
     candidates: list[Candidate] = []
     rejected: list[Rejection] = []

@@ -71,9 +71,12 @@ class Columns:
         return Columns(**{name: column[which] for name, column in vars(self).items()})
 
 
-def sift(offer: Offer, registry: Registry, clock: Clock) -> tuple[Columns, list[int]]:
-    """Return the usual rows, and the places of the others."""
-    numbers = _numbers(offer, registry)
+def sift(offer: Offer, registry: Registry, clock: Clock, numbers: Int64s | None = None) -> tuple[Columns, list[int]]:
+    """Return the usual rows, and the places of the others.
+
+    :param numbers: of the rows' registers in the registry, where the caller has looked them up.
+    """
+    numbers = _numbers(offer, registry) if numbers is None else numbers
     usual = numbers != ABSENT
     if not usual.any():
         return _none(), list(range(len(offer)))

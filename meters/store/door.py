@@ -57,10 +57,12 @@ _LOCK_STATES = """
            coalesce(array_agg(coalesce(estimated_from, '-infinity')), '{}')
     FROM locked
 """
+# The keys are named twice: a join alone may be planned as a scan of all states.
 _ADVANCE_STATES = """
     UPDATE meters_registerstate AS state SET last_time = newer.time, last_value = newer.value
     FROM unnest(%b::int4[], %b::timestamptz[], %b::numeric[]) AS newer (register_id, time, value)
-    WHERE state.register_id = newer.register_id AND (state.last_time IS NULL OR state.last_time <= newer.time)
+    WHERE state.register_id = newer.register_id AND state.register_id = ANY(%b::int4[])
+      AND (state.last_time IS NULL OR state.last_time <= newer.time)
 """
 _LOG_WORK = """
     INSERT INTO meters_readingwork (purpose, register_ids, low, high, logged_at)
@@ -175,13 +177,10 @@ def advance_states(register_ids: Int64s, times: Int64s, values: Int64s) -> None:
     pages (heap-only updates).
     """
     spec = REGISTER_READINGS
-    columns = (
-        packed(spec.owner.kind, held(register_ids)),
-        packed(spec.time.kind, held(times)),
-        packed(spec.columns["value"].kind, held(values)),
-    )
+    ids = packed(spec.owner.kind, held(register_ids))
+    columns = (packed(spec.time.kind, held(times)), packed(spec.columns["value"].kind, held(values)))
     with binary_cursor(connection) as cursor:
-        cursor.execute(_ADVANCE_STATES, columns)
+        cursor.execute(_ADVANCE_STATES, [ids, *columns, ids])
 
 
 def log_work(purposes: Sequence[str], register_ids: Int64s, *, low: datetime, high: datetime, now: datetime) -> None:
