@@ -14,10 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from itertools import pairwise
 from urllib.parse import urlencode
 
 from tests.benchmarks.harness import portal, report
@@ -111,6 +111,8 @@ def key_of_a_source() -> str:
 
 def seed(low: int, high: int) -> None:
     """Add meters by their numbers, each with a year of half-hours and of days."""
+    from django.db import connection
+
     from energy_portal.shared.clock import YearMonth
     from meters.series.partitions import ensure_partitions
     from meters.store import REGISTER_READINGS
@@ -124,9 +126,13 @@ def seed(low: int, high: int) -> None:
     for series in (REGISTER_READINGS, REGISTER_DAYS):
         ensure_partitions(series, starts, floor=starts[0], ceiling=starts[-1])
     marks = [max(FIRST, start) for start in starts] + [LAST + timedelta(minutes=30)]
-    for begin, end in pairwise(marks):
-        bounds = {"low": begin, "high": end - timedelta(minutes=30), "from": low, "to": high}
-        run(_READINGS, first=FIRST, **bounds)
+
+    def fill(begin: datetime, end: datetime) -> None:
+        run(_READINGS, **{"first": FIRST, "low": begin, "high": end - timedelta(minutes=30), "from": low, "to": high})
+        connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(fill, marks, marks[1:]))
     run(_DAYS, first=FIRST, last=LAST)
     run("VACUUM ANALYZE")
 
