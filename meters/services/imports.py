@@ -91,7 +91,7 @@ def import_readings(
     :param create_meters: make meters and registers that nobody knows, see :func:`make_found`.
     :param commodity: what registers count whose code and unit do not tell it.
     :param dry_run: judge each batch as if it came alone, and keep nothing.
-    :param progress: called after each batch.
+    :param progress: called after each batch was taken; the last may still be on its way to the disk, but for the end.
     """
     with OneBehind[ReadingReport]() as behind:
         run = _Run(actor, now, create_meters, commodity, dry_run, behind)
