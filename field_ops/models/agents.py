@@ -1,9 +1,11 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 
 from field_ops.querysets import AgentQuerySet, OfAgentQuerySet
+from meters.querysets import spot_of
 
 # What a position on the globe is, of a row that may have none.
 ON_THE_GLOBE = models.Q(latitude__isnull=True, longitude__isnull=True) | models.Q(
@@ -44,6 +46,7 @@ class Agent(models.Model):
     class Meta:
         ordering = ("user__name", "id")
         constraints = (models.CheckConstraint(name="agent_located_on_the_globe", condition=ON_THE_GLOBE),)
+        indexes = (GistIndex(spot_of(), name="agent_by_place"),)
 
     def __str__(self) -> str:
         return self.user.name

@@ -25,6 +25,7 @@ from meters.selectors.timeline import Kind, meter_history
 from meters.services.chain import change_multiplier
 from meters.services.corrections import correct_reading
 from meters.services.estimating import estimate_meter
+from meters.services.regions import hold_regions, place_meters
 from meters.services.status import change_meter_status
 
 _STATUS_COLOURS = {
@@ -91,6 +92,12 @@ class MeterAdmin(ReadingsExport, VisibleRows, HistoryAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Meter, form: Any, change: bool) -> None:
+        """Save a meter and put it into the region where it lies."""
+        hold_regions()
+        super().save_model(request, obj, form, change)
+        place_meters([obj.pk])
 
     @display(description="Service point", empty_value="not installed")
     def place(self, meter: Any) -> str | None:

@@ -1,11 +1,12 @@
 import uuid
 from decimal import Decimal
 
+from django.contrib.postgres.indexes import GistIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from meters.querysets import MeterQuerySet, OfMeterQuerySet, ServicePointQuerySet
+from meters.querysets import MeterQuerySet, OfMeterQuerySet, ServicePointQuerySet, spot_of
 
 
 class Commodity(models.TextChoices):
@@ -122,6 +123,7 @@ class Meter(models.Model):
                 | models.Q(latitude__range=(-90, 90), longitude__range=(-180, 180)),
             ),
         )
+        indexes = (GistIndex(spot_of(), name="meter_by_place"),)
 
     def __str__(self) -> str:
         return self.serial

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils.timezone import localtime
 
 from meters.models.rules import Severity
-from meters.querysets import OfRegisterQuerySet
+from meters.querysets import OfRegisterQuerySet, ReadingExceptionQuerySet
 
 
 class Quality(models.IntegerChoices):
@@ -204,7 +204,7 @@ class ReadingException(models.Model):
     closed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     note = models.TextField(blank=True)
 
-    objects = OfRegisterQuerySet.as_manager()
+    objects = ReadingExceptionQuerySet.as_manager()
 
     class Meta:
         ordering = ("-opened_at", "id")

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from meters.querysets import RegionQuerySet
+
 
 class Region(models.Model):
     """A circle on the map that people are responsible for; where two overlap, the nearer centre counts."""
@@ -26,6 +28,8 @@ class Region(models.Model):
     status = models.CharField(max_length=15, choices=Status.choices, default=Status.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = RegionQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

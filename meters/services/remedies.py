@@ -34,6 +34,7 @@ from meters.services.exceptions import close_all, is_waiting, lock_open, reason_
 from meters.services.found_meters import could_be_serial
 from meters.services.history import save_as
 from meters.services.readings import OfferedReading, receive_readings
+from meters.services.regions import hold_regions, place_meters
 from meters.services.screening import latest_accepted
 from meters.store import Window
 
@@ -181,6 +182,7 @@ def reclassify_as_exchange(
     :raises CannotEnter: a waiting value does not fit the new meter.
     """
     reason = reason_of(note)
+    hold_regions()
     exception, others = lock_open(exception_id)
     _require_waiting_dial(exception)
     register = exception.register
@@ -304,6 +306,7 @@ def _register_like(register: Register, serial: str, actor: Actor) -> Register:
         places = {name: getattr(old, name) for name in ("address", "location_id", "latitude", "longitude", "owner")}
         meter = Meter(serial=serial, type=old.type, priority=old.priority, **places)
         save_as(actor, meter)
+        place_meters([meter.pk])
     found: Register | None = Register.objects.filter(meter=meter, code=register.code).first()
     if found is None:
         counts = {
