@@ -5,8 +5,9 @@ microseconds each, so among many places a sphere decides what it can: nowhere do
 from that of the mean sphere by more than its radii of curvature do, so neither does the length of any way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from math import asin, cos, degrees, pi, radians, sin
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ _LEAST_RADIUS_M, _GREATEST_RADIUS_M = 6_335_439.0, 6_399_594.0
 _LEAST_SHARE, _GREATEST_SHARE = _LEAST_RADIUS_M / _MEAN_RADIUS_M, _GREATEST_RADIUS_M / _MEAN_RADIUS_M
 _ROUNDING_DEGREES = 1e-9
 _ROUNDING_M = 0.001
+_MM = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +91,29 @@ def boxes_around(spot: Spot, radius_m: float) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
-def within(spot: Spot, latitudes: ArrayLike, longitudes: ArrayLike, *, radius_m: float) -> list[tuple[int, float]]:
-    """Return the places within a distance as (number, metres), in their order.
+def nearest_first(
+    spot: Spot, latitudes: ArrayLike, longitudes: ArrayLike, *, radius_m: float, from_mm: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Tell the places within a distance as (number, millimetres), nearest first, by number where equally near.
+
+    No more of them are measured than it takes to tell those that are asked for.
 
     :param latitudes: n degrees; ``longitudes`` likewise.
+    :param from_mm: leave out what is nearer.
     """
     lat, lon = np.asarray(latitudes, dtype=np.float64), np.asarray(longitudes, dtype=np.float64)
-    near = np.flatnonzero(_rough_m(spot, lat, lon) * _LEAST_SHARE <= radius_m + _ROUNDING_M)
-    measured = ((int(n), distance_m(spot, Spot(float(lat[n]), float(lon[n])))) for n in near)
-    return [(n, metres) for n, metres in measured if metres <= radius_m]
+    rough = _rough_m(spot, lat, lon)
+    least, greatest = rough * _LEAST_SHARE - _ROUNDING_M, rough * _GREATEST_SHARE + _ROUNDING_M
+    possible = np.flatnonzero((least <= radius_m) & (greatest * _MM >= from_mm))
+    measured: list[tuple[int, int]] = []
+    for n in possible[np.argsort(rough[possible], kind="stable")].tolist():
+        while measured and measured[0][0] < int(least[n] * _MM):
+            yield heappop(measured)[::-1]
+        metres = distance_m(spot, Spot(float(lat[n]), float(lon[n])))
+        if metres <= radius_m and round(metres * _MM) >= from_mm:
+            heappush(measured, (round(metres * _MM), n))
+    while measured:
+        yield heappop(measured)[::-1]
 
 
 def nearest_holders(latitudes: ArrayLike, longitudes: ArrayLike, circles: Sequence[Circle]) -> list[int | None]:

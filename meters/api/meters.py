@@ -11,7 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.permissions import MayQuery, asking_person
-from meters.api.serializers import ChainEventOut, MeterOut, ReadingExceptionOut
+from meters.api.near import NEAR, NearbyListMixin
+from meters.api.serializers import ChainEventOut, ListedMeterOut, MeterOut, ReadingExceptionOut
 from meters.models import ChainEvent, Meter, ReadingException
 from meters.selectors.access import meter_for, periods_for
 
@@ -19,24 +20,27 @@ from meters.selectors.access import meter_for, periods_for
 class MeterFilter(filters.FilterSet):  # type: ignore[misc]
     """By type, status and place."""
 
+    region = filters.CharFilter(field_name="region__name", help_text="Name.")
+    region_id = filters.UUIDFilter(field_name="region")
+
     class Meta:
         model = Meter
         fields = ("type", "status", "priority", "location_id")
 
 
-@extend_schema_view(get=extend_schema(operation_id="meters_list", tags=["meters"]))
-class MeterListView(ListAPIView[Meter]):
-    """The meters that the caller may see, by serial."""
+@extend_schema_view(get=extend_schema(operation_id="meters_list", tags=["meters"], parameters=NEAR))
+class MeterListView(NearbyListMixin, ListAPIView[Meter]):
+    """The meters that the caller may see, by serial, or the nearest first."""
 
     queryset = Meter.objects.none()
     permission_classes = (MayQuery,)
-    serializer_class = MeterOut
+    serializer_class = ListedMeterOut
     filterset_class = MeterFilter
 
     def get_queryset(self) -> QuerySet[Meter]:
         user = asking_person(self.request)
         meters = Meter.objects.all() if user is None else Meter.objects.visible_to(user)
-        return meters.prefetch_related("registers").order_by("serial")
+        return meters.select_related("region").prefetch_related("registers").order_by("serial")
 
 
 class MeterDetailView(APIView):
@@ -81,7 +85,9 @@ class MeterExceptionsView(ListAPIView[ReadingException]):
     filterset_class = ExceptionFilter
 
     def get_queryset(self) -> QuerySet[ReadingException]:
-        exceptions = ReadingException.objects.select_related("register").order_by("-opened_at", "-id")
+        user = asking_person(self.request)
+        exceptions = ReadingException.objects.all() if user is None else ReadingException.objects.visible_to(user)
+        exceptions = exceptions.select_related("register").order_by("-opened_at", "-id")
         return _own(exceptions, "time", self.request, self.kwargs["serial"])
 
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.models.customers import validate_zone
 from meters.api.fields import NumberField
+from meters.api.near import distance_of
 from meters.models import ChainEvent, Meter, ReadingException, Register, RegisterReading
 from meters.services.registration import Registration
 
@@ -130,12 +131,40 @@ class MeterOut(serializers.ModelSerializer[Meter]):
     """A meter with its registers."""
 
     meter_id = serializers.CharField(source="serial")
+    region = serializers.CharField(source="region.name", default=None, allow_null=True)
     registers = RegisterOut(many=True)
 
     class Meta:
         model = Meter
-        fields = ("meter_id", "type", "status", "priority", "address", "location_id", "registers", "created_at")
+        fields: tuple[str, ...] = (
+            "meter_id",
+            "type",
+            "status",
+            "priority",
+            "address",
+            "location_id",
+            "latitude",
+            "longitude",
+            "region",
+            "estimated_time",
+            "registers",
+            "created_at",
+        )
         read_only_fields = fields
+
+
+class ListedMeterOut(MeterOut):
+    """A meter with its registers, and how far it is from the place that was named."""
+
+    distance_m = serializers.SerializerMethodField(help_text="Metres; null where the list is not near a place.")
+
+    class Meta(MeterOut.Meta):
+        fields = (*MeterOut.Meta.fields, "distance_m")
+        read_only_fields = fields
+
+    def get_distance_m(self, meter: Meter) -> float | None:
+        """Return how far it is."""
+        return distance_of(meter)
 
 
 class RegisterReadingOut(serializers.ModelSerializer[RegisterReading]):

@@ -22,6 +22,7 @@ from meters.api.jobs import JobDetailView, JobListView, JobResultView
 from meters.api.meters import MeterDetailView, MeterEventsView, MeterExceptionsView, MeterListView
 from meters.api.portfolio import PortfolioView
 from meters.api.readings import MeterReadingsView, ReceiveMeterReadingView
+from meters.api.regions import RegionDetailView, RegionListView, RegionManagersView
 from meters.api.registration import RegisterAccountView
 from meters.api.rules import RehearsalDetailView, RuleDetailView, RuleListView, RuleRehearsalsView
 
@@ -60,6 +61,9 @@ urlpatterns = [
     path("api/v1/alarms/<uuid:alarm_id>", AlarmDetailView.as_view(), name="api_alarm"),
     path("api/v1/alarms/<uuid:alarm_id>/acknowledge", AlarmAcknowledgeView.as_view(), name="api_alarm_acknowledge"),
     path("api/v1/alarms/<uuid:alarm_id>/snooze", AlarmSnoozeView.as_view(), name="api_alarm_snooze"),
+    path("api/v1/regions", RegionListView.as_view(), name="api_regions"),
+    path("api/v1/regions/<uuid:region_id>", RegionDetailView.as_view(), name="api_region"),
+    path("api/v1/regions/<uuid:region_id>/managers", RegionManagersView.as_view(), name="api_region_managers"),
     path("api/v1/rules", RuleListView.as_view(), name="api_rules"),
     path("api/v1/rules/<uuid:rule_id>", RuleDetailView.as_view(), name="api_rule"),
     path("api/v1/rules/<uuid:rule_id>/rehearsals", RuleRehearsalsView.as_view(), name="api_rule_rehearsals"),

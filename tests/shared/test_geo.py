@@ -5,7 +5,8 @@ from geographiclib.geodesic import Geodesic
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from energy_portal.shared.geo import Box, Circle, Spot, boxes_around, distance_m, nearest_holders, within
+from energy_portal.shared import geo
+from energy_portal.shared.geo import Box, Circle, Spot, boxes_around, distance_m, nearest_first, nearest_holders
 
 HALF_ROUND_M = 20_003_932.0
 spots = st.builds(Spot, st.floats(-90, 90), st.floats(-180, 180))
@@ -90,15 +91,38 @@ class TestBoxesAround:
         assert not Box(0, 0, 1, 1).holds(Spot(1.1, 0))
 
 
-class TestWithin:
-    @given(spots, st.lists(st.tuples(bearings, st.floats(0, 3_000)), max_size=8), st.floats(0, 2_000))
-    def test_agrees_with_plain_geodesics(self, spot, ways, radius_m):
-        others = [walk(spot, bearing, metres) for bearing, metres in ways]
-        plain = [(n, distance_m(spot, other)) for n, other in enumerate(others)]
+class TestNearestFirst:
+    @given(
+        spots,
+        st.lists(st.tuples(bearings, st.floats(0, 3_000)), max_size=8),
+        st.floats(0, 2_000),
+        st.integers(0, 1_000_000),
+    )
+    @example(Spot(0, 0), [(0, 1_000), (90, 1_000), (90, 999.9999), (45, 1_005)], 1_001, 0)
+    def test_agrees_with_plain_geodesics(self, spot, ways, radius_m, from_mm):
+        others = [walk(spot, *way) for way in ways]
+        plain = sorted((distance_m(spot, other), n) for n, other in enumerate(others))
 
-        found = within(spot, [each.latitude for each in others], [each.longitude for each in others], radius_m=radius_m)
+        found = nearest_first(
+            spot,
+            [each.latitude for each in others],
+            [each.longitude for each in others],
+            radius_m=radius_m,
+            from_mm=from_mm,
+        )
 
-        assert found == [(n, metres) for n, metres in plain if metres <= radius_m]
+        held = [(round(metres * 1_000), n) for metres, n in plain if metres <= radius_m]
+        assert [(mm, n) for n, mm in found] == sorted(pair for pair in held if pair[0] >= from_mm)
+
+    def test_measures_no_more_than_it_is_asked_for(self, monkeypatch):
+        measured = []
+        monkeypatch.setattr(geo, "distance_m", lambda a, b: measured.append(b) or distance_m(a, b))
+        longitudes = [n / 1_000 for n in range(1_000)]
+
+        near = nearest_first(Spot(0, 0), [0.0] * 1_000, longitudes, radius_m=1_000_000)
+
+        assert [next(near)[0] for _ in range(3)] == [0, 1, 2]
+        assert len(measured) < 10
 
 
 class TestNearestHolders:
