@@ -1,8 +1,9 @@
 """The figures of the admin's front page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.cache import cache
@@ -11,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import DataSource, User
+from accounts.roles import Role
 from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
@@ -29,6 +31,7 @@ from meters.selectors.intake import (
     open_exceptions,
     readings_received,
 )
+from meters.selectors.regions import shapes_regions
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
@@ -181,7 +184,10 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """
     now = timezone.now()
     context["title"] = "Overview"
-    context["dashboard"] = _kept_dashboard(now) if request.user.has_perm("meters.view_readingexception") else None
+    if request.user.has_perm("meters.view_readingexception"):
+        context["dashboard"] = _kept_dashboard(cast("User", request.user), now)
+    else:
+        context["dashboard"] = None
     context["fleet"] = fleet_now(now=now) if request.user.has_perm("devices.view_device") else None
     if request.user.has_perm("devices.view_archivedday"):
         context["samples"] = cache.get_or_set(_SAMPLES_KEY, retention, CACHE_SECONDS)
@@ -194,12 +200,22 @@ def fleet_now(*, now: datetime) -> FleetNow:
     return FleetNow(pulse=pulse_at(now=now), standing=fleet_standing_of_late().whole)
 
 
-def _kept_dashboard(now: datetime) -> Dashboard:
+def _kept_dashboard(user: User, now: datetime) -> Dashboard:
     dashboard: Dashboard | None = cache.get(_PAGE_KEY)
     if dashboard is None:
         dashboard = dashboard_at(now=now)
         cache.set(_PAGE_KEY, dashboard, CACHE_SECONDS)
-    return dashboard
+    return dashboard if shapes_regions(user) else _in_regions_of(user, dashboard, now)
+
+
+def _in_regions_of(user: User, dashboard: Dashboard, now: datetime) -> Dashboard:
+    """Let a manager of some regions see what waits in these."""
+    key = f"{_PAGE_KEY}-{user.pk}"
+    waiting = cache.get(key)
+    if waiting is None:
+        waiting = alarms_now(Alarm.objects.visible_to(user), now=now), tuple(open_exceptions(user))
+        cache.set(key, waiting, CACHE_SECONDS)
+    return replace(dashboard, alarms=waiting[0], rules=waiting[1])
 
 
 def dashboard_at(*, now: datetime) -> Dashboard:
@@ -226,8 +242,10 @@ def requests_badge(request: HttpRequest) -> str:
 
 
 def exceptions_badge(request: HttpRequest) -> str:
-    """Return what stands beside the exceptions in the navigation: how many are open, if any."""
-    waiting = _cached_count(_EXCEPTIONS_KEY, open_exception_count)
+    """Return what stands beside the exceptions in the navigation: how many are open, of those they may see."""
+    if not isinstance(request.user, User):
+        return ""
+    waiting = _cached_count(_of(request.user, _EXCEPTIONS_KEY), partial(open_exception_count, request.user))
     return str(waiting) if waiting else ""
 
 
@@ -236,10 +254,13 @@ def alarms_badge(request: HttpRequest) -> str:
     if not isinstance(request.user, User):
         return ""
     visible = Alarm.objects.visible_to(request.user)
-    waiting = _cached_count(
-        f"{_ALARMS_KEY}-{request.user.role}", lambda: alarms_now(visible, now=timezone.now()).waiting
-    )
+    waiting = _cached_count(_of(request.user, _ALARMS_KEY), lambda: alarms_now(visible, now=timezone.now()).waiting)
     return str(waiting) if waiting else ""
+
+
+def _of(user: User, key: str) -> str:
+    """Return under which key a figure is kept: what managers see depends on their regions."""
+    return f"{key}-{user.pk if user.role == Role.MANAGER else user.role}"
 
 
 def _intake(day: IntakeDay) -> Intake:

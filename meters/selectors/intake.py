@@ -5,8 +5,9 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
+from accounts.models import User
 from energy_portal.shared.clock import local_day, zone
 from meters import store
 from meters.models import Job, ReadingException, Severity
@@ -73,17 +74,25 @@ class JobsNow:
     failed: int
 
 
-def open_exceptions() -> list[OpenExceptions]:
-    """Return how many reading exceptions are open, by code and severity, the most first."""
-    counts = ReadingException.objects.filter(status=ReadingException.Status.OPEN).order_by()
+def open_exceptions(user: User | None = None) -> list[OpenExceptions]:
+    """Return how many reading exceptions are open, by code and severity, the most first.
+
+    :param user: count what they may see; None: all.
+    """
+    counts = _open(user).order_by()
     found = counts.values_list("code", "severity").annotate(count=Count("pk"))
     return sorted((OpenExceptions(*row) for row in found), key=lambda each: (-each.count, each.code, each.severity))
 
 
-def open_exception_count() -> int:
-    """Return how many reading exceptions are open."""
-    count: int = ReadingException.objects.filter(status=ReadingException.Status.OPEN).count()
-    return count
+def open_exception_count(user: User | None = None) -> int:
+    """Return how many reading exceptions are open; see :func:`open_exceptions`."""
+    return _open(user).count()
+
+
+def _open(user: User | None) -> QuerySet[ReadingException]:
+    rows = ReadingException.objects.all() if user is None else ReadingException.objects.visible_to(user)
+    found: QuerySet[ReadingException] = rows.filter(status=ReadingException.Status.OPEN)
+    return found
 
 
 def jobs_now(*, now: datetime) -> JobsNow:
