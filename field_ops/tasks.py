@@ -3,6 +3,9 @@
 from asgiref.sync import async_to_sync
 from celery import shared_task
 from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from field_ops.services import shifts
 
 
 @shared_task(ignore_result=True)
@@ -11,3 +14,9 @@ def tell(*, groups: list[str]) -> None:
     layer = get_channel_layer()
     for group in groups:
         async_to_sync(layer.group_send)(group, {"type": "changed"})
+
+
+@shared_task(ignore_result=True)
+def forget_positions() -> None:
+    """Forget where agents were longer ago than is stated."""
+    shifts.forget_positions(now=timezone.now())

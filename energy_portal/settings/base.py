@@ -215,6 +215,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "meters.tasks.forget_registry_changes",
         "schedule": crontab(minute="45", hour="3"),
     },
+    "forget-positions-of-agents": {
+        "task": "field_ops.tasks.forget_positions",
+        "schedule": crontab(minute="35", hour="3"),
+    },
     "forget-what-lapsed": {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),

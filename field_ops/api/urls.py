@@ -1,5 +1,14 @@
 """Paths of the API of field operations."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from field_ops.api import agents
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("agents", agents.AgentListView.as_view(), name="api_agents"),
+    path("agents/me", agents.OwnAgentView.as_view(), name="api_own_agent"),
+    path("agents/me/shift", agents.OwnShiftView.as_view(), name="api_own_shift"),
+    path("agents/me/status", agents.OwnStatusView.as_view(), name="api_own_status"),
+    path("agents/me/location", agents.OwnLocationView.as_view(), name="api_own_location"),
+    path("agents/<uuid:agent_id>", agents.AgentDetailView.as_view(), name="api_agent"),
+]
