@@ -1,6 +1,7 @@
 """The record of who did what, written in the transaction of the deed."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +18,26 @@ def record(*, action: str, obj: models.Model, actor: Actor, now: datetime, **det
     :param action: object and verb, such as ``bill.issued``.
     :param detail: what else is worth knowing; ids, times and Decimals are kept as text, secrets never belong here.
     """
-    AuditEntry.objects.create(
-        at=now,
-        user=actor.user,
-        source=actor.source,
-        action=action,
-        object_type=obj._meta.label_lower,
-        object_id=str(obj.pk),
-        detail=json.loads(json.dumps(detail, cls=DjangoJSONEncoder)),
+    record_all(action=action, objects=(obj,), actor=actor, now=now, **detail)
+
+
+def record_all(*, action: str, objects: Sequence[models.Model], actor: Actor, now: datetime, **detail: object) -> None:
+    """Write the same audit entry of several objects, as ``record`` does of one."""
+    kept = json.loads(json.dumps(detail, cls=DjangoJSONEncoder))
+    AuditEntry.objects.bulk_create(
+        (
+            AuditEntry(
+                at=now,
+                user=actor.user,
+                source=actor.source,
+                action=action,
+                object_type=obj._meta.label_lower,
+                object_id=str(obj.pk),
+                detail=kept,
+            )
+            for obj in objects
+        ),
+        batch_size=1_000,
     )
 
 
