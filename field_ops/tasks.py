@@ -5,7 +5,10 @@ from celery import shared_task
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from field_ops.services import shifts
+from field_ops.services import assignments, notices, rounds, shifts
+
+# A run ends before the next ones pile up behind it, however much there is to do.
+_TURNS = 100
 
 
 @shared_task(ignore_result=True)
@@ -20,3 +23,27 @@ def tell(*, groups: list[str]) -> None:
 def forget_positions() -> None:
     """Forget where agents were longer ago than is stated."""
     shifts.forget_positions(now=timezone.now())
+
+
+@shared_task
+def mark_overdue() -> int:
+    """Mark the work that is past its due date; every few minutes."""
+    marked = 0
+    for _ in range(_TURNS):
+        turn = assignments.mark_overdue(now=timezone.now())
+        marked += turn
+        if not turn:
+            break
+    return marked
+
+
+@shared_task
+def make_rounds() -> int:
+    """Make the assignments of rounds that are due; returns how many. Several runs a day make nothing twice."""
+    return rounds.make_rounds(now=timezone.now()).made
+
+
+@shared_task
+def mail_notices() -> int:
+    """Mail agents what they have not seen on their pages; every minute."""
+    return notices.mail_notices(now=timezone.now())

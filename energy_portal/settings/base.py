@@ -219,6 +219,20 @@ CELERY_BEAT_SCHEDULE = {
         "task": "field_ops.tasks.forget_positions",
         "schedule": crontab(minute="35", hour="3"),
     },
+    "work-that-is-overdue": {
+        "task": "field_ops.tasks.mark_overdue",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "rounds": {
+        "task": "field_ops.tasks.make_rounds",
+        "schedule": crontab(minute="15"),
+    },
+    "mail-about-work": {
+        "task": "field_ops.tasks.mail_notices",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "forget-what-lapsed": {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),

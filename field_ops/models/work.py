@@ -26,6 +26,12 @@ class Round(models.Model):
     )
     every_months = models.PositiveSmallIntegerField(default=2, validators=[MinValueValidator(1), MaxValueValidator(24)])
     next_on = models.DateField(help_text="The day, in the site's zone, on which its assignments are made next.")
+    day_of_month = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="On which it is due where the month has such a day, and else on the month's last.",
+    )
     days_to_finish = models.PositiveSmallIntegerField(default=14, validators=[MinValueValidator(1)])
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -6,7 +6,10 @@ from uuid import UUID
 from django.db import transaction
 
 from field_ops.models import AgentNotice, Assignment
+from field_ops.services.mailing import mail_notices
 from field_ops.services.news import tell, work_group
+
+__all__ = ["mail_notices", "mark_seen", "notify"]
 
 
 @transaction.atomic
