@@ -5,7 +5,7 @@ from celery import shared_task
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from field_ops.services import assignments, notices, rounds, shifts
+from field_ops.services import assignments, notices, photos, rounds, shifts, uploads
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _TURNS = 100
@@ -47,3 +47,15 @@ def make_rounds() -> int:
 def mail_notices() -> int:
     """Mail agents what they have not seen on their pages; every minute."""
     return notices.mail_notices(now=timezone.now())
+
+
+@shared_task
+def forget_uploads() -> int:
+    """Forget photos that were begun and never finished; daily."""
+    return uploads.forget_uploads(now=timezone.now())
+
+
+@shared_task
+def sweep_photos() -> int:
+    """Remove files that a crash left without a row; daily."""
+    return photos.sweep(now=timezone.now())

@@ -233,6 +233,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "forget-uploads-of-photos": {
+        "task": "field_ops.tasks.forget_uploads",
+        "schedule": crontab(minute="55", hour="3"),
+    },
+    "sweep-photos": {
+        "task": "field_ops.tasks.sweep_photos",
+        "schedule": crontab(minute="0", hour="4"),
+    },
     "forget-what-lapsed": {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),

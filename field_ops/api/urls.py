@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from field_ops.api import agents
+from field_ops.api import agents, photos
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("agents", agents.AgentListView.as_view(), name="api_agents"),
@@ -11,4 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agents/me/status", agents.OwnStatusView.as_view(), name="api_own_status"),
     path("agents/me/location", agents.OwnLocationView.as_view(), name="api_own_location"),
     path("agents/<uuid:agent_id>", agents.AgentDetailView.as_view(), name="api_agent"),
+    path("submissions/<uuid:submission_id>/photo", photos.SubmissionPhotoView.as_view(), name="api_submission_photo"),
 ]

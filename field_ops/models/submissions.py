@@ -107,7 +107,8 @@ class Photo(models.Model):
 
     ``sha256`` is of what was sent. ``perceptual_hash`` is 64 bits that look-alikes share but for a few (pHash, by
     ImageHash), as a signed integer; ``hash_bands`` its eight bytes, each with its place (256 times the place, plus the
-    byte), so that an index finds every hash that differs in fewer than eight bits.
+    byte), so that an index finds every hash that differs in fewer than eight bits. A picture on which there is too
+    little to be seen, as of a wall or in the dark, has neither: nothing can be said of whom it looks like.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -120,8 +121,8 @@ class Photo(models.Model):
     sent_format = models.CharField(max_length=10)
     sent_bytes = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64, db_index=True)
-    perceptual_hash = models.BigIntegerField()
-    hash_bands = ArrayField(models.SmallIntegerField(), size=8)
+    perceptual_hash = models.BigIntegerField(null=True)
+    hash_bands = ArrayField(models.SmallIntegerField(), size=8, default=list, blank=True)
     taken_at = models.DateTimeField(null=True, help_text="By EXIF; without an offset there it is the site's zone.")
     taken_latitude = models.FloatField(null=True)
     taken_longitude = models.FloatField(null=True)

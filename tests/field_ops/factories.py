@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory
 
 from accounts.roles import Role
 from field_ops import models
+from field_ops.photos import bands_of
 from tests.factories import MeterFactory, RegionFactory, RegisterFactory, UserFactory
 
 THEN = datetime(2025, 3, 10, 2, tzinfo=UTC)
@@ -64,6 +65,34 @@ class SubmissionFactory(DjangoModelFactory):
     expects_photo = False
     body_hash = "0" * 64
     status = models.Submission.Status.IN_REVIEW
+
+
+class ReceivingFactory(SubmissionFactory):
+    """A submission that waits for its photo."""
+
+    assignment = factory.SubFactory(AssignmentFactory, status="in_progress")
+    expects_photo = True
+    status = models.Submission.Status.RECEIVING
+
+
+class PhotoFactory(DjangoModelFactory):
+    """The row of a photo, without files."""
+
+    class Meta:
+        model = models.Photo
+
+    submission = factory.SubFactory(SubmissionFactory, expects_photo=True)
+    name = factory.Sequence(lambda n: f"2025/03/{n}.jpg")
+    thumbnail = factory.Sequence(lambda n: f"2025/03/{n}.thumb.jpg")
+    width = 640
+    height = 480
+    stored_bytes = 1
+    sent_format = "JPEG"
+    sent_bytes = 1
+    sha256 = "0" * 64
+    perceptual_hash = 0
+    hash_bands = factory.LazyAttribute(lambda photo: list(bands_of(photo.perceptual_hash)))
+    created_at = THEN
 
 
 class ApprovalRequestFactory(DjangoModelFactory):
