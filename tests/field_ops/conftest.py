@@ -1,0 +1,16 @@
+"""People who decide."""
+
+import pytest
+
+from accounts.actors import Actor
+from tests.factories import AdminFactory, ManagerFactory
+
+
+@pytest.fixture
+def manager() -> Actor:
+    return Actor(user=ManagerFactory(name="Mei"))
+
+
+@pytest.fixture
+def admin() -> Actor:
+    return Actor(user=AdminFactory(name="Ada"))
