@@ -5,7 +5,9 @@ from contextlib import ExitStack
 
 import hypothesis
 import pytest
+import pytest_django
 from django.conf import settings
+from django.db import connection
 
 from energy_portal.embedded.home import Home
 from energy_portal.embedded.postgres import Postgres
@@ -40,3 +42,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if services := config.stash.get(_services, None):
         services.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> None:
+    """Let the rows of a test that commits be emptied after it, decisions too, which are kept for good elsewhere."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE field_ops_decision DISABLE TRIGGER field_ops_keep_decisions")

@@ -12,7 +12,7 @@ from accounts.actors import Actor
 from accounts.models import User
 from accounts.services import audit
 from energy_portal.shared.errors import Conflict, DomainError, Forbidden, Invalid
-from field_ops.models import OPEN_STATES, ApprovalRequest, Assignment, Decision, Risk, Submission
+from field_ops.models import ApprovalRequest, Assignment, Decision, Risk, Submission
 from field_ops.selectors.approvals import hindrance, request_for
 from field_ops.services import assignments
 from field_ops.services.entering import enter_value
@@ -30,12 +30,6 @@ class AlreadyDecided(Conflict):
     """Somebody was faster; ``by``, ``at`` and ``verdict`` say who, when and what."""
 
     code = "already_decided"
-
-
-class CannotSendBack(Conflict):
-    """The assignment was closed meanwhile: nobody is left to send it back to."""
-
-    code = "assignment_closed"
 
 
 class TooManyAtOnce(Invalid):
@@ -104,7 +98,6 @@ def send_back(
     """Have the agent do it again, and tell them what to mend.
 
     :raises NoReason: it is not said what.
-    :raises CannotSendBack: the assignment was closed meanwhile.
     :raises DomainError: as :func:`approve`.
     """
     return _decide(request_id, _Act(_Verdict.RETURNED, reason_of(notes), level=level), actor, now)
@@ -242,14 +235,11 @@ def _close(request: ApprovalRequest, assignment: Assignment, actor: Actor, now: 
     submission = request.submission
     submission.status = Submission.Status(request.status)
     submission.save(update_fields=("status", "updated_at"))
-    is_open = assignment.status in OPEN_STATES and assignment.is_in_review
     if request.status == _Status.RETURNED:
-        if not is_open:
-            raise CannotSendBack("The assignment was closed meanwhile: there is nobody to send it back to.")
         assignments.bring_back(assignment, reason=request.review_notes, actor=actor, now=now)
-    elif is_open and request.status == _Status.REJECTED:
+    elif request.status == _Status.REJECTED:
         assignments.give_up(assignment, reason=request.review_notes, actor=actor, now=now)
-    elif is_open:
+    else:
         assignments.complete(assignment, notes=request.review_notes, actor=actor, now=now)
     if request.status == _Status.APPROVED and submission.outcome == Submission.Outcome.READ:
         enter_value(request=request, now=now)

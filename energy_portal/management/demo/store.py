@@ -10,6 +10,7 @@ _LOCK_KEY = 7_311_845_011
 _LOCK = "SELECT pg_try_advisory_lock(%s)"
 _UNLOCK = "SELECT pg_advisory_unlock(%s)"
 _LONGEST_WAIT = "SET LOCAL lock_timeout = '20s'"
+_EMPTYING = "SET LOCAL portal.emptying = 'on'"
 _TRUNCATE = sql.SQL("TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
@@ -29,8 +30,9 @@ def only_loader() -> Iterator[bool]:
 
 @transaction.atomic
 def truncate(tables: Iterable[str]) -> None:
-    """Empty tables and what hangs on them; row triggers, such as those that guard issued bills, do not fire."""
+    """Empty tables and what hangs on them; row triggers, such as those that guard issued bills, do not fire, and what guards decisions lets it."""
     statement = _TRUNCATE.format(tables=sql.SQL(", ").join(sql.Identifier(table) for table in sorted(tables)))
     with connection.cursor() as cursor:
         cursor.execute(_LONGEST_WAIT)
+        cursor.execute(_EMPTYING)
         cursor.execute(statement)
