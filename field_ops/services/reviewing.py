@@ -7,7 +7,9 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from energy_portal.shared.errors import Conflict
+from field_ops.evidence import assess
 from field_ops.models import OPEN_STATES, ApprovalRequest, Risk, Submission
+from field_ops.selectors.evidence import claim_of, facts_of, past_of, snapshot
 from field_ops.services import assignments
 from field_ops.services.news import APPROVALS_GROUP, tell, work_group
 
@@ -28,17 +30,24 @@ def open_request(*, submission: Submission, now: datetime) -> ApprovalRequest:
     :raises WorkTaken: its assignment was closed, or given to somebody else, meanwhile.
     """
     assignment = assignments.lock_work(submission.assignment_id)
-    locked: Submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    locked: Submission = (
+        Submission.objects.select_for_update(of=("self",)).select_related("meter", "register").get(pk=submission.pk)
+    )
     if locked.status != Submission.Status.RECEIVING:
         return ApprovalRequest.objects.get(submission=locked)
     if assignment.status not in OPEN_STATES or assignment.agent_id != locked.agent_id:
         raise WorkTaken("The assignment was closed or given to somebody else meanwhile.")
-    risk = Risk.LOW
+    past = past_of(locked)
+    found = assess(claim_of(locked), facts_of(locked, past), geofence_m=settings.FIELD_GEOFENCE_M)
+    risk = Risk.HIGH if found.is_high else Risk.LOW
     request: ApprovalRequest = ApprovalRequest.objects.create(
         submission=locked,
         meter=assignment.meter,
         agent_id=locked.agent_id,
+        meter_data=snapshot(locked, past),
+        evidence=found.numbers,
         risk=risk,
+        risk_reasons=list(found.reasons),
         levels_needed=_LEVELS[risk],
         is_audited=risk == Risk.LOW and is_chosen_for_audit(locked),
         submission_notes=locked.notes,
