@@ -391,6 +391,8 @@ SPECTACULAR_SETTINGS = {
         "AlarmSeverity": "meters.models.alarms.AlarmSeverity",
         "DeviceStatus": "meters.devices.models.registry.Device.Status",
         "CommandStatus": "meters.devices.models.commands.Command.Status",
+        "SubmissionStatus": "field_ops.models.submissions.Submission.Status",
+        "ApprovalStatus": "field_ops.models.approvals.ApprovalRequest.Status",
     },
 }
 SIMPLE_JWT = {

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from field_ops.api import agents, photos
+from field_ops.api import agents, approvals, photos, submissions
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("agents", agents.AgentListView.as_view(), name="api_agents"),
@@ -12,4 +12,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agents/me/location", agents.OwnLocationView.as_view(), name="api_own_location"),
     path("agents/<uuid:agent_id>", agents.AgentDetailView.as_view(), name="api_agent"),
     path("submissions/<uuid:submission_id>/photo", photos.SubmissionPhotoView.as_view(), name="api_submission_photo"),
+    path("submissions", submissions.SubmissionListView.as_view()),
+    path("submissions/<uuid:submission_id>", submissions.SubmissionDetailView.as_view()),
+    path("approvals", approvals.ApprovalListView.as_view()),
+    path("approvals/bulk-approve", approvals.ApprovalBulkView.as_view()),
+    path("approvals/<uuid:request_id>", approvals.ApprovalDetailView.as_view()),
+    path("approvals/<uuid:request_id>/approve", approvals.ApprovalApproveView.as_view()),
+    path("approvals/<uuid:request_id>/reject", approvals.ApprovalRejectView.as_view()),
+    path("approvals/<uuid:request_id>/return", approvals.ApprovalReturnView.as_view()),
 ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+import field_ops.tasks  # noqa: F401  workers import it themselves
 from accounts.actors import Actor
 from tests.factories import AdminFactory, ManagerFactory
 
