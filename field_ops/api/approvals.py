@@ -65,7 +65,7 @@ class ApprovalOut(serializers.ModelSerializer[ApprovalRequest]):
 
     class Meta:
         model = ApprovalRequest
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "submission_id",
             "meter_id",
@@ -89,7 +89,7 @@ class ApprovalOut(serializers.ModelSerializer[ApprovalRequest]):
             "submitted_at",
             "reviewed_at",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     def get_region(self, request: ApprovalRequest) -> str | None:
         """Return the name of the region."""
@@ -127,14 +127,14 @@ class ApprovalDetailOut(ApprovalOut):
         return DecisionOut(made[:_MOST_HISTORY], many=True).data
 
 
-class DecisionIn(serializers.Serializer[Any]):
+class ReviewIn(serializers.Serializer[Any]):
     """A decision; ``level`` guards against deciding another level than the one that was shown."""
 
     notes = serializers.CharField(max_length=deciding.LONGEST_NOTE, allow_blank=True, default="")
     level = serializers.IntegerField(min_value=1, max_value=2, allow_null=True, default=None)
 
 
-class ApproveIn(DecisionIn):
+class ApproveIn(ReviewIn):
     """An approval."""
 
     value = serializers.DecimalField(
@@ -213,7 +213,7 @@ class ApprovalDetailView(APIView):
 
 class _DecisionView(APIView):
     permission_classes = (MayDecide,)
-    serializer: type[DecisionIn] = DecisionIn
+    serializer: type[ReviewIn] = ReviewIn
 
     def decide(self, request: Request, request_id: UUID, act: Callable[..., ApprovalRequest]) -> Response:
         """Check what was sent, do it, and answer with the request as it is now."""
@@ -246,7 +246,7 @@ class ApprovalRejectView(_DecisionView):
     @extend_schema(
         operation_id="approvals_reject",
         tags=["field work"],
-        request=DecisionIn,
+        request=ReviewIn,
         responses={200: ApprovalDetailOut, **_REFUSALS},
         description="Nothing enters, and the assignment is cancelled with the notes, which are needed.",
     )
@@ -260,7 +260,7 @@ class ApprovalReturnView(_DecisionView):
     @extend_schema(
         operation_id="approvals_return",
         tags=["field work"],
-        request=DecisionIn,
+        request=ReviewIn,
         responses={200: ApprovalDetailOut, **_REFUSALS},
         description="The agent hears from the notes, which are needed, what to mend.",
     )

@@ -31,12 +31,13 @@ def queue_for(user: User) -> QuerySet[ApprovalRequest]:
 
     Each says as ``decided_by_asker`` whether they decided on it before.
     """
-    return (
+    requests: QuerySet[ApprovalRequest] = (
         ApprovalRequest.objects.visible_to(user)
         .select_related("meter__region", "agent__user", "submission__register", "submission__photo", "reviewer")
         .annotate(decided_by_asker=_decided_by(user))
         .order_by("submitted_at", "id")
     )
+    return requests
 
 
 def request_for(*, request_id: UUID, user: User) -> ApprovalRequest:

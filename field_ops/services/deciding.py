@@ -241,5 +241,5 @@ def _close(request: ApprovalRequest, assignment: Assignment, actor: Actor, now: 
         assignments.give_up(assignment, reason=request.review_notes, actor=actor, now=now)
     else:
         assignments.complete(assignment, notes=request.review_notes, actor=actor, now=now)
-    if request.status == _Status.APPROVED and submission.outcome == Submission.Outcome.READ:
-        enter_value(request=request, now=now)
+    if request.status == _Status.APPROVED and submission.register is not None:
+        enter_value(request=request, register=submission.register, now=now)

@@ -8,7 +8,7 @@ from accounts.models import DataSource
 from accounts.roles import Scope
 from energy_portal.shared.errors import Conflict
 from field_ops.models import ApprovalRequest
-from meters.models import DomainEvent, Installation, Quality, RuleCode
+from meters.models import DomainEvent, Installation, Quality, Register, RuleCode
 from meters.services import outbox
 from meters.services.readings import OfferedReading, ReadingReport, receive_readings
 
@@ -30,8 +30,8 @@ def approved_value(request: ApprovalRequest) -> Decimal | None:
     return value
 
 
-def enter_value(*, request: ApprovalRequest, now: datetime) -> None:
-    """Let an approved value stand, in the caller's transaction, and publish it: their last act.
+def enter_value(*, request: ApprovalRequest, register: Register, now: datetime) -> None:
+    """Let an approved value of a register stand, in the caller's transaction, and publish it: their last act.
 
     :raises CannotEnter: it does not fit what stands.
     """
@@ -40,7 +40,7 @@ def enter_value(*, request: ApprovalRequest, now: datetime) -> None:
         meter_id=request.meter.serial,
         timestamp=submission.read_at,
         value=value,
-        register_code=submission.register.code,
+        register_code=register.code,
         quality=int(Quality.VERIFIED),
     )
     report = receive_readings(readings=[offered], actor=Actor(source=_source()), now=now, overrides=OVERRIDES)
@@ -49,7 +49,7 @@ def enter_value(*, request: ApprovalRequest, now: datetime) -> None:
     event = outbox.NewEvent(
         DomainEvent.Kind.READING_APPROVED,
         service_point_id=place.service_point_id if place else None,
-        register_id=submission.register_id,
+        register_id=register.pk,
         start=submission.read_at,
         end=submission.read_at,
         data={

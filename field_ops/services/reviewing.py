@@ -66,4 +66,5 @@ def is_chosen_for_audit(submission: Submission) -> bool:
     Chance is the portal's secret and the submission's id, so that who chooses the id cannot choose the outcome.
     """
     drawn = salted_hmac("field_ops.audit", str(submission.pk), algorithm="sha256").digest()[:8]
-    return int.from_bytes(drawn) < settings.FIELD_AUDIT_SHARE * _WHOLE
+    share: float = settings.FIELD_AUDIT_SHARE
+    return int.from_bytes(drawn) < share * _WHOLE

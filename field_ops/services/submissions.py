@@ -167,7 +167,7 @@ def _take_in(draft: Draft, digest: str, user: User, now: datetime) -> Submission
 
 
 def _sender(draft: Draft, user: User) -> Agent:
-    agent = Agent.objects.filter(user=user).first()
+    agent: Agent | None = Agent.objects.filter(user=user).first()
     if agent is None or user.role != Role.AGENT:
         raise Forbidden("Only agents send submissions.", code="not_an_agent")
     if not Assignment.objects.filter(pk=draft.assignment_id, agent=agent).exists():
