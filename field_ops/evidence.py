@@ -47,6 +47,7 @@ class Reason(StrEnum):
     FAR_FROM_METER = "far_from_meter"
     PHOTO_TAKEN_ELSEWHERE = "photo_taken_elsewhere"
     PHOTO_OF_ANOTHER_DAY = "photo_of_another_day"
+    PHOTO_SHOWS_NOTHING = "photo_shows_nothing"
     SERIAL_DIFFERS = "serial_differs"
     NO_PHOTO = "no_photo"
     NO_POSITION = "no_position"
@@ -84,11 +85,12 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A photo: what its camera noted, where it did, and its twins."""
+    """A photo: what its camera noted, where it did, its twins, and whether there is anything to be seen on it."""
 
     taken_at: datetime | None = None
     spot: Spot | None = None
     twins: tuple[Twin, ...] = ()
+    shows_something: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ def _photo(claim: Claim, facts: Facts, geofence_m: float) -> _Found:
         distance = distance_m(shot.spot, here)
         if distance > geofence_m + (claim.accuracy_m or 0.0):
             reasons.add(Reason.PHOTO_TAKEN_ELSEWHERE)
+    if not shot.shows_something:
+        reasons.add(Reason.PHOTO_SHOWS_NOTHING)
     if any(twin.is_exact for twin in shot.twins):
         reasons.add(Reason.PHOTO_SENT_BEFORE)
     if any(not twin.is_exact for twin in shot.twins):

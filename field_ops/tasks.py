@@ -1,11 +1,13 @@
 """Background work of field operations."""
 
+from uuid import UUID
+
 from asgiref.sync import async_to_sync
 from celery import shared_task
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from field_ops.services import assignments, notices, photos, rounds, shifts, uploads
+from field_ops.services import assignments, notices, photos, recognising, rounds, shifts, uploads
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _TURNS = 100
@@ -59,3 +61,9 @@ def forget_uploads() -> int:
 def sweep_photos() -> int:
     """Remove files that a crash left without a row; daily."""
     return photos.sweep(now=timezone.now())
+
+
+@shared_task
+def compare_photo(*, submission_id: str) -> str:
+    """Read a submission's photo, once it is committed; returns what became of it."""
+    return recognising.compare_photo(submission_id=UUID(submission_id), now=timezone.now())

@@ -109,6 +109,7 @@ def _shot(photo: Photo, submission: Submission) -> Shot:
         taken_at=photo.taken_at,
         spot=_spot(photo.taken_latitude, photo.taken_longitude),
         twins=tuple(_twins(photo, submission)),
+        shows_something=photo.perceptual_hash is not None,
     )
 
 

@@ -17,6 +17,7 @@ from field_ops.selectors.approvals import hindrance, request_for
 from field_ops.services import assignments
 from field_ops.services.entering import enter_value
 from field_ops.services.news import APPROVALS_GROUP, tell, work_group
+from field_ops.services.recognising import is_being_read
 from field_ops.services.submissions import value_of
 from meters.services.exceptions import reason_of
 
@@ -195,6 +196,8 @@ def _require_theirs(request: ApprovalRequest, act: _Act, user: User) -> None:
         raise Conflict("It is of high risk: look at it.", code="not_low_risk")
     if act.in_bulk and request.is_audited:
         raise Conflict("Chance chose it for a look one by one.", code="chosen_for_audit")
+    if act.in_bulk and is_being_read(request):
+        raise Conflict("Its photo has not been read yet.", code="photo_being_read")
 
 
 def _raise_decided(request: ApprovalRequest) -> None:

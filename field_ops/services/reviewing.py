@@ -10,7 +10,7 @@ from energy_portal.shared.errors import Conflict
 from field_ops.evidence import assess
 from field_ops.models import OPEN_STATES, ApprovalRequest, Risk, Submission
 from field_ops.selectors.evidence import claim_of, facts_of, past_of, snapshot
-from field_ops.services import assignments
+from field_ops.services import assignments, recognising
 from field_ops.services.news import APPROVALS_GROUP, tell, work_group
 
 _LEVELS = {Risk.LOW: 1, Risk.HIGH: 2}
@@ -37,15 +37,15 @@ def open_request(*, submission: Submission, now: datetime) -> ApprovalRequest:
         return ApprovalRequest.objects.get(submission=locked)
     if assignment.status not in OPEN_STATES or assignment.agent_id != locked.agent_id:
         raise WorkTaken("The assignment was closed or given to somebody else meanwhile.")
-    past = past_of(locked)
-    found = assess(claim_of(locked), facts_of(locked, past), geofence_m=settings.FIELD_GEOFENCE_M)
+    past, claim = past_of(locked), claim_of(locked)
+    found = assess(claim, facts_of(locked, past), geofence_m=settings.FIELD_GEOFENCE_M)
     risk = Risk.HIGH if found.is_high else Risk.LOW
     request: ApprovalRequest = ApprovalRequest.objects.create(
         submission=locked,
         meter=assignment.meter,
         agent_id=locked.agent_id,
         meter_data=snapshot(locked, past),
-        evidence=found.numbers,
+        evidence={**found.numbers, "ocr": {"state": recognising.ask(locked) if claim.shot else "no_photo"}},
         risk=risk,
         risk_reasons=list(found.reasons),
         levels_needed=_LEVELS[risk],

@@ -58,6 +58,7 @@ class TestAssess:
             ({"shot": Shot(spot=Spot(1.31, 103.8))}, "photo_taken_elsewhere"),
             ({"shot": Shot(twins=(Twin("SG-9", "x", 0, is_exact=True),))}, "photo_sent_before"),
             ({"shot": Shot(twins=(Twin("SG-9", "x", 3),))}, "photo_looks_like_another"),
+            ({"shot": Shot(shows_something=False)}, "photo_shows_nothing"),
         ],
     )
     def test_raises_the_risk_by(self, change, reason):
