@@ -30,7 +30,7 @@ def only_loader() -> Iterator[bool]:
 
 @transaction.atomic
 def truncate(tables: Iterable[str]) -> None:
-    """Empty tables and what hangs on them; row triggers, such as those that guard issued bills, do not fire, and what guards decisions lets it."""
+    """Empty tables and what hangs on them, past what guards issued bills and decisions."""
     statement = _TRUNCATE.format(tables=sql.SQL(", ").join(sql.Identifier(table) for table in sorted(tables)))
     with connection.cursor() as cursor:
         cursor.execute(_LONGEST_WAIT)

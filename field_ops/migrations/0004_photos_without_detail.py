@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('field_ops', '0001_agents_assignments_submissions'),
+        ('field_ops', '0003_days_of_rounds'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('field_ops', '0001_agents_assignments_submissions'),
+        ('field_ops', '0002_agents_by_place'),
     ]
 
     operations = [

@@ -28,6 +28,6 @@ DROP FUNCTION field_ops_keep_decision();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("field_ops", "0001_agents_assignments_submissions")]
+    dependencies = [("field_ops", "0004_photos_without_detail")]
 
     operations = [migrations.RunSQL(GUARD, UNGUARD)]
