@@ -46,6 +46,7 @@ class Directory:
         self._drop_retired(now)
         found: list[int | None] = list(map(self._keys.get, names))
         if None in found:
+            self._note_earliest()
             missing = {name for name, key in zip(names, found, strict=True) if key is None and "\0" not in name}
             looked_up = store.find_devices(missing) if missing else {}
             self._keep({name: key for name, key in looked_up.items() if key > 0})
@@ -57,6 +58,7 @@ class Directory:
 
         :returns: how many each step took in.
         """
+        self._note_earliest()
         last = 0
         while len(self._keys) + _AT_ONCE <= self._capacity:
             part, last = store.active_devices(after=last, limit=_AT_ONCE)
@@ -68,6 +70,11 @@ class Directory:
     def forget(self) -> None:
         """Empty it."""
         self._keys = {}
+
+    def _note_earliest(self) -> None:
+        """Know which device is the first before any is held, so that a later look tells whether it still is."""
+        if self._earliest is None:
+            self._earliest = store.earliest_device()
 
     def _keep(self, keys: dict[str, int]) -> None:
         # What an open transaction sees may yet be rolled back.

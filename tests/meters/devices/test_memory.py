@@ -94,7 +94,7 @@ class TestDirectory:
         active, gone = DeviceFactory(device_id="a"), DeviceFactory(device_id="b", status="retired", retired_at=NOW)
         directory = Directory(10)
 
-        with django_assert_num_queries(1):
+        with django_assert_num_queries(2):
             assert directory.keys_of(["a", "b", "c", "a"], now=NOW).tolist() == [active.pk, -gone.pk, 0, active.pk]
         with django_assert_num_queries(0):
             assert directory.keys_of(["a"], now=NOW).tolist() == [active.pk]
@@ -124,6 +124,15 @@ class TestDirectory:
         assert sum(directory.fill()) == 5
         with django_assert_num_queries(0):
             assert directory.keys_of(list("abcde"), now=NOW).tolist() == keys
+
+    def test_still_holds_what_it_was_filled_with_after_its_next_look(self, django_assert_num_queries):
+        device = DeviceFactory(device_id="a")
+        directory = Directory(10)
+        assert sum(directory.fill()) == 1
+        directory._asked_at = 0.0
+
+        with django_assert_num_queries(2):
+            assert directory.keys_of(["a"], now=NOW).tolist() == [device.pk]
 
     def test_learns_of_a_retirement_however_long_nobody_asked(self):
         device = DeviceFactory(device_id="a")
