@@ -21,6 +21,7 @@ Positions = NDArray[np.intp]
 class Batch:
     """n rows with m distinct keys, sorted by (owner, time), rows of one key in the order they came.
 
+    :ivar identity: those of the series' identity columns that the batch has.
     :ivar vectors: n values a column.
     :ivar positions: n places that the rows had in the batch as it came.
     :ivar starts: m rows that are the first of their key.
@@ -29,6 +30,7 @@ class Batch:
 
     spec: SeriesSpec
     columns: tuple[Column, ...]
+    identity: tuple[Column, ...]
     vectors: dict[str, Vector]
     positions: Positions
     starts: Positions
@@ -38,9 +40,13 @@ class Batch:
     def read(cls, spec: SeriesSpec, rows: Columns) -> "Batch":
         """Read, sort and group rows.
 
+        Where rows join, identity columns that may be missing may be left out, but not all of them.
+
         :raises BadValue: a value does not fit its column, or columns differ in length.
         """
-        needed = {column.name for column in (spec.owner, spec.time, *spec.identity)}
+        identity = tuple(column for column in spec.identity if column.name in rows)
+        may_lack = {column.name for column in spec.identity if column.nullable} if spec.joins and identity else set()
+        needed = {column.name for column in (spec.owner, spec.time, *spec.identity)} - may_lack
         for name in needed - rows.keys():
             raise BadValue(name, "missing")
         for name in rows.keys() - spec.columns.keys():
@@ -57,7 +63,7 @@ class Batch:
         owners, times = (vectors[name].data for name in key)
         begins = np.ones(owners.size, dtype=np.bool_)
         begins[1:] = (owners[1:] != owners[:-1]) | (times[1:] != times[:-1])
-        return cls(spec, columns, vectors, positions, np.flatnonzero(begins), np.cumsum(begins) - 1)
+        return cls(spec, columns, identity, vectors, positions, np.flatnonzero(begins), np.cumsum(begins) - 1)
 
     @property
     def size(self) -> int:
@@ -100,7 +106,7 @@ class Batch:
             return {}
         rows = np.arange(self.size)
         chosen = {}
-        for column in self.spec.identity:
+        for column in self.identity:
             present = np.where(self.vectors[column.name].missing, self.size, rows)
             first = np.minimum.reduceat(present, self.starts) if self.size else self.starts
             chosen[column.name] = np.where(first < self.size, first, self.starts)

@@ -66,7 +66,7 @@ class WriteResult:
     """What became of a batch.
 
     :ivar outcomes: one a row, in the batch's order.
-    :ivar standing: for each row in conflict, by its place in the batch, the identity values that stand.
+    :ivar standing: for each row in conflict, by its place in the batch, what stands in the batch's identity columns.
     """
 
     outcomes: list[Outcome]
@@ -90,7 +90,7 @@ def write(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper) -> W
     batch = Batch.read(spec, rows)
     if batch.size == 0:
         return WriteResult([], {})
-    standing = {column.name: batch.proposed(column.name) for column in spec.identity}
+    standing = {column.name: batch.proposed(column.name) for column in batch.identity}
     with _cursor(spec, connection) as cursor:
         added = _insert(cursor, batch, standing)
         left = np.flatnonzero(~added)
@@ -122,11 +122,14 @@ def copy_in(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper | N
     return batch.size
 
 
-def conflict_action(spec: SeriesSpec) -> sql.Composable:
-    """Write what becomes of a row whose key stands already; the table is called ``standing``."""
+def conflict_action(spec: SeriesSpec, identity: tuple[Column, ...] = ()) -> sql.Composable:
+    """Write what becomes of a row whose key stands already; the table is called ``standing``.
+
+    :param identity: the identity columns that the rows have, all unless told.
+    """
     if not spec.joins:
         return sql.SQL("DO NOTHING")
-    names = [sql.Identifier(column.name) for column in spec.identity]
+    names = [sql.Identifier(column.name) for column in identity or spec.identity]
     fills = [sql.SQL("{0} = coalesce(standing.{0}, excluded.{0})").format(name) for name in names]
     fills += [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column.name)) for column in spec.restamps]
     gains = (sql.SQL("(standing.{0} IS NULL AND excluded.{0} IS NOT NULL)").format(name) for name in names)
@@ -147,16 +150,19 @@ def _insert(cursor: Cursor, batch: Batch, standing: dict[str, Vector]) -> NDArra
     """Add what is new, note what then stands in keys that joined, and tell which keys came back."""
     spec = batch.spec
     arrays = [packed(column.kind, batch.proposed(column.name)) for column in batch.columns]
-    cursor.execute(_insert_statement(spec, batch.columns), arrays, binary=True)
-    if cursor.rowcount == batch.groups and not spec.joins:
+    returned = _returned(spec, batch.identity)
+    cursor.execute(_insert_statement(spec, batch.columns, batch.identity), arrays, binary=True)
+    # In a pipeline nothing is known, not even a count, before the first row is asked for.
+    first = cursor.fetchone()
+    if cursor.rowcount == batch.groups and not returned:
         return np.ones(batch.groups, dtype=np.bool_)
     added = np.zeros(batch.groups, dtype=np.bool_)
-    rows = cursor.fetchall()
-    if rows:
+    if first:
+        rows = [first, *cursor.fetchall()]
         owners, times, *identity = zip(*rows, strict=True)
         groups = batch.groups_of(spec.owner.read(owners), spec.time.read(times))
         added[groups] = True
-        _note(standing, spec.identity, groups, identity)
+        _note(standing, returned, groups, identity)
     return added
 
 
@@ -170,12 +176,12 @@ def _read(cursor: Cursor, batch: Batch, groups: NDArray[np.intp], standing: dict
     times = batch.proposed(spec.time.name).take(groups)
     bounds = [spec.time.kind.restore(extreme) for extreme in (times.data.min(), times.data.max())]
     arrays = [packed(spec.owner.kind, owners), packed(spec.time.kind, times)]
-    cursor.execute(_read_statement(spec), [*arrays, *bounds], binary=True)
+    cursor.execute(_read_statement(spec, batch.identity), [*arrays, *bounds], binary=True)
     rows = cursor.fetchall()
     if len(rows) < groups.size:
         raise RowsVanished(f"{spec.table}: {groups.size - len(rows)} rows were deleted while they were written")
     positions, *identity = zip(*rows, strict=True)
-    _note(standing, spec.identity, groups[np.array(positions) - 1], identity)
+    _note(standing, batch.identity, groups[np.array(positions) - 1], identity)
 
 
 def _note(
@@ -184,14 +190,14 @@ def _note(
     groups: NDArray[np.intp],
     values: list[tuple[Any, ...]],
 ) -> None:
-    for column, found in zip(columns, values, strict=False):
+    for column, found in zip(columns, values, strict=True):
         vector = column.read(found)
         standing[column.name].data[groups] = vector.data
         standing[column.name].missing[groups] = vector.missing
 
 
 def _result(batch: Batch, added: NDArray[np.bool_], standing: dict[str, Vector]) -> WriteResult:
-    identity = batch.spec.identity
+    identity = batch.identity
     differs = np.zeros(batch.size, dtype=np.bool_)
     for column in identity:
         differs |= batch.vectors[column.name].differs(standing[column.name].take(batch.group))
@@ -211,26 +217,31 @@ def _restored(column: Column, vector: Vector, position: int) -> object:
     return None if vector.missing[position] else column.kind.restore(vector.data[position])
 
 
+def _returned(spec: SeriesSpec, identity: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Return the identity columns to look at in a key that came back; where there is one alone, it took our value."""
+    return identity if spec.joins and len(identity) > 1 else ()
+
+
 @lru_cache(maxsize=256)
-def _insert_statement(spec: SeriesSpec, columns: tuple[Column, ...]) -> bytes:
-    returned = (spec.owner, spec.time, *(spec.identity if spec.joins else ()))
+def _insert_statement(spec: SeriesSpec, columns: tuple[Column, ...], identity: tuple[Column, ...]) -> bytes:
+    returned = (spec.owner, spec.time, *_returned(spec, identity))
     return _INSERT.format(
         table=sql.Identifier(spec.table),
         columns=_names(columns),
         arrays=_arrays(columns),
         key=_names((spec.owner, spec.time)),
-        action=conflict_action(spec),
+        action=conflict_action(spec, identity),
         returned=sql.SQL(", ").join(sql.Identifier("standing", column.name) for column in returned),
     ).as_bytes(None)
 
 
 @lru_cache(maxsize=256)
-def _read_statement(spec: SeriesSpec) -> bytes:
+def _read_statement(spec: SeriesSpec, identity: tuple[Column, ...]) -> bytes:
     return _READ.format(
         table=sql.Identifier(spec.table),
         owner=sql.Identifier(spec.owner.name),
         time=sql.Identifier(spec.time.name),
-        identity=_names(spec.identity),
+        identity=_names(identity),
         arrays=_arrays((spec.owner, spec.time)),
     ).as_bytes(None)
 

@@ -16,7 +16,7 @@ from meters.devices.decoding import QUANTITIES, Sample
 from meters.devices.models import ArchivedDay
 from meters.devices.services.directory import create_devices, directory
 from meters.devices.store import DEVICE_SAMPLES
-from meters.series.columns import EPOCH, Vector, held
+from meters.series.columns import EPOCH, held
 from meters.series.commit import GroupCommitter
 from meters.series.partitions import ensure_partitions
 from meters.series.writer import write
@@ -52,6 +52,7 @@ _OUTCOMES = np.array(list(Outcome), dtype=object)
 _NUMBERS = {outcome.value: number for number, outcome in enumerate(Outcome)}
 _STORED, _DUPLICATE = _NUMBERS["stored"], _NUMBERS["duplicate"]
 _UNDECIDED = -1
+_QUANTITIES = frozenset(QUANTITIES)
 
 
 @cache
@@ -154,7 +155,10 @@ def _write(
     }
     for name, column in zip(QUANTITIES, columns, strict=True):
         values = column if whole else [column[place] for place in entering.tolist()]
-        rows[name] = _nothing(name, size) if values.count(None) == size else values
+        if values.count(None) < size:
+            rows[name] = values
+    if not rows.keys() & _QUANTITIES:
+        rows[QUANTITIES[0]] = [None] * size
     with store.mark_shared() as told:
         result = write(DEVICE_SAMPLES, rows, connection)
         mark = told()
@@ -166,11 +170,6 @@ def _write(
         if below.any():
             store.log_touched(keys[entering][below], moments[entering][below], now=now)
     return codes
-
-
-def _nothing(name: str, size: int) -> Vector:
-    data: NDArray[Any] = np.zeros(size, dtype=np.bool_ if name == "switch" else np.float32)
-    return Vector(data, np.ones(size, dtype=np.bool_))
 
 
 def _add_late(
