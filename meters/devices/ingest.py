@@ -198,11 +198,10 @@ class DeviceDoor:
     async def _serve(
         self, path: str, key: bytes, length: bytes, decoder: Decoder, receive: Receive, send: Send
     ) -> None:
-        headers = [_JSON]
         try:
             receipt = await self._take(key, length, decoder, receive)
             status = 200
-            body = _SHORT[receipt.inserted] if _is_short(receipt) else strict_json.dumps(receipt.as_dict())
+            start, end = _SHORT[receipt.inserted] if _is_short(receipt) else _answer(200, receipt.as_dict(), [_JSON])
         except ClientLeft:
             return
         except Exception as error:  # noqa: BLE001 each becomes an answer
@@ -211,11 +210,10 @@ class DeviceDoor:
             document = problem(
                 status=status, code=refusal.code, detail=refusal.detail, instance=path, errors=refusal.errors
             )
-            body, headers = strict_json.dumps(document), _headers_of(refusal)
+            start, end = _answer(status, document, _headers_of(refusal))
         self._answered[path, status] += 1
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send(start)
+        await send(end)
 
     async def _take(self, key: bytes, length: bytes, decoder: Decoder, receive: Receive) -> Receipt:
         """Take one request's messages.
@@ -239,23 +237,25 @@ class DeviceDoor:
             decoded = decoder(body, mappings, grant.creator)
         if decoded.messages > 1:
             _take_from(grant, decoded.messages - 1)
-        outcomes = await self._write(grant, decoded.samples) if decoded.samples else []
+        if not decoded.samples:
+            return conclude(decoded, [])
+        size = self._let_wait(grant, len(decoded.samples))
+        try:
+            outcomes = await writer().enqueue(decoded.samples)
+        finally:
+            self._waiting[grant.source_id] -= size
         return conclude(decoded, outcomes)
 
-    async def _write(self, grant: Grant, samples: list[Any]) -> list[Any]:
-        """Store samples, unless as many of their source wait as may: the rest of the queue is for the others.
+    def _let_wait(self, grant: Grant, size: int) -> int:
+        """Count samples as waiting, unless as many of their source wait as may: the rest of the queue is for others.
 
         :raises Unavailable: too many wait.
         """
-        size = len(samples)
         waiting = self._waiting[grant.source_id] + size
         if waiting > self._most_waiting and waiting > size:
             raise Unavailable(f"{grant.name} has {waiting - size} samples waiting already.", code="source_queue_full")
         self._waiting[grant.source_id] = waiting
-        try:
-            return await writer().submit(samples)
-        finally:
-            self._waiting[grant.source_id] -= size
+        return size
 
     async def _apart(self, act: Callable[[], Answer]) -> Answer:
         """Run what asks the database on the door's own thread."""
@@ -301,7 +301,18 @@ def _is_short(receipt: Receipt) -> bool:
     return receipt.inserted < len(_SHORT) and not receipt.rejected and not receipt.conflicts
 
 
-_SHORT = [strict_json.dumps(Receipt(inserted).as_dict()) for inserted in range(10)]
+def _answer(
+    status: int, document: dict[str, Any], headers: list[tuple[bytes, bytes]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the two messages of an answer."""
+    body = strict_json.dumps(document)
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+_SHORT = [_answer(200, Receipt(inserted).as_dict(), [_JSON]) for inserted in range(10)]
+"""The answers to most requests, made once."""
 
 
 def _refusal_of(error: Exception) -> DomainError:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from energy_portal.shared.errors import Invalid, ItemError
-from meters.devices.decoding import Decoded, Mappings, decode_energy, decode_messages
+from meters.devices.decoding import QUANTITIES, Decoded, Mappings, decode_energy, decode_messages
 from meters.devices.services.messages import Outcome
 from meters.devices.services.unknown_codes import note_unknown
 
@@ -50,6 +50,10 @@ class Receipt:
         return answer
 
 
+_WELCOME = (Outcome.STORED, Outcome.DUPLICATE)
+_PLAIN = [Receipt(inserted) for inserted in range(len(QUANTITIES) + 1)]
+
+
 def read_messages(body: bytes, mappings: Mappings, creator: int | None) -> Decoded:
     """Decode ``POST /message``; see :func:`meters.devices.decoding.decode_messages`.
 
@@ -74,6 +78,9 @@ def conclude(decoded: Decoded, outcomes: Sequence[Outcome]) -> Receipt:
     :param outcomes: one a sample of it.
     :raises AllRejected: nothing of it was taken; its ``errors`` name each message.
     """
+    if len(outcomes) == 1 and outcomes[0] in _WELCOME and not decoded.rejected and not decoded.unknown:
+        # Most requests hold one sample and give no cause for complaint.
+        return _PLAIN[decoded.samples[0].properties if outcomes[0] is Outcome.STORED else 0]
     if decoded.unknown:
         note_unknown(decoded.unknown)
     inserted, kept = 0, bool(decoded.unknown)
