@@ -15,6 +15,8 @@ from tests.benchmarks.serving import hammer, server
 
 SECONDS = float(os.environ.get("DEVICE_MESSAGES_SECONDS", "15"))
 WORKERS = int(os.environ.get("DEVICE_MESSAGES_WORKERS", "2"))
+# As long as a worker needs to take in the devices' names.
+WARM_UP_SECONDS = 15.0
 CONNECTIONS = 256
 DEVICES = 2_000_000
 
@@ -35,7 +37,7 @@ def main() -> None:
         with server("tests.benchmarks.echo:application", workers=WORKERS) as port:
             echoed = hammer(port=port, **job)
         with server("energy_portal.asgi:application", workers=WORKERS) as port:
-            stored = hammer(port=port, **job)
+            stored = hammer(port=port, warm_up=WARM_UP_SECONDS, **job)
     print(json.dumps({"echo": echoed, "stored": stored}), file=sys.stderr)
     if stored["answers"].keys() != {"200"}:
         raise SystemExit(f"Not every message was stored: {stored['answers']}.")

@@ -50,9 +50,18 @@ class Requests:
 
 
 def run(
-    *, port: int, key: str, seconds: float, connections: int, devices: int, batch: int = 1, seed: int = 0, pool: int = 0
+    *,
+    port: int,
+    key: str,
+    seconds: float,
+    connections: int,
+    devices: int,
+    batch: int = 1,
+    seed: int = 0,
+    pool: int = 0,
+    warm_up: float = 0.0,
 ) -> dict[str, Any]:
-    """Hammer for some seconds after a warm-up of a fifth of them, with so many requests made ahead."""
+    """Hammer for some seconds after a warm-up of a fifth of them or longer, with so many requests made ahead."""
     requests = Requests(key=key, devices=devices, batch=batch, seed=seed)
     requests.ahead(pool)
     poll = select.epoll()
@@ -69,7 +78,7 @@ def run(
         peer.sendall(requests.next())
     answers: Counter[str] = Counter()
     took = array("d")
-    begin = clock() + seconds / 5
+    begin = clock() + max(warm_up, seconds / 5)
     end = begin + seconds
     now = clock()
     while now < end:
