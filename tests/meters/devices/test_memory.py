@@ -127,7 +127,7 @@ class TestDirectory:
 
     def test_still_holds_what_it_was_filled_with_after_its_next_look(self, django_assert_num_queries):
         device = DeviceFactory(device_id="a")
-        directory = Directory(10)
+        directory = Directory(10_000)
         assert sum(directory.fill()) == 1
         directory._asked_at = 0.0
 
