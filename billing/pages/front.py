@@ -44,6 +44,4 @@ def landing(request: LoggedInRequest) -> HttpResponse:
         return redirect("admin:devices_device_fleet")
     if request.user.role in DESK_ROLES:
         return redirect("admin:index")
-    if request.user.role == Role.CUSTOMER:
-        return redirect("billing:home")
-    return render(request, "billing/no_pages.html")
+    return redirect("field_ops:today" if request.user.role == Role.AGENT else "billing:home")
