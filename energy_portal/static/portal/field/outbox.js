@@ -4,6 +4,7 @@ import { list, read, write, erase } from "./store.js";
 
 const PIECE_BYTES = 256 * 1024;
 const API = "/api/v1/submissions";
+const AT_PHOTO = { stage: "photo", received: 0, problem: null };
 export const TAG = "field-outbox";
 
 /** How a turn of sending ended: all is up, somebody else sends, no connection, no login, or somebody else's login. */
@@ -122,6 +123,14 @@ export async function settle(agent, submissions) {
 export async function replacePhoto(agent, id, photo) {
   const entry = await read(agent, "outbox", id);
   await keep(agent, entry, { photo, received: 0, problem: null });
+}
+
+/** Send the photo of a submission that has none, and that lies on the portal only. */
+export async function sendMissing(agent, submission, photo) {
+  const { id, assignment, serial, address, outcome, value, unit, obstacle, read_at } = submission;
+  const body = { id, outcome, value, obstacle, read_at };
+  await write(agent, "outbox", { id, assignment, serial, address, unit, body, photo, ...AT_PHOTO, queued_at: new Date().toISOString() });
+  changed(agent);
 }
 
 /** Give up on a submission that the portal refused. */
