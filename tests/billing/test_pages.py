@@ -90,10 +90,8 @@ class TestLanding:
     def test_sends_operators_to_the_fleet(self):
         assert logged_in(UserFactory(role=Role.OPERATOR)).get("/landing").url == "/admin/devices/device/fleet/"
 
-    def test_tells_roles_without_pages_so(self):
-        response = logged_in(UserFactory(role=Role.AGENT)).get("/landing")
-
-        assert "no pages" in text_of(response)
+    def test_sends_agents_to_their_list(self):
+        assert logged_in(UserFactory(role=Role.AGENT)).get("/landing").url == "/field/"
 
     def test_asks_strangers_to_log_in(self):
         assert Client().get("/landing").url.startswith("/login")

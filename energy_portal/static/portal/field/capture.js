@@ -1,22 +1,21 @@
 /** Taking a reading with one hand: number, photo, value, place; or why there is none. */
 import { concerns, faults, sameSerial } from "./checks.js";
+import { draftOf, keepDraft } from "./drafts.js";
 import { empty, fill, h, icon } from "./html.js";
 import { keypad } from "./keypad.js";
 import { askForSync, queue } from "./outbox.js";
 import { photoButton, preview } from "./photo.js";
 import { here, unwatch, watch } from "./position.js";
 import { canScan, scan } from "./scan.js";
-import { read, write } from "./store.js";
 import { OBSTACLES, distance, due, isPlace, metresBetween } from "./words.js";
 
 const BLANK = { outcome: "read", obstacle: "", serial: "", scanned: false, value: "", register: 0, notes: "", photo: null };
 const GOOD_M = 20;
-const KEEP_MS = 250;
 const LONGEST_NOTE = 2_000;
 
 class Capture {
   constructor(root, context, task, draft) {
-    Object.assign(this, { root, context, task, draft, accepted: "", timer: 0 });
+    Object.assign(this, { root, context, task, draft, accepted: "" });
   }
 
   get dial() {
@@ -29,8 +28,7 @@ class Capture {
     this.concerns.hidden = true;
     this.accepted = "";
     this.button.lastChild.textContent = "Send";
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => write(this.context.agent, "drafts", this.draft), "photo" in changes ? 0 : KEEP_MS);
+    keepDraft(this.context.agent, this.draft, changes);
   }
 
   draw() {
@@ -197,7 +195,6 @@ class Capture {
     if (this.showFaults(faults(draft, dial))) return;
     if (this.showConcerns(concerns(draft, { dial, task, fix, photo: draft.photo }))) return;
     this.button.disabled = true;
-    clearTimeout(this.timer);
     await queue(this.context.agent, entryOf(draft, task, dial, fix));
     unwatch(this.onPosition);
     await askForSync();
@@ -235,7 +232,7 @@ export function show(root, context) {
     if (shown) return;
     if (task) {
       shown = true;
-      const draft = (await read(context.agent, "drafts", id)) ?? { ...BLANK, assignment: id, id: crypto.randomUUID() };
+      const draft = { ...BLANK, assignment: id, id: crypto.randomUUID(), ...(await draftOf(context.agent, id)) };
       new Capture(root, context, task, draft).draw();
       return;
     }

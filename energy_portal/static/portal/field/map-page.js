@@ -35,7 +35,7 @@ export function show(root, context) {
   const locate = h("button", { class: "button second", type: "button" }, "Where am I?");
   const redraw = () => {
     const own = here();
-    const todo = context.state.todo;
+    const todo = context.state?.todo ?? [];
     const places = todo.filter(isPlace).map(({ latitude, longitude }) => [latitude, longitude]);
     map?.update({
       points: pointsOf(todo, own),

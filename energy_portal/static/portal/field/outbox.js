@@ -1,4 +1,5 @@
 /** What waits to be sent. It goes up in order, one sender at a time, and however often it is tried, arrives once. */
+import { dropDraft } from "./drafts.js";
 import { Refused, Unreachable, call } from "./net.js";
 import { list, read, write, erase } from "./store.js";
 
@@ -33,7 +34,7 @@ export async function queue(agent, entry) {
     problem: null,
     queued_at: new Date().toISOString(),
   });
-  await erase(agent, "drafts", entry.body.assignment_id);
+  await dropDraft(agent, entry.body.assignment_id);
   changed(agent);
 }
 

@@ -1,4 +1,5 @@
 /** What became of what was sent: waiting, sent, in review, approved, sent back with what to mend, rejected. */
+import { keepDraft } from "./drafts.js";
 import { empty, fill, h, icon } from "./html.js";
 import { askForSync, discard, replacePhoto, sendMissing } from "./outbox.js";
 import { photoButton } from "./photo.js";
@@ -43,11 +44,22 @@ function ofEntry(context, entry) {
     await askForSync();
     await context.send();
   };
-  const remedy =
+  const button = (key, words, act, kind) => h("button", { class: `button ${kind}`, type: "button", data: { key: `${key}-${entry.id}` }, on: { click: act } }, words);
+  const isOpen = context.state.work.assignments.some(({ id, is_in_review: reviewed }) => id === entry.assignment && !reviewed);
+  const remedies =
     entry.problem.of === "photo"
-      ? photoButton("Take another photo", context.state.work.photo_limit_bytes, again)
-      : h("button", { class: "button danger", type: "button", data: { key: `drop-${entry.id}` }, on: { click: () => drop(context, entry) } }, "Delete it");
-  return card(stateOfEntry(entry), item, h("p", { class: "sum" }, entry.problem.detail), h("div", { class: "buttons" }, remedy));
+      ? [photoButton("Take another photo", context.state.work.photo_limit_bytes, again)]
+      : [isOpen && button("mend", "Mend it", () => mend(context, entry), ""), button("drop", "Delete it", () => drop(context, entry), "danger")];
+  return card(stateOfEntry(entry), item, h("p", { class: "sum" }, entry.problem.detail), h("div", { class: "buttons" }, remedies));
+}
+
+/** Open what was refused once more as a draft; it is another submission then. */
+async function mend(context, { id, assignment, body, photo }) {
+  const { outcome, obstacle = "", serial_given: serial, serial_scanned: scanned, value = "", notes } = body;
+  const draft = { assignment, id: crypto.randomUUID(), outcome, obstacle, serial, scanned, value, register: 0, notes, photo };
+  await keepDraft(context.agent, draft, { photo });
+  await discard(context.agent, id);
+  location.assign(`/field/assignments/${assignment}`);
 }
 
 async function drop(context, entry) {

@@ -56,9 +56,13 @@ function notices(context, work) {
   return h(
     "section",
     { class: "card news", "aria-labelledby": "news-head" },
-    h("h2", { id: "news-head" }, icon("bell"), "News ", h("span", { class: "count" }, String(work.notices.length))),
+    h(
+      "div",
+      { class: "field-head" },
+      h("h2", { id: "news-head" }, icon("bell"), "News ", h("span", { class: "count" }, String(work.notices.length))),
+      h("button", { class: "button second", type: "button", data: { key: "seen" }, on: { click: seen } }, "Seen"),
+    ),
     h("ul", { class: "stack" }, work.notices.map((notice) => h("li", {}, notice.text, " ", h("small", { class: "muted" }, moment(notice.at))))),
-    h("button", { class: "button second", type: "button", data: { key: "seen" }, on: { click: seen } }, "Seen"),
   );
 }
 
@@ -66,7 +70,8 @@ function underWay(under) {
   if (under.length === 0) return null;
   const state = (task) => {
     if (task.is_in_review) return "In review";
-    return task.entry?.problem ? "Could not be sent: see Sent" : "Waiting to be sent";
+    if (task.entry === null || task.entry.problem) return task.lacks_photo ? "Its photo is missing: see Sent" : "Could not be sent: see Sent";
+    return task.entry.stage === "arrived" ? "Sent" : "Waiting to be sent";
   };
   return h(
     "details",
@@ -101,7 +106,7 @@ function body(context, state) {
 
 /** Show the list, and show it anew whenever what is known changes. */
 export function show(root, context) {
-  context.onPosition = () => showDistances(root, context.state.todo);
+  context.onPosition = () => showDistances(root, context.state?.todo ?? []);
   isAllowed().then((allowed) => allowed && watch(context.onPosition));
   addEventListener("pagehide", () => unwatch(context.onPosition));
   return (state) => {

@@ -48,10 +48,12 @@ export function isOverdue(task) {
   return task.status === "overdue" || (task.due_at !== null && new Date(task.due_at) < new Date());
 }
 
-/** Say when something is due, or since when it is overdue. */
+/** Say when something is due, or since when it is overdue; by the clock only where that is near. */
 export function due(task) {
   if (task.due_at === null) return "No due date";
-  return isOverdue(task) ? `Overdue since ${moment(task.due_at)}` : `Due ${moment(task.due_at)}`;
+  const isNear = Math.abs(new Date(task.due_at) - Date.now()) < DAY_MS;
+  const when = isNear ? moment(task.due_at) : day(task.due_at);
+  return isOverdue(task) ? `Overdue since ${when}` : `Due ${when}`;
 }
 
 export const isPlace = (place) => place?.latitude !== null && place?.latitude !== undefined;

@@ -36,11 +36,12 @@ export async function known(agent) {
   const outbox = await list(agent, "outbox");
   const going = new Map(outbox.filter(({ problem }) => problem === null).map((entry) => [entry.assignment, entry]));
   const stuck = new Map(outbox.filter(({ problem }) => problem !== null).map((entry) => [entry.assignment, entry]));
+  const bare = new Set(work.submissions.filter(({ status }) => status === "receiving").map(({ assignment }) => assignment));
   const todo = [];
   const under = [];
   for (const task of work.assignments) {
-    const entry = going.get(task.id);
-    if (task.is_in_review || entry || stuck.has(task.id)) under.push({ ...task, entry: entry ?? stuck.get(task.id) ?? null });
+    const entry = going.get(task.id) ?? stuck.get(task.id) ?? null;
+    if (task.is_in_review || entry || bare.has(task.id)) under.push({ ...task, entry, lacks_photo: bare.has(task.id) });
     else todo.push(task);
   }
   return { work, outbox, todo, under };
