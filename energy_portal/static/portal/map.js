@@ -141,7 +141,7 @@ export function drawMap(element, options) {
   const things = L.layerGroup().addTo(map);
   const state = { element, things, options: { ...options }, renderer: L.canvas() };
   if (options.tiles) L.tileLayer(options.tiles, { maxZoom: LARGEST_ZOOM }).addTo(map);
-  L.control.scale({ imperial: false }).addTo(map);
+  L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
   element.setAttribute("role", "application");
   frame(map, drawThings(state), options.circles ?? []);
   if (!options.tiles) {

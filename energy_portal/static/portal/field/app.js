@@ -50,7 +50,8 @@ function stripWords({ work, outbox }) {
   if (standing === "login") return ["Your login has ended. ", login(), ` to go on.${queued}`];
   if (standing === "stranger") return ["Somebody else is logged in on this phone. ", login(), ` as yourself.${queued}`];
   if (standing === "offline") return [`No connection. List as of ${work.as_of ? moment(work.as_of) : "never"}.${queued}`];
-  return queued ? [queued.trim()] : [];
+  if (queued) return [queued.trim()];
+  return work.as_of ? [`As of ${moment(work.as_of)}.`] : [];
 }
 
 async function reload() {
@@ -59,6 +60,7 @@ async function reload() {
   const words = stripWords(context.state);
   strip.replaceChildren(...words);
   strip.className = `field-strip ${standing}`;
+  strip.setAttribute("aria-live", standing === "done" ? "off" : "polite");
   count("today", todo.length, "to do");
   count("sent", outbox.length + todo.filter(({ returned }) => returned).length, "waiting or sent back");
   follow(agent, work.agent);

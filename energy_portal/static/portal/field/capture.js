@@ -48,7 +48,7 @@ class Capture {
     const { task } = this;
     const back = h("a", { class: "button quiet back", href: "/field/" }, icon("back"), "Today");
     const mend = task.returned && h("p", { class: "notice warn" }, icon("back"), h("span", {}, h("strong", {}, "Sent back. To mend: "), task.returned.notes));
-    this.away = h("span", {});
+    this.away = h("span", { class: "away" });
     return h("header", {}, back, h("h1", {}, task.address || task.serial), h("p", { class: "muted" }, `${task.serial} · ${task.type} · ${due(task)}`, this.away), mend);
   }
 
@@ -154,7 +154,7 @@ class Capture {
     const text = own ? `Position known to ${Math.round(own.accuracy_m)} m` : (words[trouble] ?? "Looking for your position …");
     this.place.replaceChildren(icon("pin"), h("span", {}, text));
     this.place.className = `place ${sure ? "good" : ""}`;
-    this.away.textContent = own && isPlace(this.task) ? ` · ${distance(metresBetween(own, this.task))} away` : "";
+    this.away.textContent = own && isPlace(this.task) ? `${distance(metresBetween(own, this.task))} away` : "";
   }
 
   notesPart() {

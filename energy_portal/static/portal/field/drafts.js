@@ -6,8 +6,8 @@ const photoKey = (assignment) => `${assignment}/photo`;
 /** Keep a draft; its photo lies in a row of its own, which typing does not write anew. */
 export async function keepDraft(agent, draft, changes) {
   const { photo, ...words } = draft;
-  await write(agent, "drafts", words);
-  if ("photo" in changes) await write(agent, "drafts", { assignment: photoKey(draft.assignment), photo });
+  const rows = "photo" in changes ? [words, { assignment: photoKey(draft.assignment), photo }] : [words];
+  await Promise.all(rows.map((row) => write(agent, "drafts", row)));
 }
 
 /** Return what was kept of an assignment's draft; nothing where none was begun. */

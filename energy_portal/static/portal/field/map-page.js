@@ -33,6 +33,7 @@ export function show(root, context) {
   const frame = h("div", { class: "map walk-map", "aria-label": "Map of today's meters" });
   const chosen = h("div", { class: "card picked", role: "status" });
   const locate = h("button", { class: "button second", type: "button" }, "Where am I?");
+  let framed = false;
   const redraw = () => {
     const own = here();
     const todo = context.state?.todo ?? [];
@@ -42,6 +43,9 @@ export function show(root, context) {
       circles: own ? [{ latitude: own.latitude, longitude: own.longitude, radius_m: own.accuracy_m }] : [],
       walk: own ? [[own.latitude, own.longitude], ...places] : places,
     });
+    if (map === null || own === null || framed) return;
+    framed = true;
+    map.frame();
   };
   locate.addEventListener("click", () => {
     watch(redraw);

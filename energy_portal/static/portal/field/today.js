@@ -9,12 +9,13 @@ const LOUD = new Set(["high", "critical"]);
 
 function tags(task) {
   const found = [];
-  if (isOverdue(task)) found.push(h("span", { class: "tag bad" }, icon("alert"), "Overdue"));
+  if (isOverdue(task)) found.push(h("span", { class: "tag bad" }, icon("alert"), due(task)));
   if (task.returned) found.push(h("span", { class: "tag warn" }, icon("back"), "Sent back"));
   if (LOUD.has(task.priority)) found.push(h("span", { class: "tag warn" }, `${PRIORITIES[task.priority]} priority`));
   return found.length > 0 ? h("p", { class: "tags" }, found) : null;
 }
 
+const facts = (task, ...more) => [task.serial, ...more, !isOverdue(task) && due(task)].filter(Boolean).join(" · ");
 const away = (task) => h("span", { class: "away", data: { task: task.id } });
 const address = (task) => task.address || task.place || "No address known";
 const path = (task) => `/field/assignments/${task.id}`;
@@ -25,7 +26,7 @@ function nextCard(task) {
     { class: "card next", "aria-labelledby": "next-head" },
     h("p", { class: "muted small next-word" }, "Next", h("span", { class: "away figure", data: { task: task.id } })),
     h("h2", { id: "next-head" }, address(task)),
-    h("p", { class: "muted" }, `${task.serial} · ${task.type} · ${due(task)}`),
+    h("p", { class: "muted" }, facts(task, task.type)),
     tags(task),
     task.returned && h("p", { class: "sum" }, h("strong", {}, "To mend: "), task.returned.notes || "see the message"),
     h("a", { class: "button big", href: path(task), data: { key: "next" } }, "Read this meter"),
@@ -40,7 +41,7 @@ function row(task, number) {
       "a",
       { class: "task", href: path(task), data: { key: task.id } },
       h("span", { class: "number", "aria-hidden": "true" }, String(number)),
-      h("span", { class: "task-words" }, h("strong", {}, address(task)), h("span", { class: "muted small" }, `${task.serial} · ${due(task)}`), tags(task)),
+      h("span", { class: "task-words" }, h("strong", {}, address(task)), h("span", { class: "muted small" }, facts(task)), tags(task)),
       away(task),
     ),
   );
