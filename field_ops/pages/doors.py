@@ -16,11 +16,11 @@ from accounts.pages.chosen import LoggedInRequest
 from energy_portal.shared.problems import problem_response
 from field_ops.models import Agent, Phone
 from field_ops.selectors.agents import NotAnAgent, agent_of
+from field_ops.selectors.phones import phone_with
 from field_ops.services import phones
 
 COOKIE = "field_phone"
 _COOKIE_LIFE = timedelta(days=400)
-_LONGEST_NAME = 200
 _REVOKED = "This phone was revoked: what was kept on it is deleted. Ask whoever manages you for another."
 
 P = ParamSpec("P")
@@ -56,6 +56,8 @@ def agents_page(view: AgentView[P]) -> Callable[..., HttpResponse]:
         response = view(request, *args, **kwargs)
         if phone is None or phone.agent_id != request.agent.pk:
             _remember(request, response)
+        else:
+            phones.note_seen(phone=phone, now=timezone.now())
         return response
 
     return page
@@ -84,11 +86,11 @@ def agents_data(view: AgentView[[]]) -> Callable[..., HttpResponse]:
 
 def _phone_of(request: HttpRequest) -> Phone | None:
     key = request.COOKIES.get(COOKIE)
-    return phones.phone_of(key) if key else None
+    return phone_with(key) if key else None
 
 
 def _remember(request: AgentRequest, response: HttpResponse) -> None:
-    name = request.headers.get("User-Agent", "")[:_LONGEST_NAME]
+    name = request.headers.get("User-Agent", "")
     _, key = phones.register_phone(agent_id=request.agent.pk, name=name, now=timezone.now())
     response.set_cookie(
         COOKIE, key, max_age=_COOKIE_LIFE, httponly=True, samesite="Lax", secure=request.is_secure(), path="/"

@@ -96,6 +96,10 @@ async function start() {
   for (const other of await agents()) if (other !== agent) await forgetShown(other);
   paint = page.show(document.getElementById("view"), context);
   await reload();
+  if (!window.isSecureContext) {
+    await fetchAnew();
+    return;
+  }
   new BroadcastChannel(`field-${agent}`).addEventListener("message", reload);
   addEventListener("online", () => send());
   addEventListener("offline", () => {

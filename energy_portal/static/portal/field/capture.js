@@ -195,7 +195,7 @@ class Capture {
     if (this.showFaults(faults(draft, dial))) return;
     if (this.showConcerns(concerns(draft, { dial, task, fix, photo: draft.photo }))) return;
     this.button.disabled = true;
-    await queue(this.context.agent, entryOf(draft, task, dial, fix));
+    await queue(this.context.agent, entryOf(draft, task, dial, fix, this.context.state.work.skew_ms));
     unwatch(this.onPosition);
     await askForSync();
     await this.context.send({ patience_ms: 1_500 });
@@ -203,13 +203,13 @@ class Capture {
   }
 }
 
-function entryOf(draft, task, dial, fix) {
+function entryOf(draft, task, dial, fix, skew) {
   const isRead = draft.outcome === "read";
   const body = {
     id: draft.id,
     assignment_id: task.id,
     outcome: draft.outcome,
-    read_at: new Date().toISOString(),
+    read_at: new Date(Date.now() + skew).toISOString(),
     serial_given: draft.serial.trim(),
     serial_scanned: draft.scanned,
     latitude: fix?.latitude ?? null,
@@ -230,6 +230,10 @@ export function show(root, context) {
   return async ({ work, todo, under }) => {
     const task = todo.find((each) => each.id === id);
     if (shown) return;
+    if (!window.isSecureContext) {
+      fill(root, empty("alert", "No readings here", "This address is not secure: without HTTPS a phone gives neither camera nor position, and keeps nothing safely."));
+      return;
+    }
     if (task) {
       shown = true;
       const draft = { ...BLANK, assignment: id, id: crypto.randomUUID(), ...(await draftOf(context.agent, id)) };

@@ -4,14 +4,21 @@ import { settle } from "./outbox.js";
 import { list, read, write, wipe } from "./store.js";
 
 const FACT = "work";
-const EMPTY = { as_of: null, agent: null, assignments: [], notices: [], submissions: [], photo_limit_bytes: 0 };
+const SKEWED_MS = 60_000;
+const EMPTY = { as_of: null, agent: null, assignments: [], notices: [], submissions: [], photo_limit_bytes: 0, skew_ms: 0 };
+
+/** Return by how much the portal's clock is ahead of this phone's; a phone that is set wrong would date its readings wrong. */
+function skewOf(instant) {
+  const skew = Date.parse(instant) - Date.now();
+  return Math.abs(skew) > SKEWED_MS ? skew : 0;
+}
 
 /** Fetch the list anew and keep it. */
 export async function refresh(agent) {
   try {
     const work = await call("/field/work");
     if (work.agent.id !== agent) return "stranger";
-    await write(agent, "facts", work, FACT);
+    await write(agent, "facts", { ...work, skew_ms: skewOf(work.as_of) }, FACT);
     await settle(agent, work.submissions);
     return "done";
   } catch (error) {
