@@ -159,7 +159,10 @@ class TestWork:
 
         def fill(count):
             for _ in range(count):
-                SubmissionFactory(assignment=AssignmentFactory(agent=agent, meter=supplied_register().meter))
+                register = supplied_register()
+                SubmissionFactory(
+                    assignment=AssignmentFactory(agent=agent, meter=register.meter), register=register
+                )
 
         fill(2)
         with django_assert_num_queries(10):

@@ -61,7 +61,8 @@ async function reload() {
   strip.replaceChildren(...words);
   strip.className = `field-strip ${standing}`;
   strip.setAttribute("aria-live", standing === "done" ? "off" : "polite");
-  count("today", todo.length, "to do");
+  count("today", work.notices.length, "unseen");
+  navigator.setAppBadge?.(work.notices.length).catch(() => undefined);
   count("sent", outbox.length + todo.filter(({ returned }) => returned).length, "waiting or sent back");
   follow(agent, work.agent);
   const now = JSON.stringify([{ ...work, as_of: work.as_of !== null }, outbox.map(({ id, stage, received, problem }) => [id, stage, received, problem])]);

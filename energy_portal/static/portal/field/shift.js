@@ -13,13 +13,15 @@ const BATCH = 100;
 let agent = null;
 let kept = null;
 
-/** Keep a position when time has passed or the agent has moved; it is sent with others. */
+/** Keep a position when time has passed or the agent has moved; the first is sent at once, the others together. */
 async function keepFix(fix) {
   if (fix === null) return;
   const passed = kept === null ? Infinity : new Date(fix.at) - new Date(kept.at);
   if (passed < EVERY_MS && metresBetween(kept, fix) < MOVED_M) return;
+  const isFirst = kept === null;
   kept = fix;
   await write(agent, "fixes", fix);
+  if (isFirst) await sendFixes(agent);
 }
 
 /** Send the positions that wait, oldest first. Those that the portal will not have are dropped. */

@@ -99,10 +99,12 @@ function body(context, state) {
   const ask = h("button", { class: "button quiet ask-position", type: "button", hidden: true }, icon("pin"), "Show how far it is");
   ask.addEventListener("click", () => watch(context.onPosition));
   if (todo.length > 0) {
-    return [h("div", { class: "field-head" }, h("h1", {}, `${counted(todo.length, "meter")} to read`), ask), nextCard(todo[0]), todo.length > 1 && list, underWay(under)];
+    const head = h("div", { class: "field-head" }, h("h1", {}, `${counted(todo.length, "meter")} to read`), ask);
+    return [head, nextCard(todo[0]), notices(context, work), todo.length > 1 && list, underWay(under)];
   }
-  const words = under.length > 0 ? "All your readings are taken. What is sent back appears here again." : "Nothing is assigned to you at the moment. New work appears here by itself.";
-  return [h("h1", {}, "Today"), empty("check", "Nothing to read", words), underWay(under)];
+  const words =
+    under.length > 0 ? "All your readings are taken. What is sent back appears here again." : "Nothing is assigned to you at the moment. New work appears here by itself.";
+  return [h("h1", {}, "Today"), empty("check", "Nothing to read", words), notices(context, work), underWay(under)];
 }
 
 /** Show the list, and show it anew whenever what is known changes. */
@@ -115,7 +117,7 @@ export function show(root, context) {
       fill(root, empty("list", "Fetching your work", "One moment. It is kept on this phone from then on."));
       return;
     }
-    fill(root, shiftCard(state.work.agent, context.setStanding), notices(context, state.work), body(context, state));
+    fill(root, shiftCard(state.work.agent, context.setStanding), body(context, state));
     showDistances(root, state.todo);
   };
 }
