@@ -265,11 +265,11 @@ class TestCapture:
         page = phone.page
         phone.log_in(walk.agent.user, begins_at="**/field/")
         page.get_by_role("link", name="Read this meter").click()
-        page.get_by_text("Could not read").click()
+        page.get_by_label("Could not read").check()
         expect(page.get_by_role("group", name="Number pad")).to_be_hidden()
         page.get_by_role("button", name="Send").click()
         expect(page.get_by_text("Say why it could not be read.")).to_be_visible()
-        page.get_by_label("Dog").check(force=True)
+        page.get_by_label("Dog").check()
         phone.expect_sound()
 
         page.get_by_role("button", name="Send").click()

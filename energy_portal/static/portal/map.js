@@ -54,14 +54,15 @@ function mark(point) {
   shown.className = `map-mark ${point.kind ?? "meter"} ${point.tone ?? ""}${point.chosen ? " chosen" : ""}`;
   shown.textContent = point.number ?? "";
   const icon = L.divIcon({ className: "map-place", html: shown, iconSize: [44, 44] });
-  return L.marker([point.latitude, point.longitude], {
+  const placed = L.marker([point.latitude, point.longitude], {
     icon,
-    alt: point.label,
     title: point.label,
     keyboard: Boolean(point.id),
     interactive: Boolean(point.id),
     zIndexOffset: point.kind === "own" ? 1000 : 0,
   });
+  if (!point.id) return placed;
+  return placed.on("add", () => placed.getElement().setAttribute("aria-label", point.label));
 }
 
 function colour(element, tone) {
