@@ -160,9 +160,7 @@ class TestWork:
         def fill(count):
             for _ in range(count):
                 register = supplied_register()
-                SubmissionFactory(
-                    assignment=AssignmentFactory(agent=agent, meter=register.meter), register=register
-                )
+                SubmissionFactory(assignment=AssignmentFactory(agent=agent, meter=register.meter), register=register)
 
         fill(2)
         with django_assert_num_queries(10):

@@ -64,7 +64,7 @@ async function reload() {
   count("today", work.notices.length, "unseen");
   navigator.setAppBadge?.(work.notices.length).catch(() => undefined);
   count("sent", outbox.length + todo.filter(({ returned }) => returned).length, "waiting or sent back");
-  follow(agent, work.agent);
+  follow(agent, work.agent, work.skew_ms);
   const now = JSON.stringify([{ ...work, as_of: work.as_of !== null }, outbox.map(({ id, stage, received, problem }) => [id, stage, received, problem])]);
   if (now === shown) return;
   shown = now;

@@ -11,11 +11,16 @@ const MOVED_M = 25;
 const BATCH = 100;
 
 let agent = null;
+let skew = 0;
 let kept = null;
 
-/** Keep a position when time has passed or the agent has moved; the first is sent at once, the others together. */
-async function keepFix(fix) {
-  if (fix === null) return;
+/**
+ * Keep a position when time has passed or the agent has moved; the first is sent at once, the others together.
+ * Phones tell a place only when it changes, so that it is where they are now, however long they have known it.
+ */
+async function keepFix(found, trouble) {
+  if (found === null || trouble !== null) return;
+  const fix = { ...found, at: new Date(Date.now() + skew).toISOString() };
   const passed = kept === null ? Infinity : new Date(fix.at) - new Date(kept.at);
   if (passed < EVERY_MS && metresBetween(kept, fix) < MOVED_M) return;
   const isFirst = kept === null;
@@ -40,9 +45,10 @@ export async function sendFixes(who) {
   });
 }
 
-/** Begin or stop taking positions, as the agent's standing says. */
-export function follow(who, standing) {
+/** Begin or stop taking positions, as the agent's standing says; `ahead` is by how much the portal's clock is, in ms. */
+export function follow(who, standing, ahead) {
   agent = who;
+  skew = ahead;
   if (standing?.on_shift && standing.status !== "on_break") watch(keepFix);
   else unwatch(keepFix);
 }
@@ -67,6 +73,7 @@ export function shiftCard(standing, done) {
   const error = h("p", { class: "error", role: "alert", hidden: true });
   const act = async (change) => {
     try {
+      if (change.on === false) await sendFixes(agent);
       const path = "on" in change ? "shift" : "status";
       await call(`${API}/${path}`, { method: "POST", json: change });
       error.hidden = true;
