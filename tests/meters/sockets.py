@@ -2,8 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.test import Client
+
+from accounts.models import User
 from energy_portal.routing import websockets
 
 _PATIENCE_SECONDS = 10
@@ -46,3 +52,25 @@ class Socket:
         message = await self.receive()
         assert message["type"] == "websocket.close"
         return message["code"]
+
+
+def session_of(user: User | None) -> list[tuple[bytes, bytes]]:
+    if user is None:
+        return []
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    key = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode())]
+
+
+def listen_at(path: str, user: User | None, scenario: Callable[[Socket], Awaitable[None]], *, ticket: str = "") -> None:
+    """Run a scenario on a socket; the database's work stays in this thread, and in the test's transaction."""
+    headers = session_of(user)
+
+    async def run():
+        socket = Socket(path, headers, query=f"ticket={ticket}" if ticket else "")
+        await socket.open()
+        await scenario(socket)
+        await socket.close()
+
+    async_to_sync(run)()

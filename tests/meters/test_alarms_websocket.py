@@ -1,13 +1,12 @@
 """Open pages hear of alarms: who may listen, and what they hear."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
-from django.conf import settings
-from django.test import Client
+from asgiref.sync import sync_to_async
 
 from accounts import consumers
 from accounts.models import User
@@ -18,7 +17,7 @@ from meters.services import alarms
 from meters.tasks import tell_of_alarms
 from tests.factories import AccountAccessFactory, AlarmFactory, ManagerFactory, UserFactory
 from tests.meters.helpers import client_of
-from tests.meters.sockets import Socket
+from tests.meters.sockets import listen_at
 
 pytestmark = pytest.mark.django_db
 
@@ -32,26 +31,7 @@ def impatience(monkeypatch):
     monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
 
 
-def session_of(user: User | None) -> list[tuple[bytes, bytes]]:
-    if user is None:
-        return []
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    key = client.cookies[settings.SESSION_COOKIE_NAME].value
-    return [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode())]
-
-
-def listen(user, scenario: Callable[[Socket], Awaitable[None]], *, ticket: str = "") -> None:
-    """Run a scenario on a socket; the database's work stays in this thread, and in the test's transaction."""
-    headers = session_of(user)
-
-    async def run():
-        socket = Socket("/ws/alarms/", headers, query=f"ticket={ticket}" if ticket else "")
-        await socket.open()
-        await scenario(socket)
-        await socket.close()
-
-    async_to_sync(run)()
+listen = partial(listen_at, "/ws/alarms/")
 
 
 def smoke(subject="plug-1", **more) -> None:
