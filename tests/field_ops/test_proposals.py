@@ -112,7 +112,7 @@ class TestPropose:
         for count in (3, 30):
             meters_in(region, count)
             AgentFactory.create_batch(count, region=region)
-            with django_assert_num_queries(7):
+            with django_assert_num_queries(5):
                 proposals.propose(region_id=region.pk, actor=manager, now=THEN)
 
 
