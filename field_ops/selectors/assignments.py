@@ -1,5 +1,6 @@
 """Field work as somebody may see it, and whom and what they may send."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -59,6 +60,17 @@ def meters_to_read(user: User | None) -> QuerySet[Meter]:
     require_manager(user)
     rows: QuerySet[Meter] = Meter.objects.all()
     return rows if user is None or user.role == Role.ADMIN else rows.filter(in_regions_of(user, "region"))
+
+
+def meters_by_serial(*, serials: Collection[str], user: User) -> tuple[dict[UUID, str], list[str]]:
+    """Return the meters of serials that somebody may send agents to, in the order asked, and the serials of none.
+
+    :raises NotAManager: they may send nobody.
+    """
+    wanted = list(dict.fromkeys(serials))
+    found = dict(meters_to_read(user).filter(serial__in=wanted).values_list("serial", "pk"))
+    known = {found[serial]: serial for serial in wanted if serial in found}
+    return known, [serial for serial in wanted if serial not in found]
 
 
 def agents_to_send(user: User | None) -> QuerySet[Agent]:

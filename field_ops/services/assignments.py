@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.actors import PORTAL, Actor
-from energy_portal.shared.errors import Conflict, DomainError, Forbidden, NotFound
+from energy_portal.shared.errors import Conflict, DomainError, Forbidden
 from field_ops.models import Agent, AgentNotice, Assignment, RoundRun
+from field_ops.selectors.agents import NoSuchAgent
 from field_ops.selectors.assignments import NoSuchAssignment, agents_to_send, require_manager
 from field_ops.services.handing import Line, Made, Order, hand_out, how_many, is_at_work, require_room
 from field_ops.services.ledger import Act, count_loads, lock_agents, lock_assignments, note
@@ -38,12 +39,6 @@ _OF_A_MOVE = (
 )
 _Kind = AgentNotice.Kind
 _Status = Assignment.Status
-
-
-class NoSuchAgent(NotFound):
-    """There is no such agent, or not for the one who asks."""
-
-    code = "no_such_agent"
 
 
 class AgentNotActive(Conflict):

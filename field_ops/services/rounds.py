@@ -35,6 +35,12 @@ class RoundExists(Conflict):
     code = "round_exists"
 
 
+class MadeToday(Conflict):
+    """A round is made once a day."""
+
+    code = "round_made_today"
+
+
 class WrongRound(Invalid):
     """A round has to do with a region, agents and meters that the one who enters it looks after."""
 
@@ -109,6 +115,22 @@ def make_rounds(*, now: datetime) -> RoundsMade:
     return total
 
 
+@transaction.atomic
+def make_round_now(*, round_id: UUID, actor: Actor, now: datetime) -> RoundRun:
+    """Make a round's assignments without waiting for its day, which stays.
+
+    :raises NoSuchRound: none, or not in the actor's regions.
+    :raises MadeToday: it was made today already.
+    :raises NotAManager: the actor may give out nothing.
+    """
+    require_manager(actor.user)
+    found = _locked(round_id, actor)
+    today = now.astimezone(zone(settings.SITE_ZONE)).date()
+    if found.runs.filter(on=today).exists():
+        raise MadeToday("It was made today already.")
+    return _run(found, today, actor, now)
+
+
 def months_later(day: date, months: int, *, day_of_month: int) -> date:
     """Return the day of a month some months later; its last day where the month is shorter than that."""
     year, month = divmod(day.year * MONTHS_A_YEAR + day.month - 1 + months, MONTHS_A_YEAR)
@@ -122,14 +144,19 @@ def _make(round_id: UUID, today: date, now: datetime) -> RoundRun | None:
     found = rows.filter(pk=round_id, is_active=True, next_on__lte=today).first()
     if found is None:
         return None
-    run, is_new = RoundRun.objects.get_or_create(round=found, on=found.next_on, defaults={"made_at": now})
-    if is_new:
-        stops = list(found.stops.order_by("position").values_list("meter_id", flat=True))
-        made = hand_out(lines=_lines(found, stops), order=_order(found, run, now))
-        run.made, run.skipped = len(made.made), len(made.skipped)
-        run.save(update_fields=("made", "skipped"))
+    run = RoundRun.objects.filter(round=found, on=found.next_on).first() or _run(found, found.next_on, PORTAL, now)
     _move_on(found, today)
-    audit.record(action="round.made", obj=found, actor=PORTAL, now=now, on=run.on, made=run.made, skipped=run.skipped)
+    return run
+
+
+def _run(found: Round, on: date, actor: Actor, now: datetime) -> RoundRun:
+    """Give out a locked round's meters."""
+    run = RoundRun.objects.create(round=found, on=on, made_at=now)
+    stops = list(found.stops.order_by("position").values_list("meter_id", flat=True))
+    made = hand_out(lines=_lines(found, stops), order=_order(found, run, actor, now))
+    run.made, run.skipped = len(made.made), len(made.skipped)
+    run.save(update_fields=("made", "skipped"))
+    audit.record(action="round.made", obj=found, actor=actor, now=now, on=on, made=run.made, skipped=run.skipped)
     return run
 
 
@@ -152,11 +179,11 @@ def _lines(found: Round, stops: Sequence[UUID]) -> list[Line]:
     return on_the_way + [Line(meter.pk, None) for meter in meters if meter.pk not in takers]
 
 
-def _order(found: Round, run: RoundRun, now: datetime) -> Order:
+def _order(found: Round, run: RoundRun, actor: Actor, now: datetime) -> Order:
     site = zone(settings.SITE_ZONE)
-    first = max(found.next_on, now.astimezone(site).date())
+    first = max(run.on, now.astimezone(site).date())
     due_at = local_day(first + timedelta(days=found.days_to_finish), site).end
-    return Order(due_at, PORTAL, now, Assignment.Origin.ROUND, round_run=run)
+    return Order(due_at, actor, now, Assignment.Origin.ROUND, round_run=run)
 
 
 def _move_on(found: Round, today: date) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry
 from field_ops.models import AgentNotice, Assignment, AssignmentStep
+from field_ops.selectors.agents import NoSuchAgent
 from field_ops.selectors.assignments import NotAManager
 from field_ops.services import assignments
 from field_ops.services.handing import AgentFull, DueInThePast, Line, Order, hand_out
@@ -166,7 +167,7 @@ class TestAssign:
 
         assert [each.meter_id for each in made.made] == [inside.pk]
         assert codes(made.skipped) == ["no_such_meter"]
-        with pytest.raises(assignments.NoSuchAgent):
+        with pytest.raises(NoSuchAgent):
             give(AgentFactory(), [inside.pk], manager)
 
     def test_is_for_managers_and_admins_alone(self, agent):

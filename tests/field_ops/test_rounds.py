@@ -147,6 +147,28 @@ class TestMakeRounds:
         assert [run.round for run in RoundRun.objects.all()] == [good]
 
 
+class TestMakeRoundNow:
+    def test_makes_a_round_without_waiting_for_its_day_once_a_day(self, region):
+        meters_in(region, 1)
+        found = RoundFactory(region=region, next_on=DAY + timedelta(days=20))
+        manager = Actor(user=ManagerFactory())
+
+        run = rounds.make_round_now(round_id=found.pk, actor=manager, now=THEN)
+
+        assert (run.on, run.made) == (DAY, 1)
+        found.refresh_from_db()
+        assert found.next_on == DAY + timedelta(days=20)
+        with pytest.raises(rounds.MadeToday):
+            rounds.make_round_now(round_id=found.pk, actor=manager, now=THEN)
+
+    def test_keeps_managers_to_their_regions(self, region):
+        manager = ManagerFactory()
+        RegionManager.objects.create(region=region, user=manager)
+
+        with pytest.raises(NoSuchRound):
+            rounds.make_round_now(round_id=RoundFactory().pk, actor=Actor(user=manager), now=THEN)
+
+
 class TestMonthsLater:
     @pytest.mark.parametrize(
         ("day", "months", "day_of_month", "later"),
