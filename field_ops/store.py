@@ -1,6 +1,6 @@
 """The hand-written SQL of field work."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -48,7 +48,7 @@ def look_alikes(
         raise ValueError(f"Look-alikes are known within {MOST_BITS} bits, not within {within_bits}.")
     if perceptual_hash is None:
         return []
-    asked = {
+    asked: dict[str, Any] = {
         "hash": perceptual_hash,
         "bands": list(bands_of(perceptual_hash)),
         "except": except_submission,

@@ -54,7 +54,7 @@ class PieceParser(BaseParser):
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> bytes:
+    ) -> Any:
         return bytes(stream.read(uploads.LARGEST_PIECE_BYTES + 1))
 
 
@@ -202,9 +202,10 @@ def _offset(request: Request) -> int:
 
 
 def _piece(request: Request) -> bytes:
-    if not isinstance(request.data, bytes):
+    piece: Any = request.data
+    if not isinstance(piece, bytes):
         raise BadOffset(f"A piece is sent as {PieceParser.media_type}.", code="unsupported_media_type", status=415)
-    return request.data
+    return piece
 
 
 def _streamed(request: Request, photo: Photo, *, is_small: bool) -> HttpResponseBase:
