@@ -19,7 +19,7 @@ from accounts.services import audit
 from energy_portal.shared.errors import Conflict, Forbidden, Invalid, NotFound
 from field_ops.models import Photo, PhotoUpload, Submission
 from field_ops.photos import PhotoRefused, Picture, read_photo
-from field_ops.services import files, photos
+from field_ops.services import assignments, files, photos, reviewing
 from meters.services.uploads import FileTooLarge
 
 LARGEST_PIECE_BYTES = 2 * 1024 * 1024
@@ -220,8 +220,6 @@ def _store(photo: Photo, *, user: User, now: datetime) -> None:
 
     :raises NoUpload: it was stored already, or another photo has taken its place.
     """
-    from field_ops.services import assignments, reviewing
-
     number = photo.submission_id
     assignments.lock_work(Submission.objects.values_list("assignment_id", flat=True).get(pk=number))
     submission = Submission.objects.select_for_update().get(pk=number)
