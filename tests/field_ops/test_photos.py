@@ -88,6 +88,15 @@ class TestReadPhoto:
 
         assert opened(read(encoded(glass, "PNG")).jpeg).getpixel((50, 50)) == (255, 255, 255)
 
+    def test_takes_a_heic_where_the_extra_is_installed(self):
+        pytest.importorskip("pillow_heif").register_heif_opener()
+        exif = tiff([text(MODEL, "X1"), entry(ORIENTATION, 3, struct.pack("<H", 6))])
+
+        picture = read(encoded(meter(), "HEIF", exif=b"Exif\0\0" + exif))
+
+        assert (picture.sent_format, picture.notes.camera) == ("HEIF", "X1")
+        assert (picture.width, picture.height) == (480, 640)
+
     def test_lets_two_be_decoded_at_once(self, monkeypatch):
         monkeypatch.setattr(pictures, "_LONGEST_WAIT_SECONDS", 0.01)
         both_inside, done = threading.Barrier(3), threading.Event()
