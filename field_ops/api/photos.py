@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -94,15 +95,19 @@ class SubmissionPhotoView(APIView):
     """The photo of a submission."""
 
     parser_classes = (StrictJSONParser, PieceParser)
-    renderer_classes = (ProblemAwareJSONRenderer, JPEGRenderer)
+    renderer_classes = (ProblemAwareJSONRenderer,)
 
     def get_permissions(self) -> list[BasePermission]:
         """Let agents send, and those look who may see submissions."""
         return [MayLook() if self.request.method == "GET" else MaySend()]
 
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Let a JPEG be asked for where there is one."""
+        return [*super().get_renderers(), *([JPEGRenderer()] if self.request.method == "GET" else [])]
+
     @extend_schema(
         operation_id="submissions_photo_begin",
-        tags=["submissions"],
+        tags=["field work"],
         request={"application/json": PhotoIn},
         responses={
             200: PhotoOut,
@@ -129,7 +134,7 @@ class SubmissionPhotoView(APIView):
 
     @extend_schema(
         operation_id="submissions_photo_piece",
-        tags=["submissions"],
+        tags=["field work"],
         parameters=[
             OpenApiParameter(
                 "Upload-Offset", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True, description="Bytes before."
@@ -166,7 +171,7 @@ class SubmissionPhotoView(APIView):
 
     @extend_schema(
         operation_id="submissions_photo_retrieve",
-        tags=["submissions"],
+        tags=["field work"],
         parameters=[SizeIn],
         responses={
             (200, "image/jpeg"): OpenApiResponse(OpenApiTypes.BINARY, description="Upright, without any notes."),
