@@ -30,6 +30,8 @@ _LEAST_SHARE, _MOST_TIMES = Decimal("0.5"), Decimal(2)
 # Nobody draws a quarter of what their connection carries all day; of what it carries, a hundredth is always let pass.
 _LARGE_SHARE, _SLACK_SHARE = Decimal("0.25"), Decimal("0.01")
 _MICRO = Decimal("0.000001")
+# Digits one by one, as drums of a dial are often seen, or together.
+_NUMBER = re.compile(r"(?<!\d)\d(?: \d)+(?!\d)|\d+(?:[.,]\d+)?")
 _ZERO = Decimal(0)
 
 
@@ -332,13 +334,25 @@ def photo_agrees(texts: Sequence[str], *, value: Decimal, digits: int, decimals:
     disagrees with nothing: plates are full of numbers.
     """
     bare = _bare(serial)
-    seen = [re.sub(r"\D", "", text) for text in texts]
     whole, _, fraction = f"{value:.{decimals}f}".partition(".")
-    shown = {(whole + fraction[:places]).lstrip("0") for places in range(len(fraction) + 1)}
-    numbers = [each for each in seen if len(each) >= len(str(int(value))) and each and each not in bare]
-    if any(each.lstrip("0") in shown for each in numbers):
+    found = [number for text in texts for number in _NUMBER.findall(text)]
+    numbers = {number: re.sub(r"\D", "", number) for number in found}
+    if any(_shows(number, whole, fraction) for number, shown in numbers.items() if len(shown) >= len(whole)):
         return True
-    return False if any(digits <= len(each) <= digits + decimals for each in numbers) else None
+    dials = [shown for shown in numbers.values() if digits <= len(shown) <= digits + decimals and shown not in bare]
+    return False if dials else None
+
+
+def _shows(number: str, whole: str, fraction: str) -> bool:
+    """Tell whether a recognised number is a value; who writes no decimals has left out what is behind the point."""
+    is_left_out = not fraction.strip("0")
+    left, point, right = number.replace(",", ".").partition(".")
+    if point:
+        same = left.lstrip("0") == whole.lstrip("0")
+        return same and (is_left_out or fraction.startswith(right[: len(fraction)]))
+    shown = re.sub(r"\D", "", number).lstrip("0")
+    possible = {(whole + fraction[:places]).lstrip("0") for places in range(len(fraction) + 1)}
+    return shown in possible or (is_left_out and shown[: -len(fraction) or None] == whole.lstrip("0"))
 
 
 def _bare(serial: str) -> str:

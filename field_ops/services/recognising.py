@@ -114,4 +114,4 @@ def _engine() -> Any:
     """Return the recogniser, whose models are loaded once a process."""
     from rapidocr import RapidOCR
 
-    return RapidOCR()
+    return RapidOCR(params={"Global.log_level": "warning"})

@@ -240,12 +240,20 @@ class TestPhotoAgrees:
             (["0 0 1 2 3 4 5"], True),
             (["1234"], True),
             (["001284.5"], False),
-            (["230 V", "50 Hz", "2015"], None),
+            (["230 V 50 Hz 1600 imp/kWh", "2015"], None),
+            (["SG-000123 230 V"], None),
+            (["001 234.5"], None),
             (["SG-000123"], None),
             ([], None),
         ],
     )
     def test_looks_for_the_dial_among_other_numbers(self, texts, agrees):
         found = photo_agrees(texts, value=Decimal("1234.5"), digits=6, decimals=1, serial="SG-000123")
+
+        assert found is agrees
+
+    @pytest.mark.parametrize(("value", "agrees"), [("1234", True), ("123", False), ("12345", False), ("0", False)])
+    def test_lets_decimals_be_left_out(self, value, agrees):
+        found = photo_agrees(["001234.5"], value=Decimal(value), digits=6, decimals=1, serial="SG-000123")
 
         assert found is agrees
