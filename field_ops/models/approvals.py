@@ -72,6 +72,7 @@ class ApprovalRequest(models.Model):
                 condition=models.Q(status__in=("pending", "under_review")),
             ),
             models.Index(fields=("status", "-submitted_at"), name="approval_by_status"),
+            models.Index(fields=("submitted_at", "id"), name="approval_by_time"),
         )
 
     def __str__(self) -> str:

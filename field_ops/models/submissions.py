@@ -70,7 +70,10 @@ class Submission(models.Model):
             ),
             models.CheckConstraint(name="submission_located_on_the_globe", condition=ON_THE_GLOBE),
         )
-        indexes = (models.Index(fields=("agent", "-received_at"), name="submission_by_agent"),)
+        indexes = (
+            models.Index(fields=("agent", "-received_at"), name="submission_by_agent"),
+            models.Index(fields=("-received_at", "-id"), name="submission_newest"),
+        )
 
     def __str__(self) -> str:
         return f"{self.meter_id} {self.read_at:%Y-%m-%d %H:%M}"

@@ -14,6 +14,8 @@ def portal() -> Iterator[None]:
     """Have Django set up on migrated services, durable as in operation, for the block."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.development")
     os.environ["PORTAL_HOME"] = os.environ.get("PORTAL_BENCH_HOME", str(_ROOT / ".portal" / "bench"))
+    # What guards decisions lets benchmarks empty their own database.
+    os.environ["PGOPTIONS"] = "-c portal.emptying=on"
     import django
     from django.core.management import call_command
     from django.db import connections

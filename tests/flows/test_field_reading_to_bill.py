@@ -1,4 +1,4 @@
-"""A meter falls silent, its month is estimated, an agent reads it: the approved reading moves the draft bill."""
+"""A meter falls silent, its month is estimated, an agent is sent: the approved reading moves the draft bill."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -12,7 +12,9 @@ from accounts.models import CustomerAccount
 from billing.services import drafting
 from billing.services.tariffs import load_singapore_tariff
 from energy_portal.shared.clock import HALF_HOUR, YearMonth
+from field_ops.models import Assignment
 from field_ops.services import deciding
+from field_ops.services.assignments import reassign
 from field_ops.services.submissions import Draft, submit
 from meters.models import RegisterReading, SupersededReading
 from meters.services.deliveries import deliver_events
@@ -20,7 +22,7 @@ from meters.services.estimating import estimate_pending
 from meters.services.gaps import open_gaps
 from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import AdminFactory, ManagerFactory, supplied_register
-from tests.field_ops.factories import AgentFactory, AssignmentFactory
+from tests.field_ops.factories import AgentFactory
 
 SGT = ZoneInfo("Asia/Singapore")
 FEBRUARY = YearMonth(2025, 2)
@@ -49,10 +51,10 @@ def send_until_silent(register):
     return rows[-1].value
 
 
-def visit(register, value):
-    """Let an agent read the meter, whose photo never was asked for: the risk is high."""
-    agent = AgentFactory()
-    assignment = AssignmentFactory(agent=agent, meter=register.meter)
+def visit(register, value, manager):
+    """Give the work that the gap opened by itself to an agent, who takes no photo: the risk is high."""
+    agent, assignment = AgentFactory(), Assignment.objects.get(meter=register.meter)
+    reassign(assignment_ids=[assignment.pk], agent_id=agent.pk, reason="Nearby.", actor=manager, now=NOW)
     draft = Draft(
         id=uuid.uuid4(),
         assignment_id=assignment.pk,
@@ -77,9 +79,10 @@ class TestApprovedReadingOfASilentMeter:
 
         # Twice what was estimated: half a kWh each half-hour since it fell silent.
         used = Decimal((VISITED - SILENT_SINCE) // timedelta(minutes=1)) / 30 * Decimal("0.5")
-        sent = visit(register, (last + used).quantize(Decimal("0.001")))
-        for person in (ManagerFactory(), AdminFactory()):
-            deciding.approve(request_id=sent.approval.pk, actor=Actor(user=person), now=DECIDED)
+        manager, admin = Actor(user=ManagerFactory()), Actor(user=AdminFactory())
+        sent = visit(register, (last + used).quantize(Decimal("0.001")), manager)
+        for actor in (manager, admin):
+            deciding.approve(request_id=sent.approval.pk, actor=actor, now=DECIDED)
 
         assert list(estimates.values_list("time", "quality")) == [(VISITED, 18)]
         assert SupersededReading.objects.filter(register=register, reason="true_data").exists()
