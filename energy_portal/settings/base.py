@@ -393,6 +393,8 @@ SPECTACULAR_SETTINGS = {
         "CommandStatus": "meters.devices.models.commands.Command.Status",
         "SubmissionStatus": "field_ops.models.submissions.Submission.Status",
         "ApprovalStatus": "field_ops.models.approvals.ApprovalRequest.Status",
+        "MeterStatus": "meters.models.places.Meter.Status",
+        "RegionStatus": "meters.models.regions.Region.Status",
     },
 }
 SIMPLE_JWT = {

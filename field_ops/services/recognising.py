@@ -4,6 +4,7 @@ It only ever adds to the risk. Until it is done a request is not approved togeth
 """
 
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from field_ops.models import ApprovalRequest, Photo, Risk, Submission
 from field_ops.selectors.photos import path_of
 from field_ops.services import assignments
 from field_ops.services.news import APPROVALS_GROUP, tell
+from meters.models import Register
 
 WAITING = "waiting"
 _DONE, _NOT_CHECKED, _UNREADABLE = "checked", "not_checked", "unreadable"
@@ -52,25 +54,26 @@ def compare_photo(*, submission_id: UUID, now: datetime) -> str:
     """
     photo = Photo.objects.filter(submission=submission_id).select_related("submission__register", "submission__meter")
     found = photo.first()
-    if found is None or found.submission.register is None:
+    if found is None:
         return _NOT_CHECKED
-    return _keep(found.submission, _seen(found), now)
+    register, value = found.submission.register, found.submission.value
+    if register is None or value is None:
+        return _NOT_CHECKED
+    return _keep(found.submission, _seen(found, register, value), now)
 
 
-def _seen(photo: Photo) -> dict[str, Any]:
+def _seen(photo: Photo, register: Register, value: Decimal) -> dict[str, Any]:
     """Return what a photo says, ready for JSON; a picture that the library chokes on says nothing."""
-    submission = photo.submission
-    register = submission.register
     try:
         texts = [text[:_LONGEST_TEXT] for text in texts_on(path_of(photo))][:_MOST_TEXTS]
     except Exception as error:  # noqa: BLE001  the library and its runtime raise whatever they like
         return {"state": _UNREADABLE, "agrees": None, "texts": [], "error": type(error).__name__}
     agrees = photo_agrees(
         texts,
-        value=submission.value,
+        value=value,
         digits=register.digits,
         decimals=register.decimals,
-        serial=submission.meter.serial,
+        serial=photo.submission.meter.serial,
     )
     return {"state": _DONE, "agrees": agrees, "texts": texts}
 

@@ -17,6 +17,7 @@ MANAGERS = 10
 
 def main() -> None:
     """Seed, approve, check, and report approvals a second."""
+    os.environ["DATABASE_POOL_SIZE"] = str(MANAGERS + 1)
     with portal():
         from field_ops.models import Decision
         from meters.models import RegisterReading
