@@ -2,20 +2,25 @@
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 
 import pytest
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.utils import timezone
 from PIL import Image
 from playwright.sync_api import BrowserContext, expect
 
-from accounts.actors import PORTAL
+from accounts.actors import PORTAL, Actor
 from energy_portal.shared.clock import floor_half_hour
+from field_ops import tasks
 from field_ops.models import Agent, AgentNotice, AgentPosition, Assignment, Phone, Shift, Submission
+from field_ops.services import assignments
 from meters.models import Register
 from meters.services.readings import OfferedReading, receive_readings
 from tests.browser.conftest import PASSWORD, PHONE, Visitor, visitor_in, with_password
@@ -117,6 +122,19 @@ def pocket(browser, site) -> Iterator[BrowserContext]:
         yield context
 
 
+def elsewhere(service, **how) -> None:
+    """Call a service in a thread of its own: in this one the browser's driver has an event loop."""
+
+    def call():
+        try:
+            service(**how)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(call).result()
+
+
 def open_list(visitor: Visitor, user) -> None:
     """Log in, and wait until all is kept that the pages need without a connection."""
     visitor.log_in(user, begins_at="**/field/")
@@ -163,6 +181,25 @@ class TestToday:
 
         expect(page.get_by_role("region", name="News")).to_be_hidden()
         assert AgentNotice.objects.get().seen_at is not None
+
+    def test_shows_news_by_itself(self, visitor, walk, cache, monkeypatch):
+        layer = RedisPubSubChannelLayer(hosts=[{"address": cache}])
+        monkeypatch.setattr(tasks, "get_channel_layer", lambda: layer)
+        with visitor.page.expect_websocket() as socket:
+            visitor.log_in(walk.agent.user, begins_at="**/field/")
+        socket.value.wait_for_event("framereceived")
+
+        elsewhere(
+            assignments.cancel,
+            assignment_ids=[walk.assignments[0].pk],
+            reason="The meter reports again.",
+            actor=Actor(user=ManagerFactory()),
+            now=timezone.now(),
+        )
+
+        expect(visitor.page.get_by_role("region", name="News")).to_contain_text("The meter reports again.")
+        expect(visitor.page.get_by_role("heading", name="2 meters to read")).to_be_visible()
+        visitor.expect_sound()
 
     def test_takes_positions_on_shift_only(self, phone, walk):
         page = phone.page

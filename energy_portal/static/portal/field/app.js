@@ -1,6 +1,7 @@
 /** Runs on every page of an agent: shows what the phone knows at once, then asks the portal, and sends what waits. */
 import * as capture from "./capture.js";
 import { h } from "./html.js";
+import { listen } from "./live.js";
 import * as mapPage from "./map-page.js";
 import { Turn, sendAll } from "./outbox.js";
 import * as sent from "./sent.js";
@@ -111,6 +112,7 @@ async function start() {
   setInterval(() => document.visibilityState === "visible" && send(), EVERY_MS);
   await navigator.serviceWorker?.register(worker, { type: "module" }).catch(() => undefined);
   await send();
+  listen(fetchAnew);
 }
 
 await start();
