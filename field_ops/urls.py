@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("field/sent", pages.sent, name="sent"),
     path("field/work", pages.work, name="work"),
     path("field/offline", pages.offline, name="offline"),
+    path("field/revoked", pages.revoked, name="revoked"),
     path("field/sw.js", pages.service_worker, name="service_worker"),
     path("field/manifest.webmanifest", pages.manifest, name="manifest"),
 ]

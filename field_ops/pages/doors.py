@@ -21,7 +21,7 @@ from field_ops.services import phones
 
 COOKIE = "field_phone"
 _COOKIE_LIFE = timedelta(days=400)
-_REVOKED = "This phone was revoked: what was kept on it is deleted. Ask whoever manages you for another."
+_REVOKED = "This phone is revoked: what is kept on it is to be deleted."
 
 P = ParamSpec("P")
 
@@ -44,7 +44,7 @@ def agents_page(view: AgentView[P]) -> Callable[..., HttpResponse]:
     def page(request: AgentRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         phone = _phone_of(request)
         if phone is not None and phone.revoked_at is not None:
-            return _wiped(render(request, "field_ops/revoked.html", {"detail": _REVOKED}, status=403))
+            return _wiped(render(request, "field_ops/revoked.html", {"wipes": True}, status=403))
         return _of_agent(request, phone, *args, **kwargs)
 
     @login_required

@@ -54,6 +54,12 @@ def offline(request: HttpRequest) -> HttpResponse:
     return render(request, "field_ops/offline.html")
 
 
+@require_safe
+def revoked(request: HttpRequest) -> HttpResponse:
+    """Say that a phone has wiped itself; a link to this page deletes nothing."""
+    return render(request, "field_ops/revoked.html")
+
+
 def _shell(request: AgentRequest, title: str) -> HttpResponse:
     context = {"title": title, "agent": request.agent, "tiles": settings.MAP_TILE_URL}
     return render(request, "field_ops/shell.html", context)

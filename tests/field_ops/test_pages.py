@@ -216,3 +216,10 @@ class TestAppFiles:
 
     def test_has_a_stand_in_that_names_nobody(self):
         assert Client().get("/field/offline").status_code == 200
+
+    def test_lets_no_link_wipe_a_phone(self):
+        answer = Client().get("/field/revoked")
+
+        assert answer.status_code == 200
+        assert b"wipe.js" not in answer.content
+        assert "Clear-Site-Data" not in answer

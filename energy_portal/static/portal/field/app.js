@@ -74,8 +74,8 @@ async function reload() {
 
 async function fetchAnew() {
   standing = await refresh(agent);
-  if (standing === "revoked") location.replace("/field/");
-  await reload();
+  if (standing !== "revoked") await reload();
+  else location.replace("/field/revoked");
 }
 
 /** Send what waits, and then see what became of it; `patience_ms` is how long to wait for that at most. */

@@ -3,6 +3,7 @@ import { concerns, faults, sameSerial } from "./checks.js";
 import { draftOf, keepDraft } from "./drafts.js";
 import { empty, fill, h, icon } from "./html.js";
 import { keypad } from "./keypad.js";
+import { call } from "./net.js";
 import { askForSync, queue } from "./outbox.js";
 import { photoButton, preview } from "./photo.js";
 import { here, unwatch, watch } from "./position.js";
@@ -42,6 +43,13 @@ class Capture {
     this.showPlace(here(), null);
     watch(this.onPosition);
     addEventListener("pagehide", () => unwatch(this.onPosition));
+    this.begin();
+  }
+
+  /** Let managers see that the agent is at it, where there is a connection; nothing depends on it. */
+  begin() {
+    if (this.task.status !== "pending" || !navigator.onLine) return;
+    call(`/api/v1/assignments/${this.task.id}/start`, { method: "POST" }).catch(() => undefined);
   }
 
   head() {

@@ -88,4 +88,5 @@ export async function wipe() {
     indexedDB.deleteDatabase(PREFIX + agent);
   }
   await dropCaches("field-");
+  for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
 }

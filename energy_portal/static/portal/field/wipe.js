@@ -2,4 +2,3 @@
 import { wipe } from "./store.js";
 
 await wipe();
-for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
