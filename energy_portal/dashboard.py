@@ -16,6 +16,9 @@ from accounts.roles import Role
 from billing.models import Bill, BillRun
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
+from field_ops.admin.agents_map import agents_map
+from field_ops.selectors.approvals import counters_for
+from field_ops.selectors.desk import FieldNow, field_now
 from meters.devices.selectors.archive import retention
 from meters.devices.selectors.fleet import STANDING_KEY, Standing, fleet_standing_of_late
 from meters.devices.selectors.pulse import PULSE_KEY, Pulse, pulse_at
@@ -35,12 +38,14 @@ from meters.selectors.regions import shapes_regions
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
-_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, _SAMPLES_KEY, *_ = CACHE_KEYS = (
+_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, _SAMPLES_KEY, _FIELD_KEY, _QUEUE_KEY, *_ = CACHE_KEYS = (
     "dashboard",
     "dashboard-requests",
     "dashboard-exceptions",
     "dashboard-alarms",
     "dashboard-samples",
+    "dashboard-field",
+    "dashboard-queue",
     STANDING_KEY,
     PULSE_KEY,
 )
@@ -54,6 +59,8 @@ _LINKED = {
     "jobs": "meters.Job",
     "deliveries": "meters.EventDelivery",
     "days": "devices.ArchivedDay",
+    "approvals": "field_ops.ApprovalRequest",
+    "assignments": "field_ops.Assignment",
 }
 _GOOD_SHARE, _POOR_SHARE, _FEW_SHARE = 0.98, 0.9, 0.6
 _SOURCES_SHOWN = 6
@@ -191,6 +198,9 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["fleet"] = fleet_now(now=now) if request.user.has_perm("devices.view_device") else None
     if request.user.has_perm("devices.view_archivedday"):
         context["samples"] = cache.get_or_set(_SAMPLES_KEY, retention, CACHE_SECONDS)
+    if request.user.has_perm("field_ops.view_assignment"):
+        user = cast("User", request.user)
+        context["field"], context["agents"] = kept_field(user), agents_map(user)
     context["links"] = {name: list_link(request, label) for name, label in _LINKED.items()}
     return context
 
@@ -256,6 +266,21 @@ def alarms_badge(request: HttpRequest) -> str:
     visible = Alarm.objects.visible_to(request.user)
     waiting = _cached_count(_of(request.user, _ALARMS_KEY), lambda: alarms_now(visible, now=timezone.now()).waiting)
     return str(waiting) if waiting else ""
+
+
+def queue_badge(request: HttpRequest) -> str:
+    """Return what stands beside the approval queue in the navigation: what waits for this person, if anything."""
+    if not isinstance(request.user, User):
+        return ""
+    user = request.user
+    waiting = _cached_count(f"{_QUEUE_KEY}-{user.pk}", lambda: counters_for(user)["mine"])
+    return str(waiting) if waiting else ""
+
+
+def kept_field(user: User) -> FieldNow:
+    """Collect how field work stands in the regions of somebody; at most a minute old."""
+    kept: FieldNow | None = cache.get_or_set(_of(user, _FIELD_KEY), lambda: field_now(user), CACHE_SECONDS)
+    return kept if kept is not None else field_now(user)
 
 
 def _of(user: User, key: str) -> str:

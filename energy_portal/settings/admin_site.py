@@ -18,7 +18,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "BORDER_RADIUS": "8px",
     "SHOW_BACK_BUTTON": True,
-    "STYLES": [lambda request: static("portal/admin.css")],
+    "STYLES": [lambda request: static("portal/admin.css"), lambda request: static("portal/desk.css")],
     "DASHBOARD_CALLBACK": "energy_portal.dashboard.front_page",
     "COMMAND": {"search_models": ["accounts.customeraccount", "meters.servicepoint", "meters.meter", "billing.bill"]},
     "SIDEBAR": {
