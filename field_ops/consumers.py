@@ -5,10 +5,9 @@ from typing import Any
 from accounts.consumers import NOT_ALLOWED, Refusal, StateConsumer
 from accounts.models import User
 from accounts.roles import STAFF_ROLES
-from field_ops.models import Agent, Submission
+from field_ops.models import Agent, Assignment, Submission
 from field_ops.selectors.agents import NotAnAgent, agent_of, agents_now
 from field_ops.selectors.approvals import counters_for
-from field_ops.selectors.assignments import assignments_for
 from field_ops.selectors.notices import unseen
 from field_ops.services.news import AGENTS_GROUP, APPROVALS_GROUP, work_group
 
@@ -47,12 +46,14 @@ class WorkConsumer(StateConsumer):
     def state_of(self, user: User) -> dict[str, Any]:
         """Return how much there is."""
         returned = Submission.objects.visible_to(user).filter(
-            status=Submission.Status.RETURNED, followed_by=None, assignment__in=assignments_for(user).open()
+            status=Submission.Status.RETURNED,
+            followed_by=None,
+            assignment__in=Assignment.objects.visible_to(user).open(),
         )
         return {
             "type": "work",
             "unseen": unseen(_agent(user)),
-            "open": assignments_for(user).open().filter(is_in_review=False).count(),
+            "open": Assignment.objects.visible_to(user).open().filter(is_in_review=False).count(),
             "returned": returned.count(),
         }
 

@@ -392,6 +392,7 @@ SPECTACULAR_SETTINGS = {
         "DeviceStatus": "meters.devices.models.registry.Device.Status",
         "CommandStatus": "meters.devices.models.commands.Command.Status",
         "SubmissionStatus": "field_ops.models.submissions.Submission.Status",
+        "AssignmentStatus": "field_ops.models.work.Assignment.Status",
         "ApprovalStatus": "field_ops.models.approvals.ApprovalRequest.Status",
         "MeterStatus": "meters.models.places.Meter.Status",
         "RegionStatus": "meters.models.regions.Region.Status",
