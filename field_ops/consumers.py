@@ -53,7 +53,7 @@ class WorkConsumer(StateConsumer):
         return {
             "type": "work",
             "unseen": unseen(_agent(user)),
-            "open": Assignment.objects.visible_to(user).open().filter(is_in_review=False).count(),
+            "open": work.filter(is_in_review=False).count(),
             "returned": returned.count(),
         }
 
