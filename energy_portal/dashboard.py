@@ -34,7 +34,7 @@ from meters.selectors.intake import (
     open_exceptions,
     readings_received,
 )
-from meters.selectors.regions import shapes_regions
+from meters.selectors.regions import is_bound_to_regions
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
@@ -215,7 +215,7 @@ def _kept_dashboard(user: User, now: datetime) -> Dashboard:
     if dashboard is None:
         dashboard = dashboard_at(now=now)
         cache.set(_PAGE_KEY, dashboard, CACHE_SECONDS)
-    return dashboard if shapes_regions(user) else _in_regions_of(user, dashboard, now)
+    return _in_regions_of(user, dashboard, now) if is_bound_to_regions(user) else dashboard
 
 
 def _in_regions_of(user: User, dashboard: Dashboard, now: datetime) -> Dashboard:

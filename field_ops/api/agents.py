@@ -24,7 +24,7 @@ from field_ops.selectors.agents import agent_for, agent_of, agents_for
 from field_ops.services.agents import change_agent, create_agent, set_status
 from field_ops.services.shifts import MOST_FIXES, Fix, end_shift, record_positions, start_shift
 from meters.api.near import NEAR, NearbyListMixin, distance_of
-from meters.selectors.regions import region_for, shapes_regions
+from meters.selectors.regions import is_bound_to_regions, region_for
 
 _NOT_AN_AGENT: dict[int, Any] = {403: OpenApiResponse(description="`not_an_agent`.")}
 _NOT_ON_SHIFT: dict[int, Any] = {409: OpenApiResponse(description="`not_on_shift`.")}
@@ -286,7 +286,7 @@ class OwnLocationView(_Own):
     def post(self, request: Request) -> Response:
         """Tell where one is, or was since last told."""
         rows = request.data if isinstance(request.data, list) else [request.data]
-        asked = PositionIn(data=rows, many=True, max_length=MOST_FIXES)
+        asked = serializers.ListSerializer(data=rows, child=PositionIn(), max_length=MOST_FIXES)
         asked.is_valid(raise_exception=True)
         fixes = [Fix(**row) for row in asked.validated_data]
         stored = record_positions(agent_id=self.own().pk, fixes=fixes, now=timezone.now())
@@ -306,5 +306,5 @@ def _require_own_region(request: Request, values: dict[str, Any]) -> None:
     user = person_of(request)
     if values.get("region_id") is not None:
         region_for(region_id=values["region_id"], user=user)
-    elif "region_id" in values and not shapes_regions(user):
+    elif "region_id" in values and is_bound_to_regions(user):
         raise RegionNeeded("Name a region that you look after.")

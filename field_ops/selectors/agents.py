@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from accounts.models import User
 from accounts.roles import Role
 from energy_portal.shared.errors import Forbidden, NotFound
 from energy_portal.shared.geo import Circle, Spot
 from field_ops.models import Agent, Shift
+from field_ops.querysets import AgentQuerySet
 from meters.selectors.nearby import NearbyList
 
 _MM = 1_000
@@ -47,10 +48,10 @@ def agent_of(user: User) -> Agent:
     raise NotAnAgent("This is for agents.")
 
 
-def agents_for(user: User) -> QuerySet[Agent]:
+def agents_for(user: User) -> AgentQuerySet:
     """Return the agents that somebody may see, each with whether they are on shift (``is_on_shift``)."""
     on_shift = Exists(Shift.objects.filter(agent=OuterRef("pk"), ended_at=None))
-    rows: QuerySet[Agent] = Agent.objects.visible_to(user).select_related("user", "region")
+    rows: AgentQuerySet = Agent.objects.visible_to(user).select_related("user", "region")
     return rows.annotate(is_on_shift=on_shift)
 
 
@@ -59,7 +60,7 @@ def agent_for(*, agent_id: UUID, user: User) -> Agent:
 
     :raises NoSuchAgent: none, or not theirs.
     """
-    found = agents_for(user).filter(pk=agent_id).first()
+    found: Agent | None = agents_for(user).filter(pk=agent_id).first()
     if found is None:
         raise NoSuchAgent("There is no such agent.")
     return found
@@ -71,6 +72,6 @@ def agents_near(*, spot: Spot, radius_m: float, user: User, limit: int) -> list[
     return [NearAgent(agent, agent.distance_mm / _MM) for agent in found]
 
 
-def agents_now(user: User) -> QuerySet[Agent]:
+def agents_now(user: User) -> AgentQuerySet:
     """Return the agents on shift that somebody may see, by name; who is shut out is on none. One query."""
     return agents_for(user).filter(is_on_shift=True, user__status=User.Status.ACTIVE).order_by("user__name", "pk")

@@ -239,7 +239,9 @@ class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
         )
 
     def _one(self, request: HttpRequest, object_id: str) -> QuerySet[Any]:
-        return self.get_queryset(request).filter(pk=object_id)
+        rows = self.get_queryset(request).filter(pk=object_id)
+        get_object_or_404(rows)
+        return rows
 
     def _ask(
         self, request: HttpRequest, exceptions: QuerySet[Any], remedy: _Remedy, bulk_action: str = ""

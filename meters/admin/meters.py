@@ -60,7 +60,7 @@ class MeterAdmin(ReadingsExport, VisibleRows, HistoryAdmin):
     """Meters."""
 
     list_display = ("serial", "type", "place", "newest_reading", "priority", "shown_status")
-    list_filter = ("status", "type", "priority")
+    list_filter = ("status", "type", "priority", "region")
     search_fields = (
         "serial",
         "address",
@@ -69,10 +69,13 @@ class MeterAdmin(ReadingsExport, VisibleRows, HistoryAdmin):
         "installations__service_point__bindings__account__number",
     )
     search_help_text = "Serial, address, service point or account number"
-    readonly_fields = ("status", "created_at", "updated_at")
+    readonly_fields = ("status", "region", "created_at", "updated_at")
     fieldsets = (
         (None, {"fields": (("serial", "type"), ("status", "priority"), "address", ("location_id", "owner"))}),
-        ("Where it is", {"fields": (("latitude", "longitude"), "estimated_time"), "classes": ("collapse",)}),
+        (
+            "Where it is",
+            {"fields": (("latitude", "longitude"), ("region", "estimated_time")), "classes": ("collapse",)},
+        ),
         ("More", {"fields": ("metadata", "created_at", "updated_at"), "classes": ("collapse",)}),
     )
     inlines = (RegisterInline,)

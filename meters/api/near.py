@@ -1,5 +1,6 @@
 """Lists of what lies near a place: ``?near=latitude,longitude&radius_m=``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -49,9 +50,10 @@ class NearQuery(serializers.Serializer[Any]):
 class NearbyListMixin(GenericAPIView[Any]):
     """A list that comes nearest first where a place is named."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any]) -> Any:
+    def paginate_queryset(self, queryset: QuerySet[Any] | Sequence[Any]) -> Any:
         circle = asked_circle(self.request)
-        return super().paginate_queryset(queryset if circle is None else NearbyList(queryset, circle))  # type: ignore[arg-type]
+        rows: Any = NearbyList(queryset, circle) if circle and isinstance(queryset, QuerySet) else queryset
+        return super().paginate_queryset(rows)
 
 
 def asked_circle(request: Request) -> Circle | None:

@@ -25,10 +25,6 @@ def region_for(*, region_id: UUID, user: User) -> Region:
     return found
 
 
-def shapes_regions(user: User) -> bool:
-    """Tell whether somebody may draw regions: admins, and managers who look after all of them."""
-    if not user.is_active:
-        return False
-    if user.role == Role.MANAGER:
-        return not RegionManager.objects.filter(user=user).exists()
-    return user.role == Role.ADMIN
+def is_bound_to_regions(user: User) -> bool:
+    """Tell whether somebody is a manager who looks after some regions, not all."""
+    return user.role == Role.MANAGER and RegionManager.objects.filter(user=user).exists()

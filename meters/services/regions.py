@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import numpy as np
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
@@ -21,7 +22,7 @@ from energy_portal.shared.errors import Conflict, Forbidden, Invalid
 from energy_portal.shared.geo import Circle, Spot, boxes_around, nearest_holders
 from meters.models import Meter, Region, RegionManager
 from meters.querysets import in_boxes
-from meters.selectors.regions import NoSuchRegion, shapes_regions
+from meters.selectors.regions import NoSuchRegion, is_bound_to_regions
 from meters.store import places
 
 _METERS_AT_ONCE = 2_000
@@ -63,11 +64,11 @@ def save_region(*, region: Region | None, values: Mapping[str, Any], actor: Acto
     :param region: None for a new one.
     :param values: by name: name, description, latitude, longitude, radius_m, status.
     :raises NoSuchRegion: it is gone.
-    :raises NotForManagersOfRegions: it is for admins, and for managers who look after all regions.
+    :raises NotForManagersOfRegions: a manager of some regions draws none.
     :raises RegionExists: another is called so.
     :raises Invalid: a value breaks its field's rule.
     """
-    if actor.user is not None and not shapes_regions(actor.user):
+    if actor.user is not None and is_bound_to_regions(actor.user):
         raise NotForManagersOfRegions("Regions are drawn by those who look after all of them.")
     places.take_regions()
     verb = "changed" if region else "created"
@@ -167,8 +168,9 @@ def _place(chunks: Iterator[list[_Placed]]) -> int:
         changes: dict[UUID, UUID | None] = dict.fromkeys(
             meter.pk for meter in chunk if meter.region_id and meter.latitude is None
         )
-        lying = [meter for meter in chunk if meter.latitude is not None and meter.longitude is not None]
-        holders = nearest_holders([each.latitude for each in lying], [each.longitude for each in lying], circles)
+        lying = [meter for meter in chunk if meter.latitude is not None]
+        coordinates = np.array([meter[2:4] for meter in lying], dtype=np.float64).reshape(-1, 2)
+        holders = nearest_holders(coordinates[:, 0], coordinates[:, 1], circles)
         for meter, holder in zip(lying, holders, strict=True):
             region_id = None if holder is None else regions[holder].pk
             if region_id != meter.region_id:

@@ -245,7 +245,7 @@ def _group(text: str) -> DeviceGroup:
 
 
 def _region(text: str) -> Region:
-    region = Region.objects.filter(name=text).first()
+    region: Region | None = Region.objects.filter(name=text).first()
     if region is None and (key := _uuid(text)) is not None:
         region = Region.objects.filter(pk=key).first()
     if region is None:
