@@ -72,7 +72,7 @@ class RoundDetailOut(RoundOut):
     """A round with its sequence of meters, and its last runs, the newest first."""
 
     stops = serializers.SerializerMethodField(help_text="Serials.")
-    runs = RoundRunOut(many=True)
+    runs = RoundRunOut(many=True, source="last_runs")
 
     class Meta:
         model = Round

@@ -24,12 +24,12 @@ def rounds_for(user: User) -> QuerySet[Round]:
 
 
 def round_for(*, round_id: UUID, user: User) -> Round:
-    """Return a round that somebody may see, with its stops and its last runs.
+    """Return a round that somebody may see, with its stops and its last runs (``last_runs``).
 
     :raises NoSuchRound: none, or not theirs.
     """
     runs = RoundRun.objects.order_by("-on")[:RUNS_SHOWN]
-    rows = rounds_for(user).prefetch_related("stops__meter", Prefetch("runs", runs))
+    rows = rounds_for(user).prefetch_related("stops__meter", Prefetch("runs", runs, to_attr="last_runs"))
     found = rows.filter(pk=round_id).first()
     if found is None:
         raise NoSuchRound("There is no such round.")

@@ -272,9 +272,14 @@ class TestRounds:
     def test_refuse_what_is_wrong(self, desk, region):
         body = {"name": "North", "region_id": str(region.pk), "next_on": "2025-03-31"}
 
-        for wrong in ({"stops": ["SG-NONE"]}, {"region_id": str(uuid4())}, {"agent_id": str(uuid4())}):
+        for wrong, code in (
+            ({"stops": ["SG-NONE"]}, "wrong_round"),
+            ({"region_id": str(RegionFactory().pk)}, "wrong_round"),
+            ({"agent_id": str(AgentFactory().pk)}, "wrong_round"),
+            ({"region_id": str(uuid4())}, "invalid"),
+        ):
             answer = post(desk, ROUNDS, **{**body, **wrong})
-            assert (answer.status_code, answer.json()["code"]) == (422, "wrong_round")
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
         assert not Round.objects.exists()
 
     def test_ask_as_much_for_many_as_for_few(self, desk, region):
