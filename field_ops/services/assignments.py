@@ -157,8 +157,9 @@ def cancel(*, assignment_ids: Collection[UUID], reason: str, actor: Actor, now: 
     for assignment in rows:
         require_transition(assignment, _Status.CANCELLED)
         assignment.status, assignment.closing_reason = _Status.CANCELLED, act.reason
-        assignment.updated_at = now
-    Assignment.objects.bulk_update(rows, ("status", "closing_reason", "updated_at"), batch_size=_A_BATCH)
+    Assignment.objects.filter(pk__in=[each.pk for each in rows]).update(
+        status=_Status.CANCELLED, closing_reason=act.reason, updated_at=now
+    )
     note(rows, act)
     count_loads(agents.values())
     _tell_former(rows, "cancelled", act)
@@ -272,8 +273,7 @@ def mark_overdue(*, now: datetime) -> int:
     moved = [each for each in locked if _is_late(each, now)]
     for assignment in moved:
         require_transition(assignment, _Status.OVERDUE)
-        assignment.status, assignment.updated_at = _Status.OVERDUE, now
-    Assignment.objects.bulk_update(moved, ("status", "updated_at"))
+    Assignment.objects.filter(pk__in=[each.pk for each in moved]).update(status=_Status.OVERDUE, updated_at=now)
     note(moved, Act("overdue", PORTAL, now))
     if moved:
         tell(AGENTS_GROUP, *map(work_group, agents))

@@ -132,14 +132,18 @@ def hand_out(*, lines: Sequence[Line], order: Order) -> Made:
     _drop_open(sheet, waiting)
     if not order.beyond_max_load:
         _drop_full(sheet, meters, agents, order)
+    places = _places(sheet, agents)
     new = _new(sheet, meters, waiting, order)
+    for each in new:
+        each.sequence = places[each.meter_id]
     Assignment.objects.bulk_create(sorted(new, key=_by_meter), batch_size=_A_BATCH, ignore_conflicts=True)
     written = set(Assignment.objects.filter(pk__in=[each.pk for each in new]).values_list("pk", flat=True))
     sheet.drop({each.meter_id: _OPEN for each in new if each.pk not in written})
-    taken = _take(sheet, waiting, order)
+    taken = _take(sheet, waiting, places, order)
     made = {each.meter_id: each for each in (*taken, *(each for each in new if each.pk in written))}
     found = [made[line.meter_id] for line in sheet.good]
-    _put_in_line(found, agents)
+    for each in found:
+        each.agent = agents.get(each.agent_id) if each.agent_id else None
     _tell_all(found, agents, order)
     return Made(tuple(found), tuple(sheet.skipped))
 
@@ -247,34 +251,38 @@ def _new(
     ]
 
 
-def _take(sheet: _Sheet, waiting: Mapping[UUID, Assignment], order: Order) -> list[Assignment]:
+def _take(
+    sheet: _Sheet, waiting: Mapping[UUID, Assignment], places: Mapping[UUID, int], order: Order
+) -> list[Assignment]:
     taken = []
     for line in sheet.good:
         assignment = waiting.get(line.meter_id)
         if assignment is None:
             continue
         assignment.agent_id, assignment.status = line.agent_id, _Status.PENDING
+        assignment.sequence = places[line.meter_id]
         assignment.priority = line.priority or assignment.priority
         assignment.due_at, assignment.updated_at = order.due, order.now
         assignment.assigned_at, assignment.assigned_by = order.now, order.actor.user
         taken.append(assignment)
     Assignment.objects.bulk_update(
         taken,
-        ("agent", "status", "priority", "due_at", "assigned_at", "assigned_by", "updated_at"),
+        ("agent", "status", "sequence", "priority", "due_at", "assigned_at", "assigned_by", "updated_at"),
         batch_size=_A_BATCH,
     )
     return taken
 
 
-def _put_in_line(found: Sequence[Assignment], agents: Mapping[UUID, Agent]) -> None:
-    """Let each agent's new work follow what they have."""
-    mine = [(each, agent_id) for each in found if (agent_id := each.agent_id) is not None]
-    rows = Assignment.objects.open().filter(agent__in=agents).exclude(pk__in=[each.pk for each, _ in mine])
-    last = defaultdict(int, rows.order_by().values_list("agent").annotate(last=Max("sequence")))
-    for assignment, agent_id in mine:
-        last[agent_id] += 1
-        assignment.sequence, assignment.agent = last[agent_id], agents[agent_id]
-    Assignment.objects.bulk_update([each for each, _ in mine], ("sequence",), batch_size=_A_BATCH)
+def _places(sheet: _Sheet, agents: Mapping[UUID, Agent]) -> dict[UUID, int]:
+    """Return each meter's place on its agent's way, behind what they have; 0 for those without an agent."""
+    rows = Assignment.objects.open().filter(agent__in=agents).order_by()
+    last = defaultdict(int, rows.values_list("agent").annotate(last=Max("sequence")))
+    places = {}
+    for line in sheet.good:
+        if line.agent_id is not None:
+            last[line.agent_id] += 1
+        places[line.meter_id] = last[line.agent_id] if line.agent_id is not None else 0
+    return places
 
 
 def _tell_all(found: Sequence[Assignment], agents: Mapping[UUID, Agent], order: Order) -> None:
