@@ -15,6 +15,12 @@ class Empty(PhotoRefused):
     code = "photo_empty"
 
 
+class ChecksumWrong(PhotoRefused):
+    """What arrived is not what the sender meant to send."""
+
+    code = "photo_checksum"
+
+
 class TooLarge(PhotoRefused):
     """The file is larger than a file may be."""
 

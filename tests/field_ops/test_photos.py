@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from energy_portal.shared.errors import Unavailable
-from field_ops.photos import bands_of, perceptual_hash_of, pictures, read_photo
+from field_ops.photos import PhotoRefused, bands_of, perceptual_hash_of, pictures, read_photo
 from field_ops.photos.exif import Notes, read_notes
 from tests.field_ops.photo_files import encoded, entry, jpeg, meter, rationals, text, tiff, with_exif
 
@@ -46,6 +46,13 @@ class TestReadPhoto:
         assert (picture.sent_format, picture.width, picture.height) == (kind, 640, 480)
         assert picture.sent_bytes == file.stat().st_size
         assert picture.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+
+    def test_refuses_another_photo_than_was_announced(self, tmp_path):
+        for source in (jpeg(), b"", tmp_path / "none"):
+            with pytest.raises(PhotoRefused) as refusal:
+                read_photo(source, largest_bytes=LARGEST, zone=SITE, sha256="0" * 64)
+
+            assert refusal.value.code == "photo_checksum"
 
     def test_makes_a_large_photo_smaller_in_its_shape(self):
         picture = read(jpeg(4_000, 3_000))
@@ -147,7 +154,13 @@ class TestPerceptualHash:
         distances = [differing_bits(one, other) for place, one in enumerate(hashes) for other in hashes[:place]]
         assert min(distances) > 7
 
-    @pytest.mark.parametrize("noise", [0, 3])
+    def test_is_there_in_poor_light(self):
+        for seed in range(5):
+            dim = meter(seed=seed).point(lambda level: level * 0.1)
+
+            assert read(encoded(dim)).perceptual_hash is not None
+
+    @pytest.mark.parametrize("noise", [0, 3, 15])
     @pytest.mark.parametrize("level", [0, 8, 128, 250])
     def test_is_none_where_there_is_nothing_to_see(self, level, noise):
         levels = np.random.default_rng(1).normal(level, noise, (480, 640, 3))
