@@ -5,13 +5,13 @@ import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models import AuditEntry
 from accounts.roles import Role
 from energy_portal.shared.errors import Conflict, DomainError, Unavailable
 from field_ops.models import Photo, PhotoUpload, Submission
-from field_ops.photos import PhotoRefused
+from field_ops.photos import PhotoRefused, read_photo
 from field_ops.selectors.photos import path_of, thumbnail_path_of
 from field_ops.services import photos, reviewing, uploads
 from tests.factories import UserFactory
@@ -71,6 +71,7 @@ class TestSend:
         assert (photo.width, photo.height, photo.sent_format, photo.camera) == (640, 480, "JPEG", "X1")
         assert photo.taken_at == datetime(2025, 3, 10, 2, 30, tzinfo=UTC)
         assert len(photo.hash_bands) == 8
+        assert photo.name == f"2025/03/{photo.pk}.jpg"
         assert path_of(photo).stat().st_size == photo.stored_bytes
         assert stored_files(upload_dir) == sorted([path_of(photo), thumbnail_path_of(photo)])
         assert not PhotoUpload.objects.exists()
@@ -95,12 +96,6 @@ class TestSend:
 
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
         assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
-
-    def test_names_files_by_month_and_nothing_else(self, submission):
-        send(submission)
-
-        photo = Photo.objects.get()
-        assert photo.name == f"2025/03/{photo.pk}.jpg"
 
     def test_is_on_record(self, submission):
         send(submission)
@@ -314,6 +309,22 @@ class TestTwoSendersAtOnce:
         assert {wait().received_bytes for wait in waits} == {len(PHOTO)}
         assert Photo.objects.count() == 1
         assert len(stored_files(upload_dir)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWaitingForATurn:
+    def test_holds_no_connection_that_others_need(self, monkeypatch):
+        submission = ReceivingFactory()
+        held = []
+
+        def looking(*arguments, **options):
+            held.append(connection.connection)
+            return read_photo(*arguments, **options)
+
+        monkeypatch.setattr(uploads, "read_photo", looking)
+
+        assert send(submission).received_bytes == len(PHOTO)
+        assert held == [None]
 
 
 class TestForgetUploads:
