@@ -110,6 +110,7 @@ async function start() {
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && send());
   setInterval(() => document.visibilityState === "visible" && send(), EVERY_MS);
+  await navigator.storage?.persist?.().catch(() => undefined);
   await navigator.serviceWorker?.register(worker, { type: "module" }).catch(() => undefined);
   await send();
   listen(fetchAnew);

@@ -1,13 +1,12 @@
-/** On every page that an agent sees: when they log out, what they were shown leaves the phone with them. */
+/** On the log-in page and on every page of an agent: who leaves, or comes, finds nothing here that another was shown. */
 import { leave } from "./store.js";
 
-const LOGOUT = "/logout";
+const PLACES = new Set(["/login", "/logout"]);
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (new URL(form.action).pathname !== LOGOUT || form.dataset.left) return;
+  if (!PLACES.has(new URL(form.action).pathname)) return;
   event.preventDefault();
-  form.dataset.left = "yes";
   await leave().catch(() => undefined);
   form.submit();
 });

@@ -1,10 +1,24 @@
-/** Reads the bar code or QR code on a meter, live from the camera, where the browser can. */
+/** Reads the bar code or QR code on a meter, live from the camera or from a photo, where the browser can. */
 import { h } from "./html.js";
 
 const EVERY_MS = 200;
 
 /** Say whether this browser reads codes. */
-export const canScan = () => "BarcodeDetector" in window && Boolean(navigator.mediaDevices?.getUserMedia);
+export const canScan = () => "BarcodeDetector" in window;
+
+/** Read the code on a photo that the agent takes or chooses; null where there is none to be read. */
+async function scanPhoto() {
+  const input = h("input", { type: "file", accept: "image/*", capture: "environment" });
+  const chosen = new Promise((resolve) => {
+    input.addEventListener("change", () => resolve(input.files[0]));
+    input.addEventListener("cancel", () => resolve(null));
+  });
+  input.click();
+  const file = await chosen;
+  if (!file) return null;
+  const found = await new window.BarcodeDetector().detect(await createImageBitmap(file)).catch(() => []);
+  return found[0]?.rawValue.trim() ?? null;
+}
 
 async function look(video, detector, dialog) {
   while (dialog.open) {
@@ -15,13 +29,13 @@ async function look(video, detector, dialog) {
   return null;
 }
 
-/** Show the camera until it sees a code; null where the agent closes it or there is no camera to be had. */
+/** Show the camera until it sees a code, or have a photo taken where there is no live one; null where the agent gives up. */
 export async function scan() {
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch {
-    return null;
+    return scanPhoto();
   }
   const video = h("video", { autoplay: true, playsinline: true, muted: true, "aria-label": "Camera" });
   const close = h("button", { class: "button second", type: "button" }, "Type it instead");
