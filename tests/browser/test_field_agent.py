@@ -208,7 +208,7 @@ class TestToday:
 
         with page.expect_response("**/agents/me/location"):
             page.get_by_role("button", name="Start shift").click()
-        expect(page.get_by_text("Managers see where you are.")).to_be_visible()
+        expect(page.get_by_text("Your position is sent.")).to_be_visible()
         phone.expect_sound()
         assert AgentPosition.objects.filter(shift__agent=walk.agent).count() == 1
 

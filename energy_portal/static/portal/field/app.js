@@ -22,7 +22,7 @@ const { agent, tiles, worker } = document.body.dataset;
 const [, page, title] = PAGES.find(([path]) => path.test(location.pathname)) ?? PAGES[0];
 const strip = document.getElementById("strip");
 const context = { agent, tiles, state: null, reload, refresh: fetchAnew, send, setStanding };
-let standing = "done";
+let standing = navigator.onLine ? "done" : "offline";
 let shown = "";
 let paint = null;
 

@@ -73,8 +73,9 @@ class Capture {
   }
 
   showOutcome() {
-    const could = this.draft.outcome === "read";
-    for (const part of this.form.querySelectorAll("[data-of]")) part.hidden = (part.dataset.of === "read") !== could;
+    const isRead = this.draft.outcome === "read";
+    for (const part of this.form.querySelectorAll("[data-of]")) part.hidden = (part.dataset.of === "read") !== isRead;
+    if (this.draft.photo === null) this.photoHint.textContent = isRead ? "The whole display, sharp, without glare." : "What is in the way.";
   }
 
   serialPart() {
@@ -125,7 +126,6 @@ class Capture {
 
   async showPhoto() {
     const { photo } = this.draft;
-    this.photoHint.textContent = photo ? "" : "The whole display, sharp, without glare.";
     if (!photo) return;
     const shown = await preview(this.picture, photo);
     this.picture.hidden = !shown;

@@ -56,7 +56,7 @@ export function follow(who, standing, ahead) {
 function stateOf(standing) {
   if (!standing.on_shift) return ["Off shift", "Your position is not taken."];
   if (standing.status === "on_break") return ["On a break", "Your position is not taken."];
-  return ["On shift", "Managers see where you are."];
+  return ["On shift", "Your position is sent."];
 }
 
 function actions(standing, act) {
