@@ -1,8 +1,10 @@
 """Doors, documents and data of an agent's pages."""
 
+import posixpath
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path, PurePosixPath
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -46,6 +48,10 @@ def agent():
 @pytest.fixture
 def client(agent) -> Client:
     return client_of(agent.user)
+
+
+def _text_of(static_file: str) -> str:
+    return Path(finders.find(static_file)).read_text(encoding="utf-8")
 
 
 class TestDoors:
@@ -207,6 +213,14 @@ class TestAppFiles:
         assert answer["Content-Type"].startswith("text/javascript")
         assert all(finders.find(path.removeprefix("/static/")) for path in files)
         assert "/static/portal/field/capture.js" in files
+
+    def test_has_a_worker_that_keeps_whatever_its_parts_import(self):
+        files = set(re.findall(r'"/static/([^"]+)"', Client().get("/field/sw.js").content.decode()))
+
+        for name in sorted(name for name in files if name.startswith("portal/") and name.endswith(".js")):
+            folder = PurePosixPath(name).parent
+            for imported in re.findall(r'^(?:import|export) .*"(\.[^"]+)";$', _text_of(name), re.MULTILINE):
+                assert posixpath.normpath(folder / imported) in files, name
 
     def test_has_a_manifest_whose_icons_are_there(self):
         body = Client().get("/field/manifest.webmanifest").json()

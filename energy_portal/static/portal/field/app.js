@@ -1,7 +1,7 @@
 /** Runs on every page of an agent: shows what the phone knows at once, then asks the portal, and sends what waits. */
+import { follow as listen } from "../live.js";
 import * as capture from "./capture.js";
 import { h } from "./html.js";
-import { listen } from "./live.js";
 import * as mapPage from "./map-page.js";
 import { Turn, sendAll } from "./outbox.js";
 import * as sent from "./sent.js";
@@ -25,6 +25,7 @@ const context = { agent, tiles, state: null, reload, refresh: fetchAnew, send, s
 let standing = navigator.onLine ? "done" : "offline";
 let shown = "";
 let paint = null;
+let isListening = false;
 
 /** The kept document may have been that of another page: its title and tabs are set right. */
 function setFrame() {
@@ -113,7 +114,13 @@ async function start() {
   await navigator.storage?.persist?.().catch(() => undefined);
   await navigator.serviceWorker?.register(worker, { type: "module" }).catch(() => undefined);
   await send();
-  listen(fetchAnew);
+  listen("/ws/work/", { say: () => undefined, live: "", hear: hearOfWork });
+}
+
+/** What was so when the page was opened is known; all that comes after is news. */
+async function hearOfWork() {
+  if (isListening) await fetchAnew();
+  isListening = true;
 }
 
 await start();
