@@ -158,6 +158,25 @@ def fill_in(page, serial: str, value: str) -> None:
         page.get_by_role("group", name="Number pad").get_by_role("button", name=name, exact=True).click()
 
 
+SHIFTED = """() => new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 100);
+})"""
+
+
+class TestEveryPage:
+    def test_does_not_move_while_it_fills(self, phone, walk):
+        page = phone.page
+        phone.log_in(walk.agent.user, begins_at="**/field/")
+        for path in ("/field/", "/field/map", f"/field/assignments/{walk.assignments[0].pk}", "/field/sent"):
+            phone.open(path)
+            expect(page.get_by_text("As of today")).to_be_visible()
+
+            assert page.evaluate(SHIFTED) < 0.01, path
+
+
 class TestToday:
     def test_lists_meters_in_walking_order_with_their_distances_and_news(self, phone, walk):
         AgentNotice.objects.create(
