@@ -108,7 +108,7 @@ class TestQueue:
         anywhere.expect_sound()
 
         page.keyboard.press("z")
-        expect(page.get_by_text("2 ×")).to_be_visible()
+        expect(page.locator("[data-zoom-level]")).to_contain_text("2")
         page.keyboard.press("j")
         expect(heading).to_contain_text(second.meter.serial)
         expect(heading).to_be_focused()
