@@ -14,6 +14,7 @@ from accounts.actors import Actor
 from field_ops.models import ApprovalRequest
 from field_ops.services import deciding
 from meters.models import RegionManager
+from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import AdminFactory, InstallationFactory, ManagerFactory
 from tests.field_ops.factories import ApprovalRequestFactory
 
@@ -196,7 +197,10 @@ class TestDecisions:
         assert at(answer) == second.pk
 
     def test_that_the_door_refuses_keep_what_was_typed(self, client):
-        request = ApprovalRequestFactory()
+        request = waiting()
+        day_before = request.submission.read_at.replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+        higher = OfferedReading(request.meter.serial, day_before, Decimal(2000))
+        assert receive_readings(readings=[higher], actor=Actor(), now=timezone.now()).stored == 1
 
         answer = decide(client, request, "approve", notes="Looks right.")
 
