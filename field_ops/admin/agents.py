@@ -15,10 +15,12 @@ from accounts.models import User
 from accounts.roles import Role
 from energy_portal.shared.admin import AppendOnlyAdmin, PortalAdmin, moment
 from field_ops.admin.agents_map import AgentsMapPage
+from field_ops.admin.common import person
 from field_ops.models import Agent, Phone, Shift
 from field_ops.services import agents as services
 from field_ops.services.phones import revoke_phone
 from meters.admin.common import DecidedOnly, Question, RelatedInline, VisibleRows, ask_then, change_url, instant_column
+from meters.models import Region
 
 _STATUS_COLOURS = {
     Agent.Status.AVAILABLE: "success",
@@ -79,6 +81,12 @@ class AgentAdmin(AgentsMapPage, VisibleRows, ServiceAdmin, PortalAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user", "region").prefetch_related("phones")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the regions that the person looks after."""
+        if db_field.name == "region":
+            kwargs["queryset"] = Region.objects.visible_to(person(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fieldsets if obj is not None else self.fieldsets[:1]

@@ -13,15 +13,16 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 
 from accounts.admin.common import actor_of
-from energy_portal.shared.errors import DomainError
+from energy_portal.shared.errors import DomainError, NotFound
 from field_ops.admin.cases import case_of
 from field_ops.admin.common import person
 from field_ops.admin.queue_forms import DecisionForm, chosen_ids
-from field_ops.models import ApprovalRequest, Risk
+from field_ops.models import ApprovalRequest, Decision, Risk
 from field_ops.selectors.approvals import counters_for, decidable_by, queue_for, request_for
 from field_ops.services import deciding
 
@@ -94,8 +95,11 @@ class QueuePage(ModelAdmin):  # type: ignore[misc]
         try:
             decided = _decide(request, pk, verdict, form)
         except deciding.AlreadyDecided as error:
-            still = error.extra.get("verdict") == "approved" and _is_waiting(request, pk)
-            return self._answer(request, Asked(pk if still else following, show, None, News((error.detail,), "warn")))
+            still = error.extra.get("verdict") == Decision.Verdict.APPROVED and _is_waiting(request, pk)
+            told = News((_told_meanwhile(_name(request, pk), error),), "warn")
+            return self._answer(request, Asked(pk if still else following, show, None, told))
+        except NotFound as error:
+            return self._answer(request, Asked(following, show, None, News((error.detail,), "warn")))
         except DomainError as error:
             form.add_error(None, error.detail)
             return self._answer(request, Asked(at=pk, show=show, form=form))
@@ -148,7 +152,7 @@ class QueuePage(ModelAdmin):  # type: ignore[misc]
             "after": after,
             "show": asked.show,
             "chips": [{"key": key, "label": label, "chosen": key == asked.show} for key, label in _SHOWN.items()],
-            "form": asked.form or DecisionForm(),
+            "form": asked.form if asked.form is not None and at == asked.at else DecisionForm(),
             "news": asked.news,
             "queue_url": reverse("admin:field_ops_approvalrequest_queue"),
         }
@@ -224,6 +228,14 @@ def _told(decided: ApprovalRequest, verdict: str) -> str:
     return f"{decided.meter}: {_DONE[verdict]}."
 
 
+def _told_meanwhile(name: str, error: DomainError) -> str:
+    by, at = error.extra.get("by"), parse_datetime(str(error.extra.get("at")))
+    if not by or at is None:
+        return f"{name} has been decided on meanwhile."
+    verdict = Decision.Verdict(error.extra["verdict"]).label.lower()
+    return f"{by} has decided on {name} meanwhile, at {timezone.localtime(at):%H:%M}: {verdict}."
+
+
 def _is_waiting(request: HttpRequest, pk: UUID) -> bool:
     return queue_for(person(request)).waiting().filter(pk=pk).exists()  # type: ignore[attr-defined, no-any-return]
 
@@ -238,7 +250,9 @@ def _decided_meanwhile(request: HttpRequest, at: UUID | None, level: str) -> str
     if at is None or not level.isdecimal():
         return ""
     seen = queue_for(person(request)).filter(pk=at).first()
-    last = None if seen is None else seen.decisions.select_related("by").order_by("-level").first()
+    if seen is None:
+        return ""
+    last = seen.decisions.select_related("by").order_by("-level").first()
     if last is None or last.level < int(level) or last.by_id == person(request).pk:
         return ""
     return f"{last.by.name} has decided on {seen.meter} meanwhile: {last.get_verdict_display()}."

@@ -44,6 +44,7 @@ class SubmissionAdmin(VisibleRows, AppendOnlyAdmin):
     list_filter = ("status", "outcome", "obstacle", "meter__region")
     search_fields = ("meter__serial", "agent__user__name", "serial_given")
     search_help_text = "Serial or agent"
+    export_without = ("small",)
     received = instant_column("received_at", "Received")
     read = instant_column("read_at", "Read, by the phone")
     readonly_fields = ("received", "read", "shown_value", "shown_status", "work", "approval", "where", "picture")
@@ -117,6 +118,7 @@ class PhotoAdmin(VisibleRows, AppendOnlyAdmin):
     list_filter = ("submission__status", "submission__meter__region")
     search_fields = ("submission__meter__serial", "submission__agent__user__name", "camera", "sha256")
     search_help_text = "Serial, agent, camera or SHA-256"
+    export_without = ("small",)
     taken = instant_column("created_at", "Stored")
     by_camera = instant_column("taken_at", "Taken, by the camera")
     readonly_fields = ("taken", "by_camera", "small", "of", "agent", "size", "where")

@@ -193,7 +193,7 @@ class TestDecisions:
         answer = decide(client, first, "approve")
 
         assert answer.status_code == 200
-        assert "Ada Admin decided" in answer.text
+        assert "Ada Admin has decided on" in answer.text
         assert at(answer) == second.pk
 
     def test_that_the_door_refuses_keep_what_was_typed(self, client):
