@@ -37,6 +37,11 @@ REASON_WORDS = {
     Reason.NO_HISTORY: "The meter has no reading to compare with.",
 }
 _WORDS_OF_CODES = {reason.value: words for reason, words in REASON_WORDS.items()}
+_OCR_WORDS = {
+    "waiting": "Being read just now",
+    "unreadable": "Not checked: the picture could not be read",
+    "no_photo": "No photo",
+}
 _KILOMETRE = 1_000
 _NOT_KNOWN = "Not known"
 
@@ -76,7 +81,7 @@ def facts_of(request: ApprovalRequest) -> tuple[Fact, ...]:
     return (
         *_position(_part(evidence, "position"), against),
         *_photo(_part(evidence, "photo"), against),
-        _ocr(_part(evidence, "ocr"), against),
+        _ocr(_part(evidence, "ocr")),
         _serial(_part(evidence, "serial"), submission),
         *_range(_part(evidence, "range"), against, submission.register),
         _age(_part(evidence, "age"), against, submission),
@@ -123,16 +128,17 @@ def _twin(twin: Mapping[str, Any]) -> Fact:
     return Fact("Photo sent before", f"{like}: of {twin.get('meter')}", "bad", url)
 
 
-def _ocr(found: Mapping[str, Any], against: set[str]) -> Fact:
-    label, agrees = "Photo read by the machine", found.get("agrees")
-    if not found:
-        return Fact(label, "Not checked", "muted")
+def _ocr(found: Mapping[str, Any]) -> Fact:
+    label, state = "Photo read by the machine", str(found.get("state", ""))
+    if state != "checked":
+        return Fact(label, _OCR_WORDS.get(state, "Not checked"), "muted")
+    agrees = found.get("agrees")
     if agrees is None:
         return Fact(label, "Nothing on it looks like a dial", "muted")
-    texts = ", ".join(str(text) for text in found.get("texts", ()))
     if agrees:
         return Fact(label, "It shows the value", "good")
-    return Fact(label, f"It shows another value{f': {texts}' if texts else ''}", "warn")
+    texts = ", ".join(str(text) for text in found.get("texts", ()))
+    return Fact(label, f"It shows something else: {texts}", "warn")
 
 
 def _serial(serial: Mapping[str, Any], submission: Submission) -> Fact:

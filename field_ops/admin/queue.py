@@ -25,6 +25,7 @@ from field_ops.admin.queue_forms import DecisionForm, chosen_ids
 from field_ops.models import ApprovalRequest, Decision, Risk
 from field_ops.selectors.approvals import counters_for, decidable_by, queue_for, request_for
 from field_ops.services import deciding
+from field_ops.services.recognising import is_being_read
 
 LISTED = 50
 _SHOWN = {"": "All", "high": "High risk", "low": "Low risk", "second": "Second level"}
@@ -140,10 +141,11 @@ class QueuePage(ModelAdmin):  # type: ignore[misc]
         here = _chosen(request, asked.at, listed) if with_case else None
         at = here.pk if here is not None else asked.at
         before, after = _beside(at, [row.pk for row in listed])
+        together = {row.pk for row in listed if _goes_together(row)}
         return {
             "rows": listed,
+            "together": together,
             "has_more": len(rows) > LISTED,
-            "bulk_count": sum(row.risk == Risk.LOW and not row.is_audited for row in listed),
             "audited_count": sum(row.risk == Risk.LOW and row.is_audited for row in listed),
             "counters": counters_for(person(request)),
             "case": None if here is None else case_of(here, person(request)),
@@ -171,6 +173,11 @@ class QueuePage(ModelAdmin):  # type: ignore[misc]
             return redirect(_queue_url(asked.at, asked.show))
         page = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": "Approval queue"}
         return TemplateResponse(request, "admin/field_ops/queue.html", {**page, **self._queue(request, asked)})
+
+
+def _goes_together(row: ApprovalRequest) -> bool:
+    """Tell whether a request may be approved with others: one of low risk that needs no look of its own."""
+    return row.risk == Risk.LOW and not row.is_audited and not is_being_read(row)
 
 
 def _queue_url(at: UUID | None, show: str) -> str:

@@ -111,6 +111,7 @@ class TestQueue:
                 "age": {"seconds": 7_500},
                 "position": {"distance_m": 1340.0, "accuracy_m": 8.5, "allowed_m": 108.5},
                 "photo": {"is_sent": True, "twins": [{"meter": "SG-7", "submission": "", "bits": 3}]},
+                "ocr": {"state": "checked", "agrees": False, "texts": ["01284", "kWh"]},
                 "serial": {"given": "X1", "expected": "SG-1", "matches": False, "other_meter": ""},
                 "range": {"is_known": True, "low": "1200", "high": "1230.5", "grown": "40"},
             },
@@ -129,11 +130,28 @@ class TestQueue:
             "X1, typed: it is not SG-1",
             "1,200 to 1,230.5 kWh, by its own past",
             "2 h 5 min after it was read",
-            "Not checked",
+            "It shows something else: 01284, kWh",
             "1150.000 kWh",
             "<polyline",
         ):
             assert words in text, words
+
+    @pytest.mark.parametrize(
+        ("seen", "words"),
+        [
+            ({}, "Not checked"),
+            ({"state": "waiting"}, "Being read just now"),
+            ({"state": "checked", "agrees": True}, "It shows the value"),
+            ({"state": "checked", "agrees": None}, "Nothing on it looks like a dial"),
+        ],
+    )
+    def test_says_what_the_machine_read(self, client, seen, words):
+        request = waiting(evidence={"ocr": seen})
+
+        answer = client.get(QUEUE)
+
+        assert words in answer.text
+        assert answer.context["together"] == (set() if seen.get("state") == "waiting" else {request.pk})
 
     def test_takes_as_many_queries_for_30_requests_as_for_3(self, client):
         for number in range(3):
