@@ -100,7 +100,7 @@ class TestQueue:
         anywhere.log_in(manager, "**/admin/")
         anywhere.expect_sound()
         anywhere.open(QUEUE)
-        heading = page.get_by_role("heading", level=2).first
+        heading = page.locator("#case-heading")
         expect(heading).to_contain_text(first.meter.serial)
         expect(page.get_by_text("Live: what comes in appears by itself.")).to_be_visible()
         photo = page.get_by_role("img", name=f"Photo of the meter {first.meter.serial}")
@@ -144,7 +144,7 @@ class TestQueue:
         page.keyboard.press("j")
         page.keyboard.press("a")
 
-        expect(page.get_by_role("heading", level=2).first).to_contain_text(first.meter.serial)
+        expect(page.locator("#case-heading")).to_contain_text(first.meter.serial)
         assert Decision.objects.count() == 0
 
     def test_approves_what_is_of_low_risk_together(self, visitor, manager, region):
@@ -160,7 +160,7 @@ class TestQueue:
         page.get_by_role("button", name="Approve chosen").click()
 
         expect(page.get_by_text("3 approved together.")).to_be_visible()
-        expect(page.get_by_role("heading", level=2).first).to_contain_text(audited.meter.serial)
+        expect(page.locator("#case-heading")).to_contain_text(audited.meter.serial)
         visitor.expect_sound()
         assert ApprovalRequest.objects.filter(status="approved").count() == 3
 
@@ -201,6 +201,7 @@ class TestAssigning:
         visitor.open(ASSIGN)
 
         page.get_by_role("button", name="Draw a box").click()
+        page.locator("[data-map]").evaluate("map => map.scrollIntoView({block: 'center', behavior: 'instant'})")
         area = page.locator("[data-map]").bounding_box()
         page.mouse.move(area["x"] + 80, area["y"] + 5)
         page.mouse.down()
