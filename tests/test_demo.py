@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 from django.db.models import F, Sum
+from django.utils import timezone
 
 from accounts.models import AccountAccess, CustomerAccount, User
 from accounts.roles import Role
@@ -14,9 +15,11 @@ from billing.services.tariffs import load_singapore_tariff
 from energy_portal.management.demo import load as loading
 from energy_portal.management.demo.state import Stage, stage, wipe
 from energy_portal.shared.demo_logins import read_demo_logins
+from field_ops.models import Agent, AgentPosition, ApprovalRequest, Assignment, Photo, Round
+from field_ops.selectors.photos import path_of
 from meters.devices.models import Command, Device, DeviceHour, FleetHour, RollupMark, StateMark
 from meters.devices.services.directory import directory
-from meters.models import Alarm, AlarmRule, ChainEvent, ReadingException, RegisterReading, RegistrationRequest
+from meters.models import Alarm, AlarmRule, ChainEvent, Meter, ReadingException, RegisterReading, RegistrationRequest
 from tests.factories import CustomerAccountFactory
 
 # The loader commits batch by batch and truncates: the database is emptied after each test.
@@ -36,6 +39,7 @@ def _what_migrations_brought():
 def home(settings, tmp_path, monkeypatch):
     """A home for the logins alone: the services of the run are at hand, and no others are started."""
     settings.PORTAL_HOME = tmp_path
+    settings.UPLOAD_DIR = tmp_path / "media"
     for variable in ("DATABASE_URL", "REDIS_URL", "MQTT_URL"):
         monkeypatch.setenv(variable, "at hand")
     return tmp_path
@@ -100,6 +104,31 @@ class TestDemo:
         assert Alarm.objects.open().filter(kind="over_power").count() == 1
         assert set(Command.objects.values_list("status", flat=True)) == {"effective", "failed", "expired"}
 
+    def test_shows_agents_at_work_and_what_they_brought(self, settings):
+        demo("--accounts", "18", "--days", "40")
+
+        assert Meter.objects.active().filter(region=None).count() == 0
+        statuses = set(Assignment.objects.values_list("status", flat=True))
+        assert statuses == {"pending", "in_progress", "completed", "overdue"}
+        assert set(Assignment.objects.values_list("origin", flat=True)) == {"round", "proposal", "manual"}
+        assert Round.objects.get().next_on > timezone.now().date()
+        requests = ApprovalRequest.objects
+        assert set(requests.values_list("status", flat=True)) == {"pending", "under_review", "approved", "returned"}
+        reasons = dict(
+            requests.filter(status__in=("pending", "under_review")).values_list(
+                "submission__meter__serial", "risk_reasons"
+            )
+        )
+        assert sorted(reasons.values()) == [[], [], [], ["damaged"], ["far_from_meter"], ["outside_expected_range"]]
+        assert requests.get(status="returned").review_notes
+        approved = requests.get(status="approved").submission
+        assert RegisterReading.objects.filter(register=approved.register, time=approved.read_at, quality=18).exists()
+        assert all(path_of(photo).stat().st_size == photo.stored_bytes for photo in Photo.objects.all())
+        for agent in Agent.objects.all():
+            assert agent.current_load == agent.assignments.open().filter(is_in_review=False).count() > 0
+            assert AgentPosition.objects.filter(shift__agent=agent).count() > 30
+        assert not Assignment.objects.exclude(meter__region=F("agent__region")).filter(origin="proposal").exists()
+
     def test_lets_every_role_in(self, home, rf):
         small()
 
@@ -113,7 +142,7 @@ class TestDemo:
 
         path = home / "demo-logins.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert len(json.loads(path.read_text())["logins"]) == 6
+        assert len(json.loads(path.read_text())["logins"]) == 9
 
     def test_lets_its_machine_send(self, home, client):
         small()

@@ -78,10 +78,10 @@ class Command(BaseCommand):
 
 def _tell(console: Console, loaded: Loaded, seconds: float) -> None:
     console.print(
-        f"{loaded.accounts} accounts, {loaded.readings:,} readings, {loaded.months} months of bills "
-        f"and {loaded.devices} devices in {seconds:.0f} s. Log in as:"
+        f"{loaded.accounts} accounts, {loaded.readings:,} readings, {loaded.months} months of bills, "
+        f"{loaded.devices} devices and {loaded.assignments} assignments in {seconds:.0f} s. Log in as:"
     )
     for login in loaded.logins:
-        line = f"{login.role:<15}{login.email:<22}{login.password:<16}  {settings.PORTAL_URL}{login.path}"
+        line = f"{login.role:<15}{login.email:<26}{login.password:<16}  {settings.PORTAL_URL}{login.path}"
         console.print(line, soft_wrap=True)
     console.print(f"The key of the data source {loaded.source.name}: {loaded.source.key}", soft_wrap=True)

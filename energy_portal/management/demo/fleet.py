@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from accounts.actors import Actor
 from accounts.models import CustomerAccount
 from energy_portal.management.demo.appliances import Appliance, Kind, Word, appliances, words_of
+from energy_portal.management.demo.places import RADIUS_M, REGIONS
 from meters.devices.decoding import Sample
 from meters.devices.models import DeviceGroup, Product
 from meters.devices.services import commands, registry
@@ -20,20 +21,13 @@ from meters.models import Region
 from meters.services.alarms import advance
 from meters.services.regions import save_region
 
-_REGIONS = (
-    ("Tampines", 1.3530, 103.9440),
-    ("Clementi", 1.3151, 103.7654),
-    ("Toa Payoh", 1.3343, 103.8563),
-    ("Punggol", 1.4041, 103.9025),
-)
-_RADIUS_M = 2_500
 _RATED_W = {Kind.FRIDGE: 150.0, Kind.AIR_CON: 1_400.0, Kind.HEATER: 3_000.0, Kind.PLUG: 250.0, Kind.CHARGER: 3_600.0}
 _SECOND = timedelta(seconds=1)
 
 
 def cast_devices(numbers: Sequence[str]) -> tuple[Appliance, ...]:
     """Return the devices of the demo's accounts, the first of which a stranger looks at."""
-    regions = tuple(name for name, _, _ in _REGIONS)
+    regions = tuple(name for name, _ in REGIONS)
     return appliances(account=numbers[0], neighbours=tuple(numbers[1:]), regions=regions) if numbers else ()
 
 
@@ -63,8 +57,8 @@ def load_devices(
 def _enter(devices: Sequence[Appliance], manager: Actor, now: datetime) -> None:
     accounts = {account.number: account for account in CustomerAccount.objects.all()}
     regions: dict[str, Region] = {}
-    for name, latitude, longitude in _REGIONS:
-        values = {"name": name, "latitude": latitude, "longitude": longitude, "radius_m": _RADIUS_M}
+    for name, centre in REGIONS:
+        values = {"name": name, "latitude": centre.latitude, "longitude": centre.longitude, "radius_m": RADIUS_M}
         regions[name] = save_region(region=None, values=values, actor=manager, now=now)
     groups: dict[Kind, DeviceGroup] = {}
     products: dict[Kind, Product] = {}

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accounts.actors import PORTAL, Actor
 from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
+from energy_portal.management.demo.field import load_field_work
 from energy_portal.management.demo.fleet import cast_devices, load_devices
 from energy_portal.management.demo.people import create_people, create_source_first, note_source_seen, open_account
 from energy_portal.management.demo.prices import add_demo_prices, months_over, run_bills
@@ -28,6 +29,7 @@ class Loaded:
     readings: int
     months: int
     devices: int
+    assignments: int
     logins: tuple[DemoLogin, ...]
     source: DemoSource
 
@@ -60,6 +62,10 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     task = progress.add_task("Devices", total=len(devices))
     load_devices(devices, manager=manager, zone=zone, now=now, advance_bar=lambda done: progress.advance(task, done))
 
+    task = progress.add_task("Field work", total=1)
+    assignments = load_field_work(cast=cast, users=people.users, now=now)
+    progress.update(task, total=assignments, completed=assignments)
+
     logins = tuple(people.logins())
     machine = DemoSource(source.name, key)
     write_demo_logins(home, logins, machine)
@@ -69,6 +75,7 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
         readings=total,
         months=len(months),
         devices=len(devices),
+        assignments=assignments,
         logins=logins,
         source=machine,
     )

@@ -18,7 +18,7 @@ from energy_portal.management.demo.state import SOURCE_NAME
 from energy_portal.shared.demo_logins import DemoLogin
 
 _PASSWORD_GROUPS = 3
-_ADMIN = "/admin/"
+_ADMIN, _FIELD = "/admin/", "/field/"
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ class _Person:
 _PEOPLE = (
     _Person("customer", "customer@example.org", "Tan Wei Ling", Role.CUSTOMER, "/home"),
     _Person("family viewer", "family@example.org", "Lim Jun Hao", Role.CUSTOMER, "/home"),
-    _Person("agent", "agent@example.org", "Suresh Pillai", Role.AGENT),
+    _Person("agent", "agent@example.org", "Suresh Pillai", Role.AGENT, _FIELD),
+    _Person("agent, west", "west.agent@example.org", "Hasnah Salleh", Role.AGENT, _FIELD),
+    _Person("agent, north", "north.agent@example.org", "Kelvin Ho", Role.AGENT, _FIELD),
     _Person("manager", "manager@example.org", "Aminah Yusof", Role.MANAGER, _ADMIN),
+    _Person("manager, east", "east.manager@example.org", "Tay Hui Min", Role.MANAGER, _ADMIN),
     _Person("operator", "operator@example.org", "Benjamin Seah", Role.OPERATOR, "/admin/devices/device/fleet/"),
     _Person("admin", "admin@example.org", "Grace Lee", Role.ADMIN, _ADMIN),
 )
