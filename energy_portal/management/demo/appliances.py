@@ -144,8 +144,13 @@ def _heater(rng: np.random.Generator) -> _PowerAt:
 
 
 def _plug(rng: np.random.Generator) -> _PowerAt:
+    """A desk: at night what stands on it sleeps, and is never quite off."""
     begins, draw = rng.uniform(7.5, 10.0), rng.uniform(40, 160)
-    return lambda minute, hour: float(draw * rng.uniform(0.8, 1.2)) if begins <= hour < begins + 14 else 0.6
+
+    def power(minute: int, hour: float) -> float:
+        return float(draw * rng.uniform(0.8, 1.2) if begins <= hour < begins + 14 else rng.uniform(7, 13))
+
+    return power
 
 
 def _charger(rng: np.random.Generator) -> _PowerAt:
