@@ -6,7 +6,7 @@ from accounts.actors import PORTAL
 from field_ops.models import Assignment
 from field_ops.services.assignments import cancel
 from field_ops.services.dispatching import dispatch
-from meters.models import DomainEvent, Meter, ReadingException, RuleCode
+from meters.models import DomainEvent, Meter, ReadingException, RegisterState, RuleCode
 
 CONSUMER = "field_ops"
 KINDS = frozenset(
@@ -31,7 +31,12 @@ def hear(event: DomainEvent, now: datetime) -> None:
 
 
 def _send(meter: Meter, event: DomainEvent, now: datetime) -> None:
-    """Have the meter read, once an event, unless it hangs there no more or somebody is to read it anyway."""
+    """Have the meter read, once an event, unless it hangs there no more or somebody is to read it anyway.
+
+    Where it reports again, what it showed meanwhile is past, and no agent can see it.
+    """
+    if RegisterState.objects.filter(register=event.register_id, last_time__gt=event.start).exists():
+        return
     hangs = meter.installations.filter(service_point=event.service_point_id, valid__contains=now)
     if Assignment.objects.filter(event=event).exists() or not hangs.exists():
         return

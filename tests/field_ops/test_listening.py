@@ -13,6 +13,7 @@ from field_ops.services.listening import hear
 from meters.models import DomainEvent, EventDelivery, Installation, ReadingException, RegionManager, RuleCode
 from meters.services.deliveries import deliver_events
 from meters.services.outbox import NewEvent, publish
+from meters.services.readings import OfferedReading, receive_readings
 from tests.factories import ManagerFactory, RegionFactory, supplied_register
 from tests.field_ops.factories import THEN, AgentFactory
 
@@ -44,6 +45,11 @@ def event_of(register, kind=Kind.GAP_OPENED):
     )
 
 
+def read_at(register, time):
+    offered = OfferedReading(register.meter.serial, time, 100 + time.day)
+    assert receive_readings(readings=[offered], actor=PORTAL, now=THEN).stored == 1
+
+
 def exception_of(register, code=RuleCode.GAP, status="open"):
     return ReadingException.objects.create(
         register=register, code=code, time=THEN - timedelta(days=2), opened_at=THEN, status=status
@@ -59,6 +65,18 @@ class TestHear:
 
         made = Assignment.objects.get()
         assert (made.meter, made.agent, made.origin, made.event) == (register.meter, None, origin, event)
+
+    @pytest.mark.parametrize("kind", [Kind.GAP_OPENED, Kind.ESTIMATION_PROLONGED])
+    def test_sends_nobody_where_the_meter_reports_again(self, register, kind):
+        read_at(register, THEN - timedelta(days=2))
+        hear(event_of(register, kind), THEN)
+        assert Assignment.objects.count() == 1
+        Assignment.objects.all().delete()
+        read_at(register, THEN - timedelta(days=1))
+
+        hear(event_of(register, kind), THEN)
+
+        assert not Assignment.objects.exists()
 
     def test_sends_the_nearest_agent_of_the_region_with_room(self, register):
         region = register.meter.region
