@@ -45,10 +45,9 @@ class WorkConsumer(StateConsumer):
 
     def state_of(self, user: User) -> dict[str, Any]:
         """Return how much there is."""
+        work = Assignment.objects.visible_to(user).open()
         returned = Submission.objects.visible_to(user).filter(
-            status=Submission.Status.RETURNED,
-            followed_by=None,
-            assignment__in=Assignment.objects.visible_to(user).open(),
+            status=Submission.Status.RETURNED, followed_by=None, assignment__in=work
         )
         return {
             "type": "work",

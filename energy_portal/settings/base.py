@@ -396,10 +396,7 @@ SPECTACULAR_SETTINGS = {
         "MeterStatus": "meters.models.places.Meter.Status",
         "RegionStatus": "meters.models.regions.Region.Status",
         "SubmissionStatus": "field_ops.models.submissions.Submission.Status",
-        "AssignmentStatus": "field_ops.models.work.Assignment.Status",
         "ApprovalStatus": "field_ops.models.approvals.ApprovalRequest.Status",
-        "MeterStatus": "meters.models.places.Meter.Status",
-        "RegionStatus": "meters.models.regions.Region.Status",
     },
 }
 SIMPLE_JWT = {
