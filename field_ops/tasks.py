@@ -7,7 +7,7 @@ from celery import shared_task
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from field_ops.services import assignments, notices, photos, recognising, rounds, shifts, uploads
+from field_ops.services import assignments, notices, photos, recognising, rounds, shifts, stranded, uploads
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _TURNS = 100
@@ -55,6 +55,12 @@ def mail_notices() -> int:
 def forget_uploads() -> int:
     """Forget photos that were begun and never finished; daily."""
     return uploads.forget_uploads(now=timezone.now())
+
+
+@shared_task
+def settle_stranded() -> int:
+    """Bring submissions whose photo never came to review without it; daily."""
+    return stranded.settle_stranded(now=timezone.now())
 
 
 @shared_task

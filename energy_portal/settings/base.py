@@ -237,6 +237,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "field_ops.tasks.forget_uploads",
         "schedule": crontab(minute="55", hour="3"),
     },
+    "submissions-without-their-photo": {
+        "task": "field_ops.tasks.settle_stranded",
+        "schedule": crontab(minute="50", hour="2"),
+    },
     "sweep-photos": {
         "task": "field_ops.tasks.sweep_photos",
         "schedule": crontab(minute="0", hour="4"),
