@@ -286,7 +286,9 @@ class OwnLocationView(_Own):
     def post(self, request: Request) -> Response:
         """Tell where one is, or was since last told."""
         rows = request.data if isinstance(request.data, list) else [request.data]
-        asked = serializers.ListSerializer(data=rows, child=PositionIn(), max_length=MOST_FIXES)
+        asked: serializers.ListSerializer[Any] = serializers.ListSerializer(
+            data=rows, child=PositionIn(), max_length=MOST_FIXES
+        )
         asked.is_valid(raise_exception=True)
         fixes = [Fix(**row) for row in asked.validated_data]
         stored = record_positions(agent_id=self.own().pk, fixes=fixes, now=timezone.now())
