@@ -9,7 +9,7 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from accounts.actors import Actor
 from accounts.models import AuditEntry
-from meters.models import Alarm, AlarmNotice
+from meters.models import Alarm, AlarmNotice, RegionManager
 from meters.services import alarms
 from meters.services.exceptions import NoReason
 from tests.factories import (
@@ -17,6 +17,7 @@ from tests.factories import (
     AlarmRuleFactory,
     CustomerAccountFactory,
     ManagerFactory,
+    RegionFactory,
     UserFactory,
     since,
 )
@@ -281,8 +282,22 @@ class TestSendDigests:
         for n in range(30):
             smoke(f"plug-{n}", account_id=(account if n else CustomerAccountFactory()).pk, severity="critical")
 
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             alarms.send_digests(now=NOON)
+
+    def test_tells_managers_of_regions_what_is_critical_in_these(self, manager):
+        region = RegionFactory()
+        for name in ("ria", "rob"):
+            bound = ManagerFactory(email=f"{name}@example.org")
+            RegionManager.objects.create(region=region if name == "ria" else RegionFactory(), user=bound)
+        smoke("plug-1", region_id=region.pk, severity="critical")
+        smoke("plug-2", severity="critical")
+        smoke("plug-3", region_id=region.pk, severity="warning")
+
+        alarms.send_digests(now=NOON)
+
+        told = {message.to[0]: message.subject for message in mail.outbox}
+        assert told == {"mina@example.org": "2 alarms", "ria@example.org": "Alarm: Plug plug-1"}
 
 
 def _refuse(*_args):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import F
+from django.db.models import F, Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -20,7 +20,7 @@ from accounts.models import AccountAccess, User
 from accounts.roles import Role
 from energy_portal.shared.clock import zone
 from meters.alarms import Channel, News
-from meters.models import Alarm, AlarmNotice, AlarmSeverity
+from meters.models import Alarm, AlarmNotice, AlarmSeverity, RegionManager
 from meters.services.alarms.notices import STALE, mark_sent
 from meters.store import alarms as store
 
@@ -55,7 +55,8 @@ class _Reader:
 def send_digests(*, now: datetime) -> int:
     """Mail what is news to whoever has to know it; returns how many mails went out.
 
-    Managers hear of what is critical anywhere, an account's people of what concerns their account. What could not be
+    Managers hear of what is critical, those of some regions of what is so in these, an account's people of what
+    concerns their account. What could not be
     sent is tried again for a day, so that a mail may come twice and is not lost. One run at a time: a second one that
     starts meanwhile does nothing.
     """
@@ -84,14 +85,21 @@ def _send_digests(now: datetime) -> int:
 @dataclass(frozen=True)
 class _Readers:
     managers: tuple[_Reader, ...]
+    of_regions: Mapping[UUID, frozenset[_Reader]]
     of_account: Mapping[UUID, frozenset[_Reader]]
 
     @classmethod
     def of(cls, notices: Iterable[AlarmNotice], now: datetime) -> "_Readers":
-        """Find who is to be told, in two queries."""
+        """Find who is to be told, in three queries, and one for each manager of some regions."""
         site = zone(settings.SITE_ZONE)
         active = User.objects.filter(status=User.Status.ACTIVE)
-        managers = active.filter(role=Role.MANAGER).values_list("email", flat=True)
+        bound = Q(pk__in=RegionManager.objects.values("user"))
+        managers = active.filter(role=Role.MANAGER)
+        critical = {notice.alarm_id for notice in notices if notice.alarm.severity == AlarmSeverity.CRITICAL}
+        of_regions: dict[UUID, set[_Reader]] = defaultdict(set)
+        for manager in managers.filter(bound) if critical else ():
+            for alarm_id in Alarm.objects.visible_to(manager).filter(pk__in=critical).values_list("pk", flat=True):
+                of_regions[alarm_id].add(_Reader(manager.email.lower(), site))
         accounts = {notice.alarm.account for notice in notices if notice.alarm.account is not None}
         people: dict[UUID, set[_Reader]] = defaultdict(set)
         for account in accounts:
@@ -101,14 +109,17 @@ class _Readers:
         for account_id, address, name in accesses.values_list("account_id", "user__email", "account__zone"):
             people[account_id].add(_Reader(address.lower(), zone(name)))
         return cls(
-            tuple(_Reader(address.lower(), site) for address in managers),
+            tuple(
+                _Reader(address.lower(), site) for address in managers.exclude(bound).values_list("email", flat=True)
+            ),
+            {alarm_id: frozenset(found) for alarm_id, found in of_regions.items()},
             {account_id: frozenset(found) for account_id, found in people.items()},
         )
 
     def of_alarm(self, alarm: Alarm) -> Iterable[_Reader]:
         readers = dict.fromkeys(self.of_account.get(alarm.account_id, ())) if alarm.account_id else {}
         if alarm.severity == AlarmSeverity.CRITICAL:
-            readers |= dict.fromkeys(self.managers)
+            readers |= dict.fromkeys((*self.managers, *self.of_regions.get(alarm.pk, ())))
         return readers
 
 
