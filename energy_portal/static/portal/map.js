@@ -116,7 +116,9 @@ function drawThings(state) {
 function frame(map, points, circles) {
   const corners = points.map((point) => [point.latitude, point.longitude]);
   const bounds = L.latLngBounds(corners);
-  for (const circle of circles) bounds.extend(L.latLng(circle.latitude, circle.longitude).toBounds(2 * circle.radius_m));
+  for (const circle of circles) bounds.extend(
+    L.latLng(circle.latitude, circle.longitude).toBounds(2 * circle.radius_m),
+  );
   if (!bounds.isValid()) map.setView([0, 0], 2);
   else map.fitBounds(bounds.pad(0.1), { maxZoom: ALONE_ZOOM, animate: false });
 }
@@ -125,10 +127,12 @@ function frame(map, points, circles) {
  * Draw a map into an element that has a height.
  *
  * @param {HTMLElement} element
- * @param {object} options `points` `{id, latitude, longitude, label, number, kind: meter|agent|own, tone: good|warn|bad|muted, chosen}`
- *   (without an id it cannot be picked), `circles` `{latitude, longitude, radius_m, label, tone}`, `walk` `[[latitude, longitude]]`,
+ * @param {object} options `points` `{id, latitude, longitude, label, number, kind, tone, chosen}` of a kind meter, agent or
+ *   own and a tone good, warn, bad or muted (without an id it cannot be picked), `circles`
+ *   `{latitude, longitude, radius_m, label, tone}`, `walk` `[[latitude, longitude]]`,
  *   `tiles` the address of tiles with `{z}/{x}/{y}`, or "", and `onPick(point)`.
- * @returns {{map, update(options), show(latitude, longitude), frame()}} `update` takes any of points, circles and walk and leaves the view.
+ * @returns {{map, update(options), show(latitude, longitude), frame()}} `update` takes any of points, circles and walk,
+ *   and leaves the view.
  */
 export function drawMap(element, options) {
   const map = L.map(element, {
@@ -157,7 +161,11 @@ export function drawMap(element, options) {
       Object.assign(state.options, changes);
       drawThings(state);
     },
-    show: (latitude, longitude) => map.setView([latitude, longitude], Math.max(map.getZoom(), ALONE_ZOOM), { animate: !still() }),
+    show: (latitude, longitude) => map.setView(
+      [latitude, longitude],
+      Math.max(map.getZoom(), ALONE_ZOOM),
+      { animate: !still() },
+    ),
     frame: () => frame(map, drawThings(state), state.options.circles ?? []),
   };
 }

@@ -47,13 +47,14 @@ function count(name, number, words) {
 function stripWords({ work, outbox }) {
   const waiting = outbox.filter(({ stage }) => stage !== "arrived").length;
   const queued = waiting > 0 ? ` ${counted(waiting, "reading")} ${waiting === 1 ? "waits" : "wait"} to be sent.` : "";
+  const listed = work.as_of ? `As of ${moment(work.as_of)}.` : "";
   const login = () => h("a", { href: `/login?next=${encodeURIComponent(location.pathname)}` }, "Log in");
-  if (!window.isSecureContext) return ["This address is not secure: without HTTPS a phone gives neither camera nor position."];
+  if (!window.isSecureContext) return ["This address is not secure: phones give camera and position to HTTPS only."];
   if (standing === "login") return ["Your login has ended. ", login(), ` to go on.${queued}`];
   if (standing === "stranger") return ["Somebody else is logged in on this phone. ", login(), ` as yourself.${queued}`];
-  if (standing === "offline") return [`No connection. List as of ${work.as_of ? moment(work.as_of) : "never"}.${queued}`];
+  if (standing === "offline") return [`No connection. ${listed}${queued}`];
   if (queued) return [queued.trim()];
-  return work.as_of ? [`As of ${moment(work.as_of)}.`] : [];
+  return [listed];
 }
 
 async function reload() {
@@ -67,7 +68,8 @@ async function reload() {
   navigator.setAppBadge?.(work.notices.length).catch(() => undefined);
   count("sent", outbox.length + todo.filter(({ returned }) => returned).length, "waiting or sent back");
   follow(agent, work.agent, work.skew_ms);
-  const now = JSON.stringify([{ ...work, as_of: work.as_of !== null }, outbox.map(({ id, stage, received, problem }) => [id, stage, received, problem])]);
+  const waiting = outbox.map(({ id, stage, received, problem }) => [id, stage, received, problem]);
+  const now = JSON.stringify([{ ...work, as_of: work.as_of !== null }, waiting]);
   if (now === shown) return;
   shown = now;
   await paint(context.state);

@@ -10,7 +10,16 @@ import { here, unwatch, watch } from "./position.js";
 import { canScan, scan } from "./scan.js";
 import { OBSTACLES, distance, due, isPlace, metresBetween } from "./words.js";
 
-const BLANK = { outcome: "read", obstacle: "", serial: "", scanned: false, value: "", register: 0, notes: "", photo: null };
+const BLANK = {
+  outcome: "read",
+  obstacle: "",
+  serial: "",
+  scanned: false,
+  value: "",
+  register: 0,
+  notes: "",
+  photo: null,
+};
 const GOOD_M = 20;
 const LONGEST_NOTE = 2_000;
 
@@ -20,7 +29,13 @@ class Capture {
   }
 
   get dial() {
-    return this.task.dials[this.draft.register] ?? this.task.dials[0] ?? { code: "", unit: "", digits: 9, decimals: 6, plausible: [] };
+    return this.task.dials[this.draft.register] ?? this.task.dials[0] ?? {
+      code: "",
+      unit: "",
+      digits: 9,
+      decimals: 6,
+      plausible: [],
+    };
   }
 
   /** Keep the draft: a camera that opens may cost the browser its page. */
@@ -33,7 +48,17 @@ class Capture {
   }
 
   draw() {
-    const parts = [this.head(), this.outcomes(), this.serialPart(), this.obstaclePart(), this.photoPart(), this.valuePart(), this.placePart(), this.notesPart(), this.sendPart()];
+    const parts = [
+      this.head(),
+      this.outcomes(),
+      this.serialPart(),
+      this.obstaclePart(),
+      this.photoPart(),
+      this.valuePart(),
+      this.placePart(),
+      this.notesPart(),
+      this.sendPart(),
+    ];
     this.form = h("form", { class: "capture", novalidate: true, on: { submit: (event) => this.submit(event) } }, parts);
     fill(this.root, this.form);
     this.showOutcome();
@@ -55,9 +80,21 @@ class Capture {
   head() {
     const { task } = this;
     const back = h("a", { class: "button quiet back", href: "/field/" }, icon("back"), "Today");
-    const mend = task.returned && h("p", { class: "notice warn" }, icon("back"), h("span", {}, h("strong", {}, "Sent back. To mend: "), task.returned.notes));
+    const mend = task.returned && h(
+      "p",
+      { class: "notice warn" },
+      icon("back"),
+      h("span", {}, h("strong", {}, "Sent back. To mend: "), task.returned.notes),
+    );
     this.away = h("span", { class: "away" });
-    return h("header", {}, back, h("h1", {}, task.address || task.serial), h("p", { class: "muted" }, `${task.serial} · ${task.type} · ${due(task)}`, this.away), mend);
+    return h(
+      "header",
+      {},
+      back,
+      h("h1", {}, task.address || task.serial),
+      h("p", { class: "muted" }, `${task.serial} · ${task.type} · ${due(task)}`, this.away),
+      mend,
+    );
   }
 
   outcomes() {
@@ -69,17 +106,36 @@ class Capture {
       });
       return h("label", {}, input, h("span", {}, words));
     };
-    return h("fieldset", { class: "choice" }, h("legend", { class: "for-ears" }, "What became of it"), option("read", "Reading"), option("could_not_read", "Could not read"));
+    return h(
+      "fieldset",
+      { class: "choice" },
+      h("legend", { class: "for-ears" }, "What became of it"),
+      option("read", "Reading"),
+      option("could_not_read", "Could not read"),
+    );
   }
 
   showOutcome() {
     const isRead = this.draft.outcome === "read";
     for (const part of this.form.querySelectorAll("[data-of]")) part.hidden = (part.dataset.of === "read") !== isRead;
-    if (this.draft.photo === null) this.photoHint.textContent = isRead ? "The whole display, sharp, without glare." : "What is in the way.";
+    if (this.draft.photo !== null) return;
+    this.photoHint.textContent = isRead ? "The whole display, sharp, without glare." : "What is in the way.";
   }
 
   serialPart() {
-    this.serial = h("input", { id: "serial", type: "text", autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "64", "aria-describedby": "serial-hint", value: this.draft.serial });
+    this.serial = h(
+      "input",
+      {
+        id: "serial",
+        type: "text",
+        autocomplete: "off",
+        autocapitalize: "characters",
+        spellcheck: "false",
+        maxlength: "64",
+        "aria-describedby": "serial-hint",
+        value: this.draft.serial,
+      },
+    );
     this.serial.addEventListener("input", () => this.setSerial(this.serial.value, false));
     this.serialHint = h("p", { id: "serial-hint", class: "hint", role: "status" });
     const button = h("button", { class: "button second", type: "button" }, icon("scan"), "Scan");
@@ -88,7 +144,13 @@ class Capture {
       if (found) this.setSerial(found, true);
       else this.serial.focus();
     });
-    return h("div", { class: "field" }, h("label", { for: "serial" }, "Number on the meter"), h("div", { class: "beside" }, this.serial, canScan() && button), this.serialHint);
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { for: "serial" }, "Number on the meter"),
+      h("div", { class: "beside" }, this.serial, canScan() && button),
+      this.serialHint,
+    );
   }
 
   setSerial(serial, scanned) {
@@ -101,8 +163,10 @@ class Capture {
     const { serial, scanned } = this.draft;
     const same = sameSerial(serial, this.task.serial);
     this.serialHint.className = `hint ${serial && same ? "good" : ""}`;
-    if (!serial) this.serialHint.textContent = canScan() ? "Scan it, or type it as it stands there." : "Type it as it stands there.";
-    else this.serialHint.textContent = same ? `✓ The meter of this assignment${scanned ? ", scanned" : ""}.` : "Not yet the number of this assignment.";
+    let words = same ? "✓ The meter of this assignment." : "Not yet the number of this assignment.";
+    if (same && scanned) words = "✓ The meter of this assignment, scanned.";
+    if (!serial) words = canScan() ? "Scan it, or type it as it stands there." : "Type it as it stands there.";
+    this.serialHint.textContent = words;
   }
 
   obstaclePart() {
@@ -111,11 +175,19 @@ class Capture {
       input.addEventListener("change", () => this.change({ obstacle: value }));
       return h("label", {}, input, h("span", {}, words));
     };
-    return h("fieldset", { class: "reasons", id: "obstacle", tabindex: "-1", data: { of: "could_not_read" } }, h("legend", {}, "Why not?"), Object.entries(OBSTACLES).map(option));
+    return h(
+      "fieldset",
+      { class: "reasons", id: "obstacle", tabindex: "-1", data: { of: "could_not_read" } },
+      h("legend", {}, "Why not?"),
+      Object.entries(OBSTACLES).map(option),
+    );
   }
 
   photoPart() {
-    this.picture = h("canvas", { class: "preview", role: "img", "aria-label": "The photo that will be sent", hidden: true });
+    this.picture = h(
+      "canvas",
+      { class: "preview", role: "img", "aria-label": "The photo that will be sent", hidden: true },
+    );
     this.photoHint = h("p", { class: "hint", role: "status" });
     const button = photoButton("Photo", this.context.state.work.photo_limit_bytes, async (photo) => {
       this.change({ photo });
@@ -134,20 +206,41 @@ class Capture {
   }
 
   valuePart() {
-    const pad = keypad({ decimals: this.dial.decimals, changed: (value) => value !== this.draft.value && this.change({ value }) });
+    const pad = keypad(
+      { decimals: this.dial.decimals, changed: (value) => value !== this.draft.value && this.change({ value }) },
+    );
     const unit = h("span", { class: "unit" }, this.dial.unit);
-    const options = this.task.dials.map(({ code, unit: of }, index) => h("option", { value: String(index), selected: index === this.draft.register }, `${code} (${of})`));
+    const options = this.task.dials.map(
+      ({ code, unit: of }, index) => h(
+        "option",
+        { value: String(index), selected: index === this.draft.register },
+        `${code} (${of})`,
+      ),
+    );
     const select = h("select", { id: "register" }, options);
     select.addEventListener("change", () => {
       this.change({ register: Number(select.value) });
       unit.textContent = this.dial.unit;
       pad.dial(this.dial.decimals);
     });
-    const several = options.length > 1 && h("div", { class: "field" }, h("label", { for: "register" }, "Which display"), select);
+    const several = options.length > 1 && h(
+      "div",
+      { class: "field" },
+      h("label", { for: "register" }, "Which display"),
+      select,
+    );
     this.pad = pad;
     pad.set(this.draft.value);
     const hint = h("p", { id: "value-hint", class: "hint" }, "As it stands there, with what is behind the point.");
-    return h("div", { class: "field value-part", data: { of: "read" } }, several, h("label", { for: "value" }, "Display shows"), h("div", { class: "beside display" }, pad.input, unit), hint, pad.element);
+    return h(
+      "div",
+      { class: "field value-part", data: { of: "read" } },
+      several,
+      h("label", { for: "value" }, "Display shows"),
+      h("div", { class: "beside display" }, pad.input, unit),
+      hint,
+      pad.element,
+    );
   }
 
   placePart() {
@@ -158,8 +251,12 @@ class Capture {
   showPlace(fix, trouble) {
     const own = fix ?? null;
     const sure = own && own.accuracy_m <= GOOD_M;
-    const words = { denied: "Position not allowed: allow it in the browser’s settings.", searching: "No position yet: step into the open." };
-    const text = own ? `Position known to ${Math.round(own.accuracy_m)} m` : (words[trouble] ?? "Looking for your position …");
+    const words = {
+      denied: "Position not allowed: allow it in the browser’s settings.",
+      searching: "No position yet: step into the open.",
+    };
+    const none = words[trouble] ?? "Looking for your position …";
+    const text = own ? `Position known to ${Math.round(own.accuracy_m)} m` : none;
     this.place.replaceChildren(icon("pin"), h("span", {}, text));
     this.place.className = `place ${sure ? "good" : ""}`;
     this.away.textContent = own && isPlace(this.task) ? `${distance(metresBetween(own, this.task))} away` : "";
@@ -168,7 +265,13 @@ class Capture {
   notesPart() {
     const notes = h("textarea", { id: "notes", rows: "3", maxlength: String(LONGEST_NOTE) }, this.draft.notes);
     notes.addEventListener("input", () => this.change({ notes: notes.value }));
-    return h("details", { class: "field", open: this.draft.notes !== "" }, h("summary", {}, "Add a note"), h("label", { class: "for-ears", for: "notes" }, "Note"), notes);
+    return h(
+      "details",
+      { class: "field", open: this.draft.notes !== "" },
+      h("summary", {}, "Add a note"),
+      h("label", { class: "for-ears", for: "notes" }, "Note"),
+      notes,
+    );
   }
 
   sendPart() {
@@ -190,7 +293,10 @@ class Capture {
     const told = found.join(" ");
     if (found.length === 0 || told === this.accepted) return false;
     this.accepted = told;
-    this.concerns.replaceChildren(h("p", {}, icon("alert"), h("strong", {}, "Look once more")), h("ul", {}, found.map((words) => h("li", {}, words))));
+    this.concerns.replaceChildren(
+      h("p", {}, icon("alert"), h("strong", {}, "Look once more")),
+      h("ul", {}, found.map((words) => h("li", {}, words))),
+    );
     this.concerns.hidden = false;
     this.button.lastChild.textContent = "Send all the same";
     return true;
@@ -239,7 +345,14 @@ export function show(root, context) {
     const task = todo.find((each) => each.id === id);
     if (shown) return;
     if (!window.isSecureContext) {
-      fill(root, empty("alert", "No readings here", "This address is not secure: without HTTPS a phone gives neither camera nor position, and keeps nothing safely."));
+      fill(
+        root,
+        empty(
+          "alert",
+          "No readings here",
+          "This address is not secure: phones give camera and position to HTTPS only.",
+        ),
+      );
       return;
     }
     if (task) {
@@ -250,8 +363,22 @@ export function show(root, context) {
     }
     if (work.as_of === null && navigator.onLine) return;
     const taken = under.some((each) => each.id === id);
-    const words = taken ? "Its reading is taken; what became of it stands under Sent." : "It is not on your list any more, or not on this phone yet.";
-    const link = h("a", { class: "button", href: taken ? "/field/sent" : "/field/" }, taken ? "See what was sent" : "Back to today");
-    fill(root, empty(taken ? "check" : "info", taken ? "Already taken" : "Not on your list", words, h("div", { class: "buttons" }, link)));
+    const words = taken
+      ? "Its reading is taken; what became of it stands under Sent."
+      : "It is not on your list any more, or not on this phone yet.";
+    const link = h(
+      "a",
+      { class: "button", href: taken ? "/field/sent" : "/field/" },
+      taken ? "See what was sent" : "Back to today",
+    );
+    fill(
+      root,
+      empty(
+        taken ? "check" : "info",
+        taken ? "Already taken" : "Not on your list",
+        words,
+        h("div", { class: "buttons" }, link),
+      ),
+    );
   };
 }

@@ -3,7 +3,10 @@ import { counted, isPlace } from "./words.js";
 
 const POOR_M = 50;
 
-export const sameSerial = (one, other) => one.replace(/[\s-]/g, "").toUpperCase() === other.replace(/[\s-]/g, "").toUpperCase();
+const bare = (serial) => serial.replace(/[\s-]/g, "").toUpperCase();
+
+/** Say whether two numbers of meters are the same, however they are spaced. */
+export const sameSerial = (one, other) => bare(one) === bare(other);
 
 /** Say whether a value is one that the dial may well show; without anything to judge by, it is. */
 export function isPlausible(value, dial) {
@@ -20,8 +23,12 @@ export function faults(draft, dial) {
   if (!draft.serial.trim()) found.push(["serial", "Scan or type the number on the meter."]);
   const [whole, part = ""] = draft.value.split(".");
   if (!/\d/.test(draft.value)) found.push(["value", "Type what the display shows."]);
-  else if (whole.replace(/^0+/, "").length > dial.digits) found.push(["value", `This display has ${counted(dial.digits, "digit")} before the point.`]);
-  else if (part.length > dial.decimals) found.push(["value", `This display has ${counted(dial.decimals, "digit")} after the point.`]);
+  else if (whole.replace(/^0+/, "").length > dial.digits) found.push(
+    ["value", `This display has ${counted(dial.digits, "digit")} before the point.`],
+  );
+  else if (part.length > dial.decimals) found.push(
+    ["value", `This display has ${counted(dial.decimals, "digit")} after the point.`],
+  );
   return found;
 }
 
@@ -29,10 +36,16 @@ export function faults(draft, dial) {
 export function concerns(draft, { dial, task, fix, photo }) {
   const found = [];
   if (draft.outcome === "read") {
-    if (!isPlausible(Number(draft.value), dial)) found.push("This value is unusual for this meter. Check every digit and where the point is.");
-    if (!sameSerial(draft.serial, task.serial)) found.push(`The number differs from ${task.serial}. If this is another meter, choose “Could not read”, “Wrong meter”.`);
+    if (!isPlausible(Number(draft.value), dial)) found.push(
+      "This value is unusual for this meter. Check every digit and where the point is.",
+    );
+    if (!sameSerial(draft.serial, task.serial)) found.push(
+      `The number is not ${task.serial}. If this is another meter, choose “Could not read”, “Wrong meter”.`,
+    );
   }
-  if (photo === null) found.push(draft.outcome === "read" ? "There is no photo of the display." : "There is no photo of what is in the way.");
+  if (photo === null) found.push(
+    draft.outcome === "read" ? "There is no photo of the display." : "There is no photo of what is in the way.",
+  );
   if (!isPlace(fix)) found.push("Your position is not known.");
   else if (fix.accuracy_m > POOR_M) found.push(`Your position is known to ${Math.round(fix.accuracy_m)} m only.`);
   return found;

@@ -31,7 +31,11 @@ export function keypad({ decimals, changed }) {
   input.addEventListener("input", () => set(input.value));
   const point = h("button", { class: "key", type: "button", "aria-label": "Decimal point" }, ".");
   const buttons = KEYS.map((key) => {
-    if (key === "erase") return h("button", { class: "key", type: "button", "aria-label": "Erase the last digit" }, icon("erase"));
+    if (key === "erase") return h(
+      "button",
+      { class: "key", type: "button", "aria-label": "Erase the last digit" },
+      icon("erase"),
+    );
     return key === "." ? point : h("button", { class: "key", type: "button" }, key);
   });
   buttons.forEach((button, index) => button.addEventListener("click", () => press(KEYS[index])));

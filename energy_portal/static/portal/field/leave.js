@@ -1,4 +1,4 @@
-/** On the log-in page and on every page of an agent: who leaves, or comes, finds nothing here that another was shown. */
+/** On the log-in page and on agents' pages: who leaves takes along what they were shown, and who comes finds none. */
 import { leave } from "./store.js";
 
 const PLACES = new Set(["/login", "/logout"]);

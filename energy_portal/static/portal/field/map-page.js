@@ -60,10 +60,15 @@ export function show(root, context) {
     }
     const lost = todo.length - todo.filter(isPlace).length;
     if (todo.length === lost) {
-      fill(root, h("h1", {}, "Map"), empty("map", "Nothing to show", "None of today's meters has coordinates, or there are none to read."));
+      fill(
+        root,
+        h("h1", {}, "Map"),
+        empty("map", "Nothing to show", "None of today's meters has coordinates, or there are none to read."),
+      );
       return;
     }
-    const words = lost > 0 ? `${counted(lost, "meter")} without coordinates: only on the list.` : "Pick a meter to see which it is.";
+    const without = `${counted(lost, "meter")} without coordinates: only on the list.`;
+    const words = lost > 0 ? without : "Pick a meter to see which it is.";
     chosen.replaceChildren(h("p", { class: "muted" }, words));
     fill(root, h("div", { class: "field-head" }, h("h1", {}, "Map"), locate), frame, chosen);
     map = drawMap(frame, {

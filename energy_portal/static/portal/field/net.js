@@ -1,6 +1,8 @@
 /** Calls to the portal: with the session and its token, and with errors that say what to do next. */
 
 const PATIENCE_MS = 45_000;
+// Too slow, and too often: what is tried again later may well go through.
+const PASSING = new Set([408, 429]);
 
 /** The portal could not be reached, or is not well: what waits, waits. */
 export class Unreachable extends Error {}
@@ -51,6 +53,6 @@ export async function call(path, { method = "GET", json, bytes, headers = {} } =
     throw new Unreachable("No connection.", { cause: error });
   }
   if (answer.ok) return body;
-  if (answer.status >= 500 || answer.status === 429 || answer.status === 408) throw new Unreachable("The portal is busy.");
+  if (answer.status >= 500 || PASSING.has(answer.status)) throw new Unreachable("The portal is busy.");
   throw new Refused(answer.status, body);
 }

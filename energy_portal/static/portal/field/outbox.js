@@ -9,7 +9,14 @@ const AT_PHOTO = { stage: "photo", received: 0, problem: null };
 export const TAG = "field-outbox";
 
 /** How a turn of sending ended: all is up, somebody else sends, no connection, no login, or somebody else's login. */
-export const Turn = { DONE: "done", BUSY: "busy", OFFLINE: "offline", LOGIN: "login", REVOKED: "revoked", STRANGER: "stranger" };
+export const Turn = {
+  DONE: "done",
+  BUSY: "busy",
+  OFFLINE: "offline",
+  LOGIN: "login",
+  REVOKED: "revoked",
+  STRANGER: "stranger",
+};
 
 /** Tell other pages of this agent, and the service worker, that what is kept has changed. */
 export function changed(agent) {
@@ -22,7 +29,8 @@ export function changed(agent) {
  * Put a submission into the outbox; it is safe there when the promise is kept.
  *
  * @param {string} agent
- * @param {object} entry `body` as the API takes it, `photo` `{bytes, type, sha256}` or null, and `serial` and `address` to show.
+ * @param {object} entry `body` as the API takes it, `photo` `{bytes, type, sha256}` or null; `serial`, `address` and
+ *   `unit` to show.
  */
 export async function queue(agent, entry) {
   await write(agent, "outbox", {
@@ -130,7 +138,11 @@ export async function replacePhoto(agent, id, photo) {
 export async function sendMissing(agent, submission, photo) {
   const { id, assignment, serial, address, outcome, value, unit, obstacle, read_at } = submission;
   const body = { id, outcome, value, obstacle, read_at };
-  await write(agent, "outbox", { id, assignment, serial, address, unit, body, photo, ...AT_PHOTO, queued_at: new Date().toISOString() });
+  await write(
+    agent,
+    "outbox",
+    { id, assignment, serial, address, unit, body, photo, ...AT_PHOTO, queued_at: new Date().toISOString() },
+  );
   changed(agent);
 }
 

@@ -74,7 +74,10 @@ export async function photoOf(file, limit) {
 
 /** Return a button that opens the camera; `taken(photo)` gets what is to be sent. */
 export function photoButton(words, limit, taken) {
-  const input = h("input", { type: "file", accept: "image/*", capture: "environment", class: "for-ears", "aria-label": words });
+  const input = h(
+    "input",
+    { type: "file", accept: "image/*", capture: "environment", class: "for-ears", "aria-label": words },
+  );
   const error = h("span", { class: "error", role: "alert" });
   input.addEventListener("change", async () => {
     if (input.files.length === 0) return;
@@ -86,7 +89,12 @@ export function photoButton(words, limit, taken) {
     }
     input.value = "";
   });
-  return h("span", { class: "photo-button" }, h("label", { class: "button second big" }, input, icon("camera"), h("span", {}, words)), error);
+  return h(
+    "span",
+    { class: "photo-button" },
+    h("label", { class: "button second big" }, input, icon("camera"), h("span", {}, words)),
+    error,
+  );
 }
 
 /** Draw a photo into a canvas, as wide as there is room; false where the browser cannot decode it. */

@@ -29,7 +29,7 @@ async function look(video, detector, dialog) {
   return null;
 }
 
-/** Show the camera until it sees a code, or have a photo taken where there is no live one; null where the agent gives up. */
+/** Show the camera until it sees a code, or have a photo taken where it cannot be shown; null where the agent gives up. */
 export async function scan() {
   let stream;
   try {
@@ -39,7 +39,13 @@ export async function scan() {
   }
   const video = h("video", { autoplay: true, playsinline: true, muted: true, "aria-label": "Camera" });
   const close = h("button", { class: "button second", type: "button" }, "Type it instead");
-  const dialog = h("dialog", { class: "scanner", "aria-label": "Scan the meter number" }, video, h("p", {}, "Hold the code of the meter in front of the camera."), close);
+  const dialog = h(
+    "dialog",
+    { class: "scanner", "aria-label": "Scan the meter number" },
+    video,
+    h("p", {}, "Hold the code of the meter in front of the camera."),
+    close,
+  );
   close.addEventListener("click", () => dialog.close());
   document.body.append(dialog);
   dialog.showModal();

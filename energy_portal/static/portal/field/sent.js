@@ -44,19 +44,44 @@ function ofEntry(context, entry) {
     await askForSync();
     await context.send();
   };
-  const button = (key, words, act, kind) => h("button", { class: `button ${kind}`, type: "button", data: { key: `${key}-${entry.id}` }, on: { click: act } }, words);
-  const isOpen = context.state.work.assignments.some(({ id, is_in_review: reviewed }) => id === entry.assignment && !reviewed);
+  const button = (key, words, act, kind) => h(
+    "button",
+    { class: `button ${kind}`, type: "button", data: { key: `${key}-${entry.id}` }, on: { click: act } },
+    words,
+  );
+  const isOpen = context.state.work.assignments.some(
+    ({ id, is_in_review: reviewed }) => id === entry.assignment && !reviewed,
+  );
   const remedies =
     entry.problem.of === "photo"
       ? [photoButton("Take another photo", context.state.work.photo_limit_bytes, again)]
-      : [isOpen && button("mend", "Mend it", () => mend(context, entry), ""), button("drop", "Delete it", () => drop(context, entry), "danger")];
-  return card(stateOfEntry(entry), item, h("p", { class: "sum" }, entry.problem.detail), h("div", { class: "buttons" }, remedies));
+      : [
+        isOpen && button("mend", "Mend it", () => mend(context, entry), ""),
+        button("drop", "Delete it", () => drop(context, entry), "danger"),
+      ];
+  return card(
+    stateOfEntry(entry),
+    item,
+    h("p", { class: "sum" }, entry.problem.detail),
+    h("div", { class: "buttons" }, remedies),
+  );
 }
 
 /** Open what was refused once more as a draft; it is another submission then. */
 async function mend(context, { id, assignment, body, photo }) {
   const { outcome, obstacle = "", serial_given: serial, serial_scanned: scanned, value = "", notes } = body;
-  const draft = { assignment, id: crypto.randomUUID(), outcome, obstacle, serial, scanned, value, register: 0, notes, photo };
+  const draft = {
+    assignment,
+    id: crypto.randomUUID(),
+    outcome,
+    obstacle,
+    serial,
+    scanned,
+    value,
+    register: 0,
+    notes,
+    photo,
+  };
   await keepDraft(context.agent, draft, { photo });
   await discard(context.agent, id);
   location.assign(`/field/assignments/${assignment}`);
@@ -69,16 +94,32 @@ async function drop(context, entry) {
 }
 
 function ofSubmission(context, submission) {
-  const notes = submission.review_notes && h("p", { class: "sum" }, submission.status === "returned" && h("strong", {}, "To mend: "), submission.review_notes);
-  const open = context.state.work.assignments.find(({ id, returned }) => id === submission.assignment && returned?.id === submission.id);
-  const again = open && submission.status === "returned" && h("a", { class: "button", href: `/field/assignments/${submission.assignment}` }, "Do it again");
+  const notes = submission.review_notes && h(
+    "p",
+    { class: "sum" },
+    submission.status === "returned" && h("strong", {}, "To mend: "),
+    submission.review_notes,
+  );
+  const open = context.state.work.assignments.find(
+    ({ id, returned }) => id === submission.assignment && returned?.id === submission.id,
+  );
+  const again = open && submission.status === "returned" && h(
+    "a",
+    { class: "button", href: `/field/assignments/${submission.assignment}` },
+    "Do it again",
+  );
   const missing =
     submission.status === "receiving" &&
     photoButton("Add the photo", context.state.work.photo_limit_bytes, async (photo) => {
       await sendMissing(context.agent, submission, photo);
       await context.send();
     });
-  return card(STATES[submission.status], submission, notes, (again || missing) && h("div", { class: "buttons" }, again || missing));
+  return card(
+    STATES[submission.status],
+    submission,
+    notes,
+    (again || missing) && h("div", { class: "buttons" }, again || missing),
+  );
 }
 
 /** Show all of it, newest first, what still waits before the rest. */
@@ -87,7 +128,10 @@ export function show(root, context) {
     const waiting = new Set(outbox.map(({ id }) => id));
     const listed = work.submissions.filter(({ id }) => !waiting.has(id));
     const newest = outbox.toSorted((one, other) => other.queued_at.localeCompare(one.queued_at));
-    const items = [...newest.map((entry) => ofEntry(context, entry)), ...listed.map((submission) => ofSubmission(context, submission))];
+    const items = [
+      ...newest.map((entry) => ofEntry(context, entry)),
+      ...listed.map((submission) => ofSubmission(context, submission)),
+    ];
     const nothing = empty("send", "Nothing sent yet", "Readings that you take appear here, with what became of them.");
     fill(root, h("h1", {}, "Sent"), items.length > 0 ? h("ul", { class: "sent-list" }, items) : nothing);
   };

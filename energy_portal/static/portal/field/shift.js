@@ -45,7 +45,7 @@ export async function sendFixes(who) {
   });
 }
 
-/** Begin or stop taking positions, as the agent's standing says; `ahead` is by how much the portal's clock is, in ms. */
+/** Begin or stop taking positions, as the agent's standing says; the portal's clock is `ahead` by so many ms. */
 export function follow(who, standing, ahead) {
   agent = who;
   skew = ahead;
@@ -63,7 +63,12 @@ function actions(standing, act) {
   const button = (key, label, change, kind = "second") =>
     h("button", { class: `button ${kind}`, type: "button", data: { key }, on: { click: () => act(change) } }, label);
   if (!standing.on_shift) return [button("on", "Start shift", { on: true }, "")];
-  const rest = standing.status === "on_break" ? button("work", "Go on", { status: "available" }, "") : button("break", "Break", { status: "on_break" });
+  const rest = standing.status === "on_break" ? button(
+    "work",
+    "Go on",
+    { status: "available" },
+    "",
+  ) : button("break", "Break", { status: "on_break" });
   return [rest, button("off", "End shift", { on: false })];
 }
 
@@ -87,7 +92,12 @@ export function shiftCard(standing, done) {
   return h(
     "section",
     { class: "card shift", "aria-label": "Shift" },
-    h("div", { class: "shift-row" }, h("p", {}, icon("clock"), h("span", {}, h("strong", {}, title), h("small", { class: "muted" }, words))), h("div", { class: "buttons" }, actions(standing, act))),
+    h(
+      "div",
+      { class: "shift-row" },
+      h("p", {}, icon("clock"), h("span", {}, h("strong", {}, title), h("small", { class: "muted" }, words))),
+      h("div", { class: "buttons" }, actions(standing, act)),
+    ),
     error,
   );
 }

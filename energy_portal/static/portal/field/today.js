@@ -41,7 +41,13 @@ function row(task, number) {
       "a",
       { class: "task", href: path(task), data: { key: task.id } },
       h("span", { class: "number", "aria-hidden": "true" }, String(number)),
-      h("span", { class: "task-words" }, h("strong", {}, address(task)), h("span", { class: "muted small" }, facts(task)), tags(task)),
+      h(
+        "span",
+        { class: "task-words" },
+        h("strong", {}, address(task)),
+        h("span", { class: "muted small" }, facts(task)),
+        tags(task),
+      ),
       away(task),
     ),
   );
@@ -63,7 +69,11 @@ function notices(context, work) {
       h("h2", { id: "news-head" }, icon("bell"), "News ", h("span", { class: "count" }, String(work.notices.length))),
       h("button", { class: "button second", type: "button", data: { key: "seen" }, on: { click: seen } }, "Seen"),
     ),
-    h("ul", { class: "stack" }, work.notices.map((notice) => h("li", {}, notice.text, " ", h("small", { class: "muted" }, moment(notice.at))))),
+    h(
+      "ul",
+      { class: "stack" },
+      work.notices.map((notice) => h("li", {}, notice.text, " ", h("small", { class: "muted" }, moment(notice.at)))),
+    ),
   );
 }
 
@@ -71,14 +81,19 @@ function underWay(under) {
   if (under.length === 0) return null;
   const state = (task) => {
     if (task.is_in_review) return "In review";
-    if (task.entry === null || task.entry.problem) return task.lacks_photo ? "Its photo is missing: see Sent" : "Could not be sent: see Sent";
+    if (task.entry === null) return "Its photo is missing: see Sent";
+    if (task.entry.problem) return "Could not be sent: see Sent";
     return task.entry.stage === "arrived" ? "Sent" : "Waiting to be sent";
   };
   return h(
     "details",
     { class: "card" },
     h("summary", { data: { key: "under" } }, `${counted(under.length, "reading")} taken`),
-    h("ul", { class: "stack" }, under.map((task) => h("li", {}, address(task), " ", h("small", { class: "muted" }, state(task))))),
+    h(
+      "ul",
+      { class: "stack" },
+      under.map((task) => h("li", {}, address(task), " ", h("small", { class: "muted" }, state(task)))),
+    ),
   );
 }
 
@@ -96,14 +111,21 @@ function showDistances(root, todo) {
 function body(context, state) {
   const { work, todo, under } = state;
   const list = h("ol", { class: "tasks" }, todo.slice(1).map((task, index) => row(task, index + 2)));
-  const ask = h("button", { class: "button quiet ask-position", type: "button", hidden: true }, icon("pin"), "Show how far it is");
+  const ask = h(
+    "button",
+    { class: "button quiet ask-position", type: "button", hidden: true },
+    icon("pin"),
+    "Show how far it is",
+  );
   ask.addEventListener("click", () => watch(context.onPosition));
   if (todo.length > 0) {
     const head = h("div", { class: "field-head" }, h("h1", {}, `${counted(todo.length, "meter")} to read`), ask);
     return [head, nextCard(todo[0]), notices(context, work), todo.length > 1 && list, underWay(under)];
   }
   const words =
-    under.length > 0 ? "All your readings are taken. What is sent back appears here again." : "Nothing is assigned to you at the moment. New work appears here by itself.";
+    under.length > 0
+      ? "All your readings are taken. What is sent back appears here again."
+      : "Nothing is assigned to you at the moment. New work appears here by itself.";
   return [h("h1", {}, "Today"), empty("check", "Nothing to read", words), notices(context, work), underWay(under)];
 }
 

@@ -5,9 +5,17 @@ import { list, read, write, wipe } from "./store.js";
 
 const FACT = "work";
 const SKEWED_MS = 60_000;
-const EMPTY = { as_of: null, agent: null, assignments: [], notices: [], submissions: [], photo_limit_bytes: 0, skew_ms: 0 };
+const EMPTY = {
+  as_of: null,
+  agent: null,
+  assignments: [],
+  notices: [],
+  submissions: [],
+  photo_limit_bytes: 0,
+  skew_ms: 0,
+};
 
-/** Return by how much the portal's clock is ahead of this phone's; a phone that is set wrong would date its readings wrong. */
+/** Return by how much the portal's clock is ahead, in ms: a phone that is set wrong would date its readings wrong. */
 function skewOf(instant) {
   const skew = Date.parse(instant) - Date.now();
   return Math.abs(skew) > SKEWED_MS ? skew : 0;
@@ -43,12 +51,14 @@ export async function known(agent) {
   const outbox = await list(agent, "outbox");
   const going = new Map(outbox.filter(({ problem }) => problem === null).map((entry) => [entry.assignment, entry]));
   const stuck = new Map(outbox.filter(({ problem }) => problem !== null).map((entry) => [entry.assignment, entry]));
-  const bare = new Set(work.submissions.filter(({ status }) => status === "receiving").map(({ assignment }) => assignment));
+  const bare = new Set(
+    work.submissions.filter(({ status }) => status === "receiving").map(({ assignment }) => assignment),
+  );
   const todo = [];
   const under = [];
   for (const task of work.assignments) {
     const entry = going.get(task.id) ?? stuck.get(task.id) ?? null;
-    if (task.is_in_review || entry || bare.has(task.id)) under.push({ ...task, entry, lacks_photo: bare.has(task.id) });
+    if (task.is_in_review || entry || bare.has(task.id)) under.push({ ...task, entry });
     else todo.push(task);
   }
   return { work, outbox, todo, under };

@@ -63,7 +63,7 @@ async function sendForAll() {
 /**
  * Serve the pages.
  *
- * @param {object} facts `version`, `files` to keep, `shell` the address of the document, and `offline` that of its stand-in.
+ * @param {object} facts `version`, `files` to keep, and where the document (`shell`) and its stand-in (`offline`) lie.
  */
 export function serve(facts) {
   const files = new Set(facts.files);
