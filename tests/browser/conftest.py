@@ -28,7 +28,9 @@ from energy_portal.embedded.home import Home
 from energy_portal.embedded.services import running
 from energy_portal.embedded.valkey import Valkey
 from energy_portal.shared.clock import YearMonth, floor_half_hour, local_month, zone
+from tests.browser.walks import Walk, walk_of
 from tests.factories import TariffVersionFactory, UserFactory, singapore_bill
+from tests.field_ops.factories import AgentUserFactory
 from tests.households import home_of, report
 
 # The synchronous browser driver runs an event loop in this thread; nothing here is asynchronous but that.
@@ -39,6 +41,7 @@ START_SECONDS = 60.0
 PATIENCE_MS = 15_000
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
+HERE = {"latitude": 1.3000, "longitude": 103.8000, "accuracy": 8}
 
 
 @dataclass(frozen=True)
@@ -196,3 +199,30 @@ def visitor(browser, site) -> Iterator[Visitor]:
 def without_scripts(browser, site) -> Iterator[Visitor]:
     with browser.new_context(viewport=PHONE, java_script_enabled=False) as context:
         yield visitor_in(context, site)
+
+
+@pytest.fixture
+def walk(transactional_db) -> Walk:
+    return walk_of(with_password(AgentUserFactory(name="Ravi Kumar")))
+
+
+@pytest.fixture(params=["light", "dark"])
+def phone(request, browser, site) -> Iterator[Visitor]:
+    """A visitor with a phone that knows where it is."""
+    context = browser.new_context(
+        viewport=PHONE,
+        color_scheme=request.param,
+        reduced_motion="reduce",
+        has_touch=True,
+        geolocation=HERE,
+        permissions=["geolocation"],
+    )
+    with context:
+        yield visitor_in(context, site)
+
+
+@pytest.fixture
+def pocket(browser, site) -> Iterator[BrowserContext]:
+    """A phone whose pages a test opens and closes itself."""
+    with browser.new_context(viewport=PHONE, geolocation=HERE, permissions=["geolocation"]) as context:
+        yield context

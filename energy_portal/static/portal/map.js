@@ -127,8 +127,8 @@ function frame(map, points, circles) {
  * Draw a map into an element that has a height.
  *
  * @param {HTMLElement} element
- * @param {object} options `points` `{id, latitude, longitude, label, number, kind, tone, chosen}` of a kind meter, agent or
- *   own and a tone good, warn, bad or muted (without an id it cannot be picked), `circles`
+ * @param {object} options `points` `{id, latitude, longitude, label, number, kind, tone, chosen}` of a kind meter, agent
+ *   or own and a tone good, warn, bad or muted (without an id it cannot be picked), `circles`
  *   `{latitude, longitude, radius_m, label, tone}`, `walk` `[[latitude, longitude]]`,
  *   `tiles` the address of tiles with `{z}/{x}/{y}`, or "", and `onPick(point)`.
  * @returns {{map, update(options), show(latitude, longitude), frame()}} `update` takes any of points, circles and walk,

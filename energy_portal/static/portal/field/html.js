@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * Make an element.
  *
  * @param {string} name
- * @param {object} props attributes (true is an empty one, false and null none); `on` holds listeners, `data` the dataset.
+ * @param {object} props attributes (true: an empty one, false or null: none); `on` holds listeners, `data` the dataset.
  * @param {...(Node|string|null|false|Array)} children
  */
 export function h(name, props = {}, ...children) {

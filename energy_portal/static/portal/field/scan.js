@@ -29,7 +29,7 @@ async function look(video, detector, dialog) {
   return null;
 }
 
-/** Show the camera until it sees a code, or have a photo taken where it cannot be shown; null where the agent gives up. */
+/** Show the camera until it sees a code, or have a photo taken where it cannot be shown; null if the agent gives up. */
 export async function scan() {
   let stream;
   try {
