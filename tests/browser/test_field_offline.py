@@ -137,6 +137,7 @@ class TestLeaving:
         pocket.set_offline(True)
         page.goto(f"{site}/field/")
         expect(page.get_by_role("heading", name="No connection")).to_be_visible()
+        assert walk.agent.user.email not in page.content()
 
     def test_deletes_all_that_is_on_a_phone_that_was_revoked(self, pocket, site, walk):
         visitor = visitor_in(pocket, site)

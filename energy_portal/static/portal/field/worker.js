@@ -8,7 +8,9 @@ const PATIENCE_MS = 4_000;
 
 async function install({ version, files, offline }) {
   const cache = await caches.open(STATIC + version);
-  await cache.addAll([...files, offline].map((path) => new Request(path, { cache: "reload" })));
+  await cache.addAll(files.map((path) => new Request(path, { cache: "reload" })));
+  // Without the login, whose name the page would show.
+  await cache.add(new Request(offline, { cache: "reload", credentials: "omit" }));
   await self.skipWaiting();
 }
 
