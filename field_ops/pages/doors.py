@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from accounts.pages.chosen import LoggedInRequest
 from energy_portal.shared.problems import problem_response
 from field_ops.models import Agent, Phone
@@ -69,17 +70,18 @@ def agents_data(view: AgentView[[]]) -> Callable[..., HttpResponse]:
     @require_safe
     @never_cache
     @wraps(view)
-    def data(request: AgentRequest) -> HttpResponse:
+    def data(request: HttpRequest) -> HttpResponse:
         phone = _phone_of(request)
         if phone is not None and phone.revoked_at is not None:
             return _wiped(problem_response(request, status=403, code="phone_revoked", detail=_REVOKED))
-        if not request.user.is_authenticated:
+        if not isinstance(request.user, User):
             return problem_response(request, status=401, code="not_authenticated", detail="Log in first.")
+        known = cast("AgentRequest", request)
         try:
-            request.agent = agent_of(request.user)
+            known.agent = agent_of(request.user)
         except NotAnAgent as error:
             return problem_response(request, status=error.status, code=error.code, detail=str(error))
-        return view(request)
+        return view(known)
 
     return data
 

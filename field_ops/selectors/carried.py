@@ -106,7 +106,7 @@ def plausible_ranges(
 def _dials(meter_ids: Iterable[UUID], *, now: datetime) -> dict[UUID, tuple[Dial, ...]]:
     """Return the dials of meters, each with what it may well show by now."""
     found: dict[UUID, tuple[Dial, ...]] = {}
-    registers: QuerySet[Any] = _with_growth(Register.objects.filter(meter__in=list(meter_ids)))
+    registers = _with_growth(Register.objects.filter(meter__in=list(meter_ids)))
     for register in registers.filter(kind=Register.Kind.CUMULATIVE).order_by("meter", "code"):
         dial = Dial(register.code, register.unit, register.digits, register.decimals, _plausible(register, now))
         found[register.meter_id] = (*found.get(register.meter_id, ()), dial)
@@ -118,12 +118,13 @@ def _with_growth(registers: QuerySet[Any]) -> QuerySet[Any]:
     earlier = RegisterReading.objects.filter(
         register=OuterRef("pk"), time__gte=OuterRef("state__last_time") - _LOOK_BACK
     ).order_by("time")
-    return registers.annotate(
+    known: QuerySet[Any] = registers.annotate(
         last_time=F("state__last_time"),
         last_value=F("state__last_value"),
         first_time=Subquery(earlier.values("time")[:1]),
         first_value=Subquery(earlier.values("value")[:1]),
     )
+    return known
 
 
 def _plausible(register: Any, now: datetime) -> tuple[Bounds, ...]:
