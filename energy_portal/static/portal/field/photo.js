@@ -74,10 +74,7 @@ export async function photoOf(file, limit) {
 
 /** Return a button that opens the camera; `taken(photo)` gets what is to be sent. */
 export function photoButton(words, limit, taken) {
-  const input = h(
-    "input",
-    { type: "file", accept: "image/*", capture: "environment", class: "for-ears", "aria-label": words },
-  );
+  const input = h("input", { type: "file", accept: "image/*", capture: "environment", class: "for-ears" });
   const error = h("span", { class: "error", role: "alert" });
   input.addEventListener("change", async () => {
     if (input.files.length === 0) return;
