@@ -3,12 +3,11 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
@@ -40,10 +39,6 @@ class AssignPage(ProposalPage, ModelAdmin):  # type: ignore[misc]
             path("assign/confirm/", view(self.confirm_view), name="field_ops_assignment_confirm"),
             *super().get_urls(),
         ]
-
-    def has_assign_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether the person may send agents."""
-        return bool(request.user.has_perm("field_ops.add_assignment"))
 
     def assign_view(self, request: HttpRequest) -> HttpResponse:
         """Show the meters to choose from, as a list and on a map."""
@@ -88,15 +83,6 @@ class AssignPage(ProposalPage, ModelAdmin):  # type: ignore[misc]
             return self._back(request, error.detail)
         tell_what_was_made(request, len(made.made), (each.detail for each in made.skipped))
         return redirect(f"{list_url(Assignment)}?o=-8")
-
-    def _require_sent(self, request: HttpRequest) -> None:
-        if request.method != "POST" or not self.has_assign_permission(request):
-            raise PermissionDenied
-
-    def _back(self, request: HttpRequest, trouble: str) -> HttpResponse:
-        messages.warning(request, trouble)
-        query = request.POST.get("query", "")
-        return redirect(reverse("admin:field_ops_assignment_assign") + (f"?{query}" if query else ""))
 
 
 def _row(meter: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class AgentFilter(admin.SimpleListFilter):
     parameter_name = "agent"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        agents = Agent.objects.visible_to(request.user).select_related("user")
+        agents = Agent.objects.visible_to(person(request)).select_related("user")
         nobody = [("none", "Nobody yet")] if model_admin.opts.get_field("agent").null else []
         return [*nobody, *((str(agent.pk), str(agent)) for agent in agents)]
 

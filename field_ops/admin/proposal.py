@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
@@ -33,6 +35,10 @@ _WHY = {
 
 class ProposalPage(ModelAdmin):  # type: ignore[misc]
     """A proposal, and what comes of it once it is confirmed."""
+
+    def has_assign_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the person may send agents."""
+        return bool(request.user.has_perm("field_ops.add_assignment"))
 
     def propose_view(self, request: HttpRequest) -> HttpResponse:
         """Show who would take which of the chosen meters; nothing is given out yet."""
@@ -74,6 +80,15 @@ class ProposalPage(ModelAdmin):  # type: ignore[misc]
             return self._back(request, error.detail)
         tell_what_was_made(request, len(made.made), (each.detail for each in made.skipped))
         return redirect(list_url(Assignment))
+
+    def _require_sent(self, request: HttpRequest) -> None:
+        if request.method != "POST" or not self.has_assign_permission(request):
+            raise PermissionDenied
+
+    def _back(self, request: HttpRequest, trouble: str) -> HttpResponse:
+        messages.warning(request, trouble)
+        query = request.POST.get("query", "")
+        return redirect(reverse("admin:field_ops_assignment_assign") + (f"?{query}" if query else ""))
 
 
 def tell_what_was_made(request: HttpRequest, made: int, refusals: Iterable[str]) -> None:

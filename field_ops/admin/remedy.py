@@ -24,8 +24,8 @@ _BULK = "send_agents"
 class ExceptionsWithAgents(ReadingExceptionAdmin):
     """The queue of exceptions, where agents can be sent to read the meter."""
 
-    actions = (*ReadingExceptionAdmin.actions, _BULK)
-    actions_detail = (*ReadingExceptionAdmin.actions_detail, "send_one")
+    actions = (*ReadingExceptionAdmin.actions, _BULK)  # type: ignore[assignment]
+    actions_detail = (*ReadingExceptionAdmin.actions_detail, "send_one")  # type: ignore[assignment]
 
     def has_send_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Tell whether the person may send agents."""

@@ -19,7 +19,7 @@ from field_ops.models import Round, RoundRun
 from field_ops.selectors.assignments import agents_to_send, meters_to_read
 from field_ops.services.rounds import make_round_now, save_round
 from meters.admin.common import Question, RelatedInline, VisibleRows, ask_then, change_url, instant_column
-from meters.models import Region
+from meters.models import Meter, Region
 
 _UNKNOWN_SHOWN = 5
 
@@ -27,6 +27,7 @@ _UNKNOWN_SHOWN = 5
 class RoundForm(forms.ModelForm[Round]):
     """A round, with its own sequence of meters by their serials."""
 
+    meters: QuerySet[Meter]
     stops = forms.CharField(
         label="Meters in their order",
         required=False,
@@ -84,7 +85,8 @@ class RoundAdmin(VisibleRows, ServiceAdmin, PortalAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("region", "agent__user")
-        return rows.annotate(stop_count=Count("stops"))
+        counted: QuerySet[Any] = rows.annotate(stop_count=Count("stops"))
+        return counted
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None else ()
