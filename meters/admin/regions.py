@@ -1,11 +1,12 @@
 """Regions."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectMultipleWidget
@@ -56,11 +57,21 @@ class RegionAdmin(VisibleRows, ServiceAdmin, PortalAdmin):
     list_filter = ("status",)
     search_fields = ("name", "description")
     readonly_fields = ("meters", "agents", "looked_after")
+    list_before_template = "admin/meters/regions_map.html"
+
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("js_lib_leaflet/leaflet.css", "portal/map.css")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: Any = super().get_queryset(request)
         regions: QuerySet[Any] = rows.with_counts().prefetch_related("managers__user")
         return regions
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the regions on a map above their list."""
+        regions = Region.objects.visible_to(cast("User", request.user))
+        context = {"circles": [_circle(region) for region in regions], "tiles": settings.MAP_TILE_URL}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def get_fieldsets(self, request: HttpRequest, obj: Region | None = None) -> Any:
         """Let admins say who looks after a region, and others see it."""
@@ -111,6 +122,16 @@ class RegionAdmin(VisibleRows, ServiceAdmin, PortalAdmin):
     @display(description="Status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, region: Region) -> tuple[str, str]:
         return region.status, region.get_status_display()
+
+
+def _circle(region: Region) -> dict[str, Any]:
+    return {
+        "latitude": region.latitude,
+        "longitude": region.longitude,
+        "radius_m": region.radius_m,
+        "label": region.name,
+        "tone": "" if region.status == Region.Status.ACTIVE else "muted",
+    }
 
 
 def _may_draw(request: HttpRequest) -> bool:

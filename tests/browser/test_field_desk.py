@@ -10,7 +10,7 @@ from django.utils import timezone
 from PIL import Image
 from playwright.sync_api import expect
 
-from field_ops.models import ApprovalRequest, Assignment, Decision, Photo
+from field_ops.models import ApprovalRequest, Assignment, Decision, Photo, Shift
 from field_ops.selectors.photos import folder_of_photos
 from tests.browser.conftest import with_password
 from tests.factories import InstallationFactory, ManagerFactory, MeterFactory, RegionFactory, RegisterFactory
@@ -209,3 +209,20 @@ class TestAssigning:
         page.mouse.up()
 
         expect(page.get_by_text("4 chosen")).to_be_visible()
+
+
+class TestMaps:
+    def test_show_regions_and_who_is_on_shift(self, visitor, manager, region):
+        page = visitor.page
+        agent = AgentFactory(region=region, latitude=region.latitude, longitude=region.longitude, status="available")
+        Shift.objects.create(agent=agent, started_at=timezone.now())
+        visitor.log_in(manager, "**/admin/")
+
+        visitor.open(reverse("admin:field_ops_agent_map"))
+        expect(page.get_by_role("link", name=str(agent))).to_be_visible()
+        expect(page.get_by_text("Live: positions follow by themselves.")).to_be_visible()
+        visitor.expect_sound()
+
+        visitor.open(reverse("admin:meters_region_changelist"))
+        expect(page.locator(".map-circle")).to_have_count(1)
+        visitor.expect_sound()

@@ -120,3 +120,16 @@ class TestMeterPages:
         assert answer.status_code == 302, answer.context["errors"]
         assert Meter.objects.get(pk=meter.pk).region == region
         assert region.name in admin.get(page).content.decode()
+
+
+class TestRegionMap:
+    def test_shows_each_region_that_the_person_may_see(self, client):
+        mine, manager = RegionFactory(name="East", radius_m=3_000), ManagerFactory()
+        RegionFactory(name="West")
+        RegionManager.objects.create(region=mine, user=manager)
+        client.force_login(manager)
+
+        page = client.get(LIST)
+
+        assert [(circle["label"], circle["radius_m"]) for circle in page.context["circles"]] == [("East", 3_000)]
+        assert 'id="regions-map-data"' in page.text
