@@ -87,6 +87,7 @@ class SendForm(forms.Form):
 
     def __init__(self, data: Any = None, *, user: User, now: datetime) -> None:
         super().__init__(data, initial={"due_on": usual_day(now)})
+        self.fields["due_on"].widget.attrs["min"] = timezone.localdate(now).isoformat()
         agents = theirs(user)
         self.fields["agents"].queryset = agents  # type: ignore[attr-defined]
         self.fields["agent"].queryset = agents  # type: ignore[attr-defined]

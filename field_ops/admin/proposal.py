@@ -62,6 +62,7 @@ class ProposalPage(ModelAdmin):  # type: ignore[misc]
             "opts": self.model._meta,
             "title": "Proposal",
             "due_on": request.POST.get("due_on", ""),
+            "today": timezone.localdate(),
             "query": request.POST.get("query", ""),
             **_shown(proposal, list(theirs(person(request)))),
         }
