@@ -165,7 +165,7 @@ def test_a_reading_travels_from_the_street_to_the_customer(browser, site, street
 
         # Half as much again as was usual, since it fell silent.
         half_hours = (floor_half_hour(timezone.now()) - street.silent_since) // timedelta(minutes=30)
-        value = street.last_value + HALF_HOURLY_KWH * half_hours * 3 / 2
+        value = (street.last_value + HALF_HOURLY_KWH * half_hours * 3 / 2).quantize(Decimal("0.001"))
         phone = {"viewport": PHONE, "geolocation": FAR_AWAY, "permissions": ["geolocation"], "has_touch": True}
         with somebody(browser, site, street.agent.user, "**/field/", **phone) as agent:
             capture_offline(agent, assignment, value)
