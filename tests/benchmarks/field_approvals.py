@@ -14,14 +14,21 @@ from tests.benchmarks.harness import portal, report
 READINGS = int(os.environ.get("FIELD_APPROVALS", "100"))
 MANAGERS = 10
 
+_WIPE = "TRUNCATE accounts_user, accounts_premises, meters_region, meters_meter, meters_servicepoint,"
+_WIPE += " meters_registerreading CASCADE"
+
 
 def main() -> None:
     """Seed, approve, check, and report approvals a second."""
     os.environ["DATABASE_POOL_SIZE"] = str(MANAGERS + 1)
     with portal():
+        from django.db import connection
+
         from field_ops.models import Decision
         from meters.models import RegisterReading
 
+        with connection.cursor() as cursor:
+            cursor.execute(_WIPE)
         alone = READINGS / timed(seed(), managers=1)
         requests = seed()
         rate = READINGS / timed(requests, managers=MANAGERS)
