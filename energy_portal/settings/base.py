@@ -6,12 +6,12 @@ from urllib.parse import unquote
 
 import django_stubs_ext
 import environ
-from celery.schedules import crontab
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from kombu import Queue
 
 from energy_portal.settings import admin_site
+from energy_portal.settings.schedule import SCHEDULE
 from energy_portal.shared.endpoints import endpoints_of
 from energy_portal.shared.logs import logging_settings
 
@@ -143,113 +143,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ROUTES = {"billing.tasks.*": {"queue": "billing"}, "meters.devices.tasks.*": {"queue": "devices"}}
-CELERY_BEAT_SCHEDULE = {
-    "partitions-ahead": {
-        "task": "meters.tasks.make_partitions",
-        "schedule": crontab(minute="30", hour="0"),
-    },
-    "gaps": {
-        "task": "meters.tasks.watch_gaps",
-        "schedule": crontab(minute="10,40"),
-    },
-    "events": {
-        "task": "meters.tasks.deliver_events",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "settle-readings": {
-        "task": "meters.tasks.settle",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "hours-of-devices": {
-        "task": "meters.devices.tasks.roll_up_hours",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "alarms": {
-        "task": "meters.tasks.advance_alarms",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "mail-about-alarms": {
-        "task": "meters.tasks.mail_about_alarms",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "forget-notices-of-alarms": {
-        "task": "meters.tasks.forget_alarm_notices",
-        "schedule": crontab(minute="50", hour="3"),
-    },
-    "states-of-devices": {
-        "task": "meters.devices.tasks.refresh_states",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-    "watch-devices": {
-        "task": "meters.devices.tasks.watch_devices",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "days-of-samples-ahead": {
-        "task": "meters.devices.tasks.make_sample_days",
-        "schedule": crontab(minute="35", hour="0"),
-    },
-    "archive-samples": {
-        "task": "meters.devices.tasks.archive_samples",
-        "schedule": crontab(minute="20", hour="3"),
-    },
-    "bills-of-last-month": {
-        "task": "billing.tasks.run_last_month",
-        "schedule": crontab(minute="0", hour="1", day_of_month="2"),
-    },
-    "jobs-that-wait": {
-        "task": "meters.tasks.resume_jobs",
-        "schedule": crontab(minute="*/5"),
-    },
-    "forget-files-of-jobs": {
-        "task": "meters.tasks.forget_files",
-        "schedule": crontab(minute="40", hour="3"),
-    },
-    "forget-changes-of-the-registry": {
-        "task": "meters.tasks.forget_registry_changes",
-        "schedule": crontab(minute="45", hour="3"),
-    },
-    "forget-positions-of-agents": {
-        "task": "field_ops.tasks.forget_positions",
-        "schedule": crontab(minute="35", hour="3"),
-    },
-    "work-that-is-overdue": {
-        "task": "field_ops.tasks.mark_overdue",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "rounds": {
-        "task": "field_ops.tasks.make_rounds",
-        "schedule": crontab(minute="15"),
-    },
-    "mail-about-work": {
-        "task": "field_ops.tasks.mail_notices",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "forget-uploads-of-photos": {
-        "task": "field_ops.tasks.forget_uploads",
-        "schedule": crontab(minute="55", hour="3"),
-    },
-    "submissions-without-their-photo": {
-        "task": "field_ops.tasks.settle_stranded",
-        "schedule": crontab(minute="50", hour="2"),
-    },
-    "sweep-photos": {
-        "task": "field_ops.tasks.sweep_photos",
-        "schedule": crontab(minute="0", hour="4"),
-    },
-    "forget-what-lapsed": {
-        "task": "accounts.tasks.forget",
-        "schedule": crontab(minute="30", hour="3"),
-    },
-}
+CELERY_BEAT_SCHEDULE = SCHEDULE
 
 AUTH_USER_MODEL = "accounts.User"
 # E-mail addresses are unique regardless of case, by a constraint that this check does not see.

@@ -205,6 +205,11 @@ class AgentDetailView(_Agents):
 class _Own(APIView):
     permission_classes = (IsPerson,)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Turn away who is no agent before looking at what they sent."""
+        super().initial(request, *args, **kwargs)
+        self.own()
+
     def own(self) -> Agent:
         """Return the agent who asks."""
         return agent_of(person_of(self.request))

@@ -15,6 +15,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -156,9 +157,14 @@ class SubmissionListView(ListAPIView[Submission]):
     """Submissions, newest first: agents see their own, managers those of their regions."""
 
     queryset = Submission.objects.none()
-    permission_classes = (HasRole(Role.AGENT, Role.MANAGER, Role.ADMIN),)
     serializer_class = SubmissionOut
     filterset_class = SubmissionFilter
+
+    def get_permissions(self) -> list[Any]:
+        """Let agents send, and those who manage them look."""
+        senders = (Role.AGENT,)
+        readers = (Role.AGENT, Role.MANAGER, Role.ADMIN)
+        return [HasRole(*(readers if self.request.method in SAFE_METHODS else senders))()]
 
     def get_queryset(self) -> QuerySet[Submission]:
         return submissions_for(person_of(self.request))

@@ -51,8 +51,8 @@ def agent_of(user: User) -> Agent:
 def agents_for(user: User) -> AgentQuerySet:
     """Return the agents that somebody may see, each with whether they are on shift (``is_on_shift``)."""
     on_shift = Exists(Shift.objects.filter(agent=OuterRef("pk"), ended_at=None))
-    rows: AgentQuerySet = Agent.objects.visible_to(user).select_related("user", "region")
-    return rows.annotate(is_on_shift=on_shift)
+    rows: AgentQuerySet = Agent.objects.visible_to(user).select_related("user", "region").annotate(is_on_shift=on_shift)
+    return rows
 
 
 def agent_for(*, agent_id: UUID, user: User) -> Agent:

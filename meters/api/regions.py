@@ -164,8 +164,10 @@ class RegionDetailView(_Regions):
         return Response(_shown(request, region_id))
 
 
-class RegionManagersView(_Regions):
+class RegionManagersView(APIView):
     """Who looks after a region."""
+
+    permission_classes = (HasRole(Role.ADMIN),)
 
     @extend_schema(
         operation_id="regions_set_managers",
