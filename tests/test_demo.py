@@ -107,7 +107,7 @@ class TestDemo:
     def test_shows_agents_at_work_and_what_they_brought(self, settings):
         demo("--accounts", "18", "--days", "40")
 
-        assert Meter.objects.active().filter(region=None).count() == 0
+        assert not Meter.objects.filter(status="active", region=None).exists()
         statuses = set(Assignment.objects.values_list("status", flat=True))
         assert statuses == {"pending", "in_progress", "completed", "overdue"}
         assert set(Assignment.objects.values_list("origin", flat=True)) == {"round", "proposal", "manual"}
