@@ -70,10 +70,10 @@ class AgentAdmin(AgentsMapPage, VisibleRows, ServiceAdmin, PortalAdmin):
     ordering = ("user__name", "id")
     located = instant_column("located_at", "Last position")
     created = instant_column("created_at", "Agent since")
-    readonly_fields = ("shown_status", "load", "located", "created")
+    readonly_fields = ("status", "load", "located", "created")
     fieldsets = (
         (None, {"fields": ("user", ("region", "location_id"), "max_load")}),
-        ("Now", {"fields": (("shown_status", "load"), ("located", "created"))}),
+        ("Now", {"fields": (("status", "load"), ("located", "created"))}),
     )
     inlines = (PhoneInline,)
     actions = ("revoke_all",)
@@ -176,7 +176,8 @@ class PhoneAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     search_help_text = "Agent, or what the browser calls itself"
     created = instant_column("created_at", "Since")
     seen = instant_column("seen_at", "Last seen")
-    fields = (("agent", "name"), ("created", "seen"), "shown_state")
+    fields = (("agent", "name"), ("created", "seen"), "revoked")
+    revoked = instant_column("revoked_at", "Revoked")
     actions = ("revoke",)
 
     @display(description="State", label={"revoked": "warning", "in use": "success"})

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from energy_portal.shared.admin import AppendOnlyAdmin
+from energy_portal.shared.admin import AppendOnlyAdmin, moment
 from field_ops.admin.common import APPROVAL_COLOURS, RISK_COLOURS, AgentFilter, page_link
 from field_ops.admin.queue import QueuePage
 from field_ops.admin.submissions import thumbnail
@@ -43,7 +43,7 @@ class ApprovalRequestAdmin(QueuePage, VisibleRows, AppendOnlyAdmin):
     submitted = instant_column("submitted_at", "Submitted")
     reviewed = instant_column("reviewed_at", "Decided")
     inlines = (DecisionInline,)
-    readonly_fields = ("submitted", "reviewed", "shown_value", "shown_risk", "levels", "shown_status", "of", "photo")
+    readonly_fields = ("submitted", "reviewed", "shown_value", "levels", "of", "photo")
     fieldsets = (
         (
             None,
@@ -52,8 +52,8 @@ class ApprovalRequestAdmin(QueuePage, VisibleRows, AppendOnlyAdmin):
                     ("meter", "agent"),
                     ("shown_value", "of"),
                     "photo",
-                    ("shown_risk", "levels"),
-                    ("shown_status", "is_audited"),
+                    ("risk", "levels"),
+                    ("status", "is_audited"),
                     "submission_notes",
                 )
             },
@@ -88,7 +88,7 @@ class ApprovalRequestAdmin(QueuePage, VisibleRows, AppendOnlyAdmin):
 
     @display(description="Submission")
     def of(self, row: ApprovalRequest) -> SafeString | str:
-        return page_link(row.submission)
+        return page_link(row.submission, f"Sent {moment(row.submission.received_at)}")
 
     @display(description="Photo")
     def photo(self, row: ApprovalRequest) -> SafeString | str:

@@ -94,7 +94,7 @@ class SentInline(RelatedInline):
 
     @display(description="Page")
     def page(self, sent: Submission) -> SafeString | str:
-        return page_link(sent)
+        return page_link(sent, "Open")
 
 
 @admin.register(Assignment)
@@ -109,16 +109,17 @@ class AssignmentAdmin(AssignPage, DecidedOnly, VisibleRows, AppendOnlyAdmin):
     assigned = instant_column("assigned_at", "Assigned")
     started = instant_column("started_at", "Started")
     completed = instant_column("completed_at", "Completed")
-    readonly_fields = ("due", "assigned", "started", "completed", "shown_status", "shown_priority", "region", "minutes")
+    readonly_fields = ("due", "assigned", "started", "completed", "region", "minutes", "made_by_round")
     fieldsets = (
         (
             None,
             {
                 "fields": (
                     ("meter", "region"),
-                    ("agent", "shown_status"),
-                    ("shown_priority", "minutes"),
+                    ("agent", "status"),
+                    ("is_in_review", "priority"),
                     ("due", "sequence"),
+                    "minutes",
                 )
             },
         ),
@@ -126,7 +127,7 @@ class AssignmentAdmin(AssignPage, DecidedOnly, VisibleRows, AppendOnlyAdmin):
             "How it came about",
             {
                 "fields": (
-                    ("origin", "round_run"),
+                    ("origin", "made_by_round"),
                     ("assigned", "assigned_by"),
                     ("started", "completed"),
                     "completion_notes",
@@ -155,6 +156,11 @@ class AssignmentAdmin(AssignPage, DecidedOnly, VisibleRows, AppendOnlyAdmin):
     @display(description="Priority", ordering="priority", label=PRIORITY_COLOURS)
     def shown_priority(self, assignment: Assignment) -> tuple[str, str]:
         return assignment.priority, assignment.get_priority_display()
+
+    @display(description="Round")
+    def made_by_round(self, assignment: Assignment) -> str:
+        run = assignment.round_run
+        return "-" if run is None else f"{run.round}, {run.on:%-d %b %Y}"
 
     @display(description="Takes")
     def minutes(self, assignment: Assignment) -> str:

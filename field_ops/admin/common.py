@@ -77,9 +77,9 @@ def person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def page_link(row: Model | None) -> SafeString | str:
-    """Return a link to a row's page; a dash where there is none."""
-    return "-" if row is None else format_html('<a href="{}">{}</a>', change_url(type(row), row.pk), row)
+def page_link(row: Model | None, words: str = "") -> SafeString | str:
+    """Return a link to a row's page, by its own name unless told otherwise; a dash where there is none."""
+    return "-" if row is None else format_html('<a href="{}">{}</a>', change_url(type(row), row.pk), words or row)
 
 
 def ask_about(

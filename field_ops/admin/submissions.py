@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from energy_portal.shared.admin import AppendOnlyAdmin
+from energy_portal.shared.admin import AppendOnlyAdmin, moment
 from field_ops.admin.common import SUBMISSION_COLOURS, page_link
 from field_ops.models import Photo, Submission
 from meters.admin.common import VisibleRows, dial_text, instant_column
@@ -47,7 +47,7 @@ class SubmissionAdmin(VisibleRows, AppendOnlyAdmin):
     export_without = ("small",)
     received = instant_column("received_at", "Received")
     read = instant_column("read_at", "Read, by the phone")
-    readonly_fields = ("received", "read", "shown_value", "shown_status", "work", "approval", "where", "picture")
+    readonly_fields = ("received", "read", "shown_value", "work", "approval", "where", "picture")
     fieldsets = (
         (
             None,
@@ -55,7 +55,7 @@ class SubmissionAdmin(VisibleRows, AppendOnlyAdmin):
                 "fields": (
                     ("meter", "agent"),
                     ("shown_value", "obstacle"),
-                    ("shown_status", "approval"),
+                    ("status", "approval"),
                     "picture",
                     "notes",
                 )
@@ -140,7 +140,7 @@ class PhotoAdmin(VisibleRows, AppendOnlyAdmin):
 
     @display(description="Submission")
     def of(self, photo: Photo) -> SafeString | str:
-        return page_link(photo.submission)
+        return page_link(photo.submission, f"{photo.submission.meter}, {moment(photo.submission.received_at)}")
 
     @display(description="Agent", ordering="submission__agent__user__name")
     def agent(self, photo: Photo) -> str:
