@@ -68,7 +68,7 @@ class App:
             "assignment_id": assignment["id"],
             "outcome": "read",
             "value": "1234.5",
-            "serial_given": assignment["meter"]["serial"],
+            "serial_given": assignment["meter"]["meter_id"],
             "read_at": NOW.isoformat(),
             **HERE,
             **changes,
@@ -137,7 +137,7 @@ class TestMorning:
         first = app.submit(assignment, **obstacle)
         desk = App(ManagerFactory())
         waiting = desk.call("get", "approvals", status=200)["results"]
-        assert [row["submission"]["id"] for row in waiting] == [first["id"]]
+        assert [row["submission_id"] for row in waiting] == [first["id"]]
         desk.call("post", f"approvals/{waiting[0]['id']}/return", {"notes": "The guard lets you in."}, status=200)
 
         assert app.call("get", f"submissions/{first['id']}", status=200)["review_notes"] == "The guard lets you in."
