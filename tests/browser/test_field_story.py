@@ -18,7 +18,7 @@ from meters.models import Meter, RegisterReading
 from meters.services.deliveries import deliver_events
 from meters.services.estimating import estimate_pending
 from meters.services.gaps import open_gaps
-from tests.browser.conftest import DESKTOP, PHONE, Visitor, visitor_in, with_password
+from tests.browser.conftest import DESKTOP, PATIENCE_MS, PHONE, Visitor, visitor_in, with_password
 from tests.factories import AdminFactory, ManagerFactory, RegionFactory, UserFactory
 from tests.field_ops.factories import AgentFactory, AgentUserFactory
 from tests.field_ops.photo_files import jpeg
@@ -119,7 +119,7 @@ def capture_offline(agent: Visitor, assignment: Assignment, value: Decimal) -> N
     assert not Submission.objects.exists()
 
     page.context.set_offline(False)
-    expect(page.get_by_text("In review")).to_be_visible()
+    expect(page.get_by_text("In review")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def press(page: Page, key: str) -> None:

@@ -82,8 +82,8 @@ async function fetchAnew() {
 }
 
 /** Send what waits, and then see what became of it; `patience_ms` is how long to wait for that at most. */
-async function send({ patience_ms: patience = Infinity } = {}) {
-  const sending = sendAll(agent).then(async (turn) => {
+async function send({ patience_ms: patience = Infinity, waits = false } = {}) {
+  const sending = sendAll(agent, { waits }).then(async (turn) => {
     if (turn !== Turn.BUSY) await fetchAnew();
     await sendFixes(agent);
   });
@@ -106,7 +106,8 @@ async function start() {
     return;
   }
   new BroadcastChannel(`field-${agent}`).addEventListener("message", reload);
-  addEventListener("online", () => send());
+  // A turn that still goes on may have met the end of the connection, and ends with nothing sent.
+  addEventListener("online", () => send({ waits: true }));
   addEventListener("offline", () => {
     standing = "offline";
     reload();

@@ -113,9 +113,9 @@ async function sendInTurn(agent) {
   return Turn.DONE;
 }
 
-/** Send all that waits; a page and the service worker, or two pages, never do so at once. */
-export async function sendAll(agent) {
-  return navigator.locks.request(`field-outbox-${agent}`, { ifAvailable: true }, (lock) =>
+/** Send all that waits; a page and the service worker, or two pages, never do so at once. `waits`: for another's turn to end. */
+export async function sendAll(agent, { waits = false } = {}) {
+  return navigator.locks.request(`field-outbox-${agent}`, { ifAvailable: !waits }, (lock) =>
     lock === null ? Turn.BUSY : sendInTurn(agent),
   );
 }
