@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db import transaction
@@ -223,7 +223,7 @@ def _visit(field: _Field, households: dict[str, Household]) -> list[_Seen]:
 
 def _bring(field: _Field, visit: _Visit, assignment: Assignment, household: Household, at: datetime) -> None:
     """Send what an agent read, or what was in the way, with its drawing; a manager decides on some of it."""
-    user = assignment.agent.user
+    user = cast("Agent", assignment.agent).user
     here = offset(spot_of(household), north_m=visit.off_m + 4)
     shown = _shown(field.cast, household, at)
     is_read = not visit.obstacle
@@ -278,7 +278,8 @@ def _walk(field: _Field, team: dict[str, Agent], walked: Sequence[_Seen]) -> Non
         if not mine and title != "agent":
             continue
         shifts.start_shift(agent_id=agent.pk, now=begun)
-        depot = Spot(agent.region.latitude, agent.region.longitude)
+        region = cast("Region", agent.region)
+        depot = Spot(region.latitude, region.longitude)
         way = [_Seen(agent.pk, begun, depot), *mine]
         shifts.record_positions(agent_id=agent.pk, fixes=list(_fixes(way, field.now)), now=field.now)
         if title == "agent, north":
