@@ -15,7 +15,7 @@ from field_ops.admin.common import SUBMISSION_COLOURS, page_link
 from field_ops.models import Photo, Submission
 from meters.admin.common import VisibleRows, dial_text, instant_column
 
-_SUBMISSION_WITH = ("meter", "agent__user", "register", "photo", "approval__meter", "assignment__meter")
+_SUBMISSION_WITH = ("meter", "agent__user", "register", "photo", "approval__meter", "assignment__meter", "follows")
 
 
 def photo_url(submission_id: object) -> str:
@@ -47,7 +47,7 @@ class SubmissionAdmin(VisibleRows, AppendOnlyAdmin):
     export_without = ("small",)
     received = instant_column("received_at", "Received")
     read = instant_column("read_at", "Read, by the phone")
-    readonly_fields = ("received", "read", "shown_value", "work", "approval", "where", "picture")
+    readonly_fields = ("received", "read", "shown_value", "work", "approval", "where", "picture", "mends")
     fieldsets = (
         (
             None,
@@ -68,7 +68,7 @@ class SubmissionAdmin(VisibleRows, AppendOnlyAdmin):
                     ("read", "received"),
                     ("serial_given", "serial_scanned"),
                     ("where", "accuracy_m"),
-                    ("work", "follows"),
+                    ("work", "mends"),
                 )
             },
         ),
@@ -98,6 +98,11 @@ class SubmissionAdmin(VisibleRows, AppendOnlyAdmin):
     @display(description="Assignment")
     def work(self, submission: Submission) -> SafeString | str:
         return page_link(submission.assignment)
+
+    @display(description="Sent again after")
+    def mends(self, submission: Submission) -> SafeString | str:
+        before = submission.follows
+        return page_link(before, f"Sent {moment(before.received_at)}" if before is not None else "")
 
     @display(description="Approval")
     def approval(self, submission: Submission) -> SafeString | str:
