@@ -26,7 +26,7 @@ export function faults(draft, dial) {
   else if (whole.replace(/^0+/, "").length > dial.digits) found.push(
     ["value", `This display has ${counted(dial.digits, "digit")} before the point.`],
   );
-  else if (part.length > dial.decimals) found.push(
+  else if (part.replace(/0+$/, "").length > dial.decimals) found.push(
     ["value", `This display has ${counted(dial.decimals, "digit")} after the point.`],
   );
   return found;
