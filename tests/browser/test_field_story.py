@@ -12,7 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from energy_portal.shared.clock import floor_half_hour, local_day, zone
+from energy_portal.shared.clock import HALF_HOUR, local_day, zone
 from field_ops.models import Agent, ApprovalRequest, Assignment, Submission
 from meters.models import Meter, RegisterReading
 from meters.services.deliveries import deliver_events
@@ -162,7 +162,7 @@ def test_a_reading_travels_from_the_street_to_the_customer(browser, site, street
         assert (assignment.agent, assignment.origin) == (street.agent, "proposal")
 
         # Half as much again as was usual, since it fell silent.
-        half_hours = (floor_half_hour(timezone.now()) - street.silent_since) // timedelta(minutes=30)
+        half_hours = Decimal((timezone.now() - street.silent_since) / HALF_HOUR)
         value = (street.last_value + HALF_HOURLY_KWH * half_hours * 3 / 2).quantize(Decimal("0.001"))
         phone = {"viewport": PHONE, "geolocation": FAR_AWAY, "permissions": ["geolocation"], "has_touch": True}
         with somebody(browser, site, street.agent.user, "**/field/", **phone) as agent:
