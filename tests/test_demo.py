@@ -119,7 +119,7 @@ class TestDemo:
                 "submission__meter__serial", "risk_reasons"
             )
         )
-        assert sorted(reasons.values()) == [[], [], [], ["far_from_meter"], ["outside_expected_range"]]
+        assert sorted(reasons.values()) == [[], [], [], [], ["far_from_meter"], ["outside_expected_range"]]
         assert requests.get(status="returned").review_notes
         approved = requests.get(status="approved").submission
         assert RegisterReading.objects.filter(register=approved.register, time=approved.read_at, quality=18).exists()
