@@ -7,6 +7,7 @@ from accounts.actors import PORTAL
 from accounts.models import AuditEntry
 from billing.models import Bill
 from billing.services.bills import draft_bill, issue_bill
+from billing.services.listening import CONSUMER
 from billing.services.runs import process_run, start_month
 from billing.services.tariffs import load_singapore_tariff
 from energy_portal.shared.clock import YearMonth
@@ -43,7 +44,8 @@ def draft(binding, month=FEBRUARY):
 
 def happen(binding, start, end, kind=KIND.READING_SUPERSEDED, **data):
     publish([NewEvent(kind, binding.service_point_id, start=start, end=end, data=data)], now=LATER)
-    return deliver_events(now=LATER)
+    deliver_events(now=LATER)
+    return EventDelivery.objects.filter(consumer=CONSUMER, handled_at=LATER).count()
 
 
 def actions(bill):
