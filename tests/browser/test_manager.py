@@ -42,7 +42,7 @@ class TestHistory:
         expect(page.locator(".portal-history > li")).to_have_count(25)
         anywhere.expect_sound()
 
-        page.get_by_role("link", name="Older").press("Enter")
+        page.get_by_role("link", name="Older", exact=True).press("Enter")
         expect(page.get_by_text("Mei Ling Tan moved in")).to_be_visible()
         accounts = page.get_by_role("link", name="Accounts", exact=True)
         accounts.press("Enter")

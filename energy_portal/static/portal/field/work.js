@@ -32,7 +32,8 @@ export async function refresh(agent) {
   } catch (error) {
     if (!(error instanceof Refused)) return "offline";
     if (error.code !== "phone_revoked") return "login";
-    await wipe();
+    // Not waited for: the page that says so wipes too, and this one may hold what is to be deleted.
+    wipe().catch(() => undefined);
     return "revoked";
   }
 }
