@@ -303,7 +303,8 @@ def _billing(now: datetime) -> Billing:
 
 
 def _sources(now: datetime) -> tuple[SourceSeen, ...]:
-    standing = DataSource.objects.filter(revoked_at=None).annotate(seen_at=Max("keys__last_used_at"))
+    with_keys = DataSource.objects.filter(revoked_at=None, keys__isnull=False)
+    standing = with_keys.annotate(seen_at=Max("keys__last_used_at"))
     newest_first = standing.order_by("-seen_at", "name")[:_SOURCES_SHOWN]
     return tuple(
         SourceSeen(

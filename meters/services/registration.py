@@ -273,6 +273,10 @@ def hang_up(*, meter: Meter, premises: Premises, since: datetime, actor: Actor, 
     """
     place = ServicePoint(code=_code_for(meter), premises=premises, commodity=meter.type)
     save_as(actor, place)
+    if not meter.address:
+        # Who is sent to read it has to find it.
+        meter.address = premises.address
+        save_as(actor, meter, ["address", "updated_at"])
     return install_meter(meter=meter, service_point=place, at=since, first_reads={}, actor=actor, now=now)
 
 

@@ -55,6 +55,14 @@ class TestRegisterAccount:
     def test_binds_meters_for_a_manager(self):
         assert register(client_of(UserFactory(role=Role.MANAGER))).status_code == 201
 
+    def test_writes_on_a_meter_where_it_is_found(self, machine):
+        MeterFactory(serial=BODY["meter_ids"][0], address="The shed behind the house")
+
+        register(machine)
+
+        addresses = Meter.objects.order_by("serial").values_list("address", flat=True)
+        assert list(addresses) == ["The shed behind the house"] + [BODY["address"]] * (len(BODY["meter_ids"]) - 1)
+
     def test_lets_readings_of_months_ago_in(self, machine):
         register(machine)
 
