@@ -121,9 +121,12 @@ def read_table() -> dict[tuple[str, str], dict[str, str]]:
         return {(row["what"], row["act"]): {role: row[role] for role in ROLES} for row in csv.DictReader(file)}
 
 
-def write_table(rows: dict[tuple[str, str], dict[str, str]]) -> None:
-    """Write the table to be committed."""
+def write_column(role: str, found: dict[tuple[str, str], str]) -> None:
+    """Write anew what a role may, in the table to be committed."""
+    rows = read_table()
+    for key in found.keys() | rows.keys():
+        rows.setdefault(key, dict.fromkeys(ROLES, ""))[role] = found.get(key, "")
     with TABLE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(FIELDS)
-        writer.writerows((*key, *(cells[role] for role in ROLES)) for key, cells in sorted(rows.items()))
+        writer.writerows((*key, *cells.values()) for key, cells in sorted(rows.items()) if any(cells.values()))
