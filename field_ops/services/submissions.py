@@ -15,8 +15,9 @@ from accounts.actors import Actor
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services import audit
-from energy_portal.shared.errors import Conflict, Forbidden, Invalid, NotFound
+from energy_portal.shared.errors import Conflict, Forbidden, Invalid
 from field_ops.models import OPEN_STATES, Agent, Assignment, Submission
+from field_ops.selectors.assignments import NoSuchAssignment
 from field_ops.services import assignments, reviewing
 from field_ops.services.news import tell, work_group
 from meters.models import Meter, Register
@@ -34,12 +35,6 @@ class SubmissionDiffers(Conflict):
     """Something else was sent under the same id before."""
 
     code = "submission_differs"
-
-
-class NoSuchAssignment(NotFound):
-    """There is no such assignment, or not for the one who sends."""
-
-    code = "no_such_assignment"
 
 
 class AssignmentClosed(Conflict):

@@ -18,17 +18,12 @@ from accounts.services import audit
 from energy_portal.shared.errors import Conflict, Forbidden, Invalid, NotFound
 from field_ops.models import Photo, PhotoUpload, Submission
 from field_ops.photos import PhotoRefused, Picture, read_photo
+from field_ops.selectors.submissions import NoSuchSubmission
 from field_ops.services import assignments, files, photos, reviewing
 from meters.services.uploads import FileTooLarge
 
 LARGEST_PIECE_BYTES = 2 * 1024 * 1024
 _ABANDONED_AFTER = timedelta(days=7)
-
-
-class NoSuchSubmission(NotFound):
-    """There is no such submission, or not for the one who asks."""
-
-    code = "no_such_submission"
 
 
 class NotYours(Forbidden):
