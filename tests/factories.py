@@ -15,6 +15,7 @@ from billing.services.bills import issue_bill
 from energy_portal.shared.clock import YearMonth, local_month, zone
 from energy_portal.shared.units import to_cents
 from meters import models as meters
+from meters.batteries import models as batteries
 from meters.devices import models as devices
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -298,3 +299,15 @@ class DeviceFactory(DjangoModelFactory):
         model = devices.Device
 
     device_id = factory.Sequence(lambda n: f"plug-{n:06d}")
+
+
+class BatteryFactory(DjangoModelFactory):
+    class Meta:
+        model = batteries.Battery
+
+    battery_id = factory.Sequence(lambda n: f"ZHPESS232A23{n:04d}")
+    cells_in_series = 260
+    capacity_ah = 280.0
+    rated_energy_kwh = 232.0
+    rated_power_kw = 100.0
+    current_limit_a = 280.0

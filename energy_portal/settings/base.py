@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "accounts",
     "meters",
     "meters.devices",
+    "meters.batteries",
     "billing",
     "field_ops",
 ]
@@ -142,7 +143,11 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_ROUTES = {"billing.tasks.*": {"queue": "billing"}, "meters.devices.tasks.*": {"queue": "devices"}}
+CELERY_TASK_ROUTES = {
+    "billing.tasks.*": {"queue": "billing"},
+    "meters.devices.tasks.*": {"queue": "devices"},
+    "meters.batteries.tasks.*": {"queue": "devices"},
+}
 CELERY_BEAT_SCHEDULE = SCHEDULE
 
 AUTH_USER_MODEL = "accounts.User"
@@ -288,6 +293,7 @@ SPECTACULAR_SETTINGS = {
         "Severity": "meters.models.rules.Severity",
         "AlarmSeverity": "meters.models.alarms.AlarmSeverity",
         "DeviceStatus": "meters.devices.models.registry.Device.Status",
+        "BatteryStatus": "meters.batteries.models.registry.Battery.Status",
         "CommandStatus": "meters.devices.models.commands.Command.Status",
         "AgentStatus": "field_ops.models.agents.Agent.Status",
         "AssignmentStatus": "field_ops.models.work.Assignment.Status",

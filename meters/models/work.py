@@ -42,6 +42,7 @@ class Job(models.Model):
         ARCHIVE_SAMPLES = "archive_samples"
         RESTORE_SAMPLES = "restore_samples"
         REHEARSAL = "rehearsal"
+        IMPORT_BATTERY = "import_battery"
 
     class Status(models.TextChoices):
         QUEUED = "queued"

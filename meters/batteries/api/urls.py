@@ -1,0 +1,5 @@
+"""Paths for machines."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,79 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from meters.batteries.models import Battery, BatteryState, BmsReading, QuarterMark, TouchedQuarters
+from meters.batteries.quantities import System
+from meters.batteries.services.readings import Readings, store_readings
+from meters.series.columns import EPOCH
+from meters.series.errors import OutsideAcceptance
+from meters.series.writer import Outcome
+from tests.factories import BatteryFactory
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
+NOW = NOON + timedelta(minutes=1)
+
+
+def readings(battery: Battery, *rows: tuple[datetime, dict[str, float]]) -> Readings:
+    names = sorted({name for _, values in rows for name in values})
+    return Readings(
+        np.full(len(rows), battery.pk, dtype=np.int64),
+        np.array([(at - EPOCH) // timedelta(microseconds=1) for at, _ in rows], dtype=np.int64),
+        {name: np.array([values.get(name, np.nan) for _, values in rows]) for name in names},
+    )
+
+
+def put(battery: Battery, *rows: tuple[datetime, dict[str, float]], is_live: bool = True) -> list[Outcome]:
+    return store_readings(system=System.BMS, readings=readings(battery, *rows), is_live=is_live, now=NOW)
+
+
+@pytest.fixture
+def battery() -> Battery:
+    return BatteryFactory.create()
+
+
+class TestStoreReadings:
+    def test_keeps_what_was_told_and_knows_a_repeat_from_another_value(self, battery: Battery) -> None:
+        row = (NOON, {"soc_percent": 50.1, "voltage_v": 832.3})
+
+        outcomes = [put(battery, row)[0], put(battery, row)[0], put(battery, (NOON, {"soc_percent": 51.0}))[0]]
+
+        assert outcomes == [Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT]
+        assert BmsReading.objects.values_list("soc_percent", "voltage_v", "current_a").get() == (50.1, 832.3, None)
+
+    def test_joins_what_is_told_of_one_instant_in_parts(self, battery: Battery) -> None:
+        put(battery, (NOON, {"soc_percent": 50.1}))
+
+        outcome = put(battery, (NOON, {"voltage_v": 832.3}))
+
+        assert outcome == [Outcome.STORED]
+        assert BatteryState.objects.get().bms == {"soc": 50.1, "voltage": 832.3}
+
+    def test_shows_the_newest_reading_whatever_comes_late(self, battery: Battery) -> None:
+        put(battery, (NOON, {"soc_percent": 50.1}))
+        put(battery, (NOON - timedelta(hours=1), {"soc_percent": 60.0}), is_live=False)
+
+        state = BatteryState.objects.get()
+
+        assert (state.bms_at, state.bms, state.heard_at) == (NOON, {"soc": 50.1}, NOW)
+
+    def test_is_not_heard_by_a_file(self, battery: Battery) -> None:
+        put(battery, (NOON, {"soc_percent": 50.1}), is_live=False)
+
+        assert BatteryState.objects.get().heard_at is None
+
+    def test_logs_what_lies_below_the_mark_and_nothing_else(self, battery: Battery) -> None:
+        QuarterMark.objects.update(until=NOON)
+        put(battery, (NOON, {"soc_percent": 50.1}), (NOON - timedelta(minutes=1), {"soc_percent": 50.0}))
+        put(battery, (NOON - timedelta(minutes=1), {"soc_percent": 50.0}))
+
+        touched = TouchedQuarters.objects.get()
+
+        assert (touched.low, touched.battery_ids) == (NOON - timedelta(minutes=1), [battery.pk])
+
+    def test_refuses_the_future(self, battery: Battery) -> None:
+        with pytest.raises(OutsideAcceptance):
+            put(battery, (NOW + timedelta(hours=1), {"soc_percent": 50.1}))
