@@ -3,8 +3,11 @@
 Positive currents and powers discharge the battery, in storage and in every answer.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 
 class System(StrEnum):
@@ -71,3 +74,16 @@ COLUMNS: dict[System, tuple[str, ...]] = {
 NAMES: dict[System, tuple[str, ...]] = {
     system: tuple(signal.name for signal in signals) for system, signals in SIGNALS.items()
 }
+
+
+def published_time(at: datetime) -> str:
+    """Write an instant as the published readings do: ISO 8601 in UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def published(system: System, at: datetime, values: Iterable[float | None]) -> dict[str, Any]:
+    """Return a reading as it is published; what is missing is null.
+
+    :param values: one a signal, in the order of ``SIGNALS``.
+    """
+    return {"timestamp": published_time(at), **dict(zip(NAMES[system], values, strict=True))}

@@ -1,33 +1,14 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import numpy as np
 import pytest
 
 from meters.batteries.models import Battery, BatteryState, BmsReading, QuarterMark, TouchedQuarters
-from meters.batteries.quantities import System
-from meters.batteries.services.readings import Readings, store_readings
-from meters.series.columns import EPOCH
 from meters.series.errors import OutsideAcceptance
 from meters.series.writer import Outcome
 from tests.factories import BatteryFactory
+from tests.meters.batteries.helpers import NOON, NOW, put
 
 pytestmark = pytest.mark.django_db
-
-NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
-NOW = NOON + timedelta(minutes=1)
-
-
-def readings(battery: Battery, *rows: tuple[datetime, dict[str, float]]) -> Readings:
-    names = sorted({name for _, values in rows for name in values})
-    return Readings(
-        np.full(len(rows), battery.pk, dtype=np.int64),
-        np.array([(at - EPOCH) // timedelta(microseconds=1) for at, _ in rows], dtype=np.int64),
-        {name: np.array([values.get(name, np.nan) for _, values in rows]) for name in names},
-    )
-
-
-def put(battery: Battery, *rows: tuple[datetime, dict[str, float]], is_live: bool = True) -> list[Outcome]:
-    return store_readings(system=System.BMS, readings=readings(battery, *rows), is_live=is_live, now=NOW)
 
 
 @pytest.fixture
