@@ -1,5 +1,15 @@
 """Paths for machines."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from meters.batteries.api.published import BMSNamesView, BMSPageView, PCSNamesView, PCSPageView
+from meters.batteries.api.telemetry import BMSReadingsView, PCSReadingsView
+
+urlpatterns = [
+    path("bms/devices", BMSNamesView.as_view(), name="bms_devices"),
+    path("bms/<str:battery_id>", BMSPageView.as_view(), name="bms_page"),
+    path("pcs/devices", PCSNamesView.as_view(), name="pcs_devices"),
+    path("pcs/<str:battery_id>", PCSPageView.as_view(), name="pcs_page"),
+    path("api/v1/batteries/<str:battery_id>/bms", BMSReadingsView.as_view(), name="api_bms"),
+    path("api/v1/batteries/<str:battery_id>/pcs", PCSReadingsView.as_view(), name="api_pcs"),
+]

@@ -15,6 +15,7 @@ from meters.batteries.quantities import COLUMNS, SIGNALS, System, published, pub
 from meters.batteries.sampling import sample
 from meters.series.columns import EPOCH, TimeKind
 
+EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 MOST_POINTS = 5_000
 LONGEST_SPAN = timedelta(days=92)
 
