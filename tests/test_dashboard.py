@@ -231,3 +231,16 @@ class TestSidebar:
 
         for name in ("accounts_customeraccount", "meters_servicepoint", "billing_bill", "accounts_user"):
             assert reverse(f"admin:{name}_changelist") in links
+
+    def test_puts_a_number_beside_a_list_only_where_something_waits(self, rf):
+        request = rf.get("/admin/")
+        request.user = ManagerFactory()
+
+        def badges():
+            cache.clear()
+            return [item["badge"] for group in sidebar(request) for item in group["items"] if "badge" in item]
+
+        none = badges()
+        open_exception(supplied_register())
+
+        assert (none, badges()) == ([], ["1"])
