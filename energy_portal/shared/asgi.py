@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.request import validate_host
@@ -26,6 +27,7 @@ _POLICY_VIOLATION = 1008
 _NO_SUCH_STREAM = 4404
 _DISCARD_BYTES = 64 * 1024 * 1024
 _DISCARD_SECONDS = 10.0
+_MOST_IDLE_THREADS = 16
 
 
 class _BodyRefused(Exception):
@@ -128,8 +130,25 @@ class Lifespan:
 class OneHopHandler(ASGIHandler):
     """Run middleware and view one after the other on the request's thread, as the views here are not async.
 
-    Left to itself Django goes to the thread and back for each hook of each middleware, for milliseconds a request.
+    Left to itself Django goes to the thread and back for each hook of each middleware, and starts two threads a request
+    and ends them: milliseconds each. Here a thread is lent to a request, and afterwards to another one.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle: list[ThreadPoolExecutor] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; when that is over, nothing of it runs on its thread any more."""
+        thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, "request")
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                await self.handle(scope, receive, send)
+        finally:
+            if len(self._idle) < _MOST_IDLE_THREADS:
+                self._idle.append(thread)
+            else:
+                thread.shutdown(wait=False)
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Chain the middleware without a coroutine."""

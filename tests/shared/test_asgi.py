@@ -71,11 +71,21 @@ def where(request):
     return HttpResponse(b"one thread" if alone else b"several")
 
 
+def thread(request):
+    return HttpResponse(str(threading.get_ident()))
+
+
+def meeting(request):
+    both_are_here.wait(10)
+    return thread(request)
+
+
 def broken(request):
     raise RuntimeError
 
 
-urlpatterns = [path("where", where), path("broken", broken)]
+both_are_here = threading.Barrier(2)
+urlpatterns = [path("where", where), path("thread", thread), path("meeting", meeting), path("broken", broken)]
 
 
 @pytest.fixture
@@ -97,6 +107,17 @@ class TestTheHandler:
         client = await answered(handler, "/where")
 
         assert (client.status, client.sent[1]["body"]) == (200, b"one thread")
+
+    async def test_lends_a_thread_to_one_request_after_the_other(self, handler):
+        threads = {(await answered(handler, "/thread")).sent[1]["body"] for _ in range(3)}
+
+        assert len(threads) == 1
+
+    async def test_never_lends_a_thread_to_two_requests_at_once(self, handler):
+        first, second = await asyncio.gather(answered(handler, "/meeting"), answered(handler, "/meeting"))
+
+        assert (first.status, second.status) == (200, 200)
+        assert first.sent[1]["body"] != second.sent[1]["body"]
 
     async def test_answers_what_fails_as_usual(self, handler):
         assert (await answered(handler, "/broken")).status == 500
