@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -64,3 +65,8 @@ class SourceKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… of {self.source}"
+
+    def in_force(self, now: datetime) -> bool:
+        """Tell whether it opens the scopes of its source at an instant."""
+        lapsed = self.expires_at is not None and self.expires_at <= now
+        return not lapsed and self.revoked_at is None and self.source.revoked_at is None

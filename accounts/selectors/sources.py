@@ -5,7 +5,7 @@ import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from accounts.models import DataSource, SourceKey
 
@@ -21,9 +21,9 @@ def hash_of_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def keys_in_force(*, source: DataSource, now: datetime) -> QuerySet[SourceKey]:
-    """Return the keys of a data source that open its scopes now."""
-    return SourceKey.objects.filter(_in_force(now), source=source)
+def keys_in_force(*, source: DataSource, now: datetime) -> list[SourceKey]:
+    """Return the keys of a data source that open its scopes now, the oldest first."""
+    return [key for key in source.keys.all() if key.in_force(now)]
 
 
 def source_key(*, text: str, now: datetime) -> SourceKey | None:
@@ -34,22 +34,18 @@ def source_key(*, text: str, now: datetime) -> SourceKey | None:
     prefix, _, secret = text.removeprefix(KEY_MARK).partition("_")
     if not (prefix.isascii() and prefix.isalnum() and secret.isascii()):
         return None
-    key = (
-        SourceKey.objects.select_related("source")
-        .filter(_in_force(now), prefix=prefix, source__revoked_at=None)
-        .first()
-    )
+    key = SourceKey.objects.select_related("source").filter(prefix=prefix).order_by().first()
     if key is None or not hmac.compare_digest(key.key_hash, hash_of_secret(secret)):
         return None
-    return key
+    return key if key.in_force(now) else None
 
 
 def keys_by_id(key_ids: "Collection[UUID]", *, now: datetime) -> "dict[UUID, SourceKey]":
     """Return those of some keys that open anything now, by id, each with its source."""
     if not key_ids:
         return {}
-    keys = SourceKey.objects.select_related("source").filter(_in_force(now), source__revoked_at=None, pk__in=key_ids)
-    return {key.pk: key for key in keys}
+    keys = SourceKey.objects.select_related("source").filter(pk__in=key_ids)
+    return {key.pk: key for key in keys if key.in_force(now)}
 
 
 def sources_with_keys() -> QuerySet[DataSource]:
@@ -60,7 +56,3 @@ def sources_with_keys() -> QuerySet[DataSource]:
 def public_id_of(name: str) -> "UUID | None":
     """Return the public id of the data source of a name, None where there is none."""
     return DataSource.objects.filter(name=name).values_list("public_id", flat=True).first()
-
-
-def _in_force(now: datetime) -> Q:
-    return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))

@@ -121,7 +121,7 @@ def rotate_key(*, source_id: UUID, old_key_lifetime: timedelta = OLD_KEY_LIFETIM
     source = _locked(source_id)
     if source.revoked_at is not None:
         raise SourceRevoked(f"{source.name} was revoked.")
-    valid = list(keys_in_force(source=source, now=now))
+    valid = keys_in_force(source=source, now=now)
     if len(valid) >= MOST_KEYS:
         raise TooManyKeys(f"{source.name} has {MOST_KEYS} valid keys: revoke one first.")
     lapse = now + old_key_lifetime

@@ -19,7 +19,8 @@ from django.conf import settings
 from accounts.models import CustomerAccount
 from energy_portal.shared.clock import Period
 from energy_portal.shared.clock import zone as zone_named
-from meters.models import Installation, Meter
+from meters import store
+from meters.models import Meter
 from meters.models.places import Commodity
 from meters.selectors.answers import Asked, Axis, Consumption, Interval, known_at, measure
 from meters.selectors.flows import Direction, usual_unit
@@ -186,9 +187,8 @@ def meter_period(
 
 def meter_zone(*, meter: Meter) -> ZoneInfo:
     """Return the zone of the place where a meter hangs, or hung last."""
-    newest = Installation.objects.filter(meter=meter).order_by("-valid")
-    name = newest.values_list("service_point__premises__zone", flat=True).first()
-    return zone_named(name or settings.SITE_ZONE)
+    zones = store.reads.zones_of_meters([meter.pk])
+    return zone_named(zones[0] if zones else settings.SITE_ZONE)
 
 
 def _newest_half_hour(last: Period, consumption_of: Callable[[Period], Consumption]) -> Period:

@@ -12,7 +12,8 @@ from accounts.models import CustomerAccount
 from energy_portal.shared.clock import Period, local_day
 from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.errors import Invalid
-from meters.models import Installation, Meter
+from meters import store
+from meters.models import Meter
 from meters.selectors.answers import Asked, Axis, Consumption, known_at, measure
 from meters.selectors.flows import Direction, Unit, stays_of_class, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod
@@ -110,8 +111,7 @@ def class_consumption(*, commodity: str, service_class: str | None, wanted: Want
 
 def zones_of(*, meters: Sequence[Meter]) -> list[str]:
     """Return the zones of the places where meters hang or hung. One query."""
-    rows = Installation.objects.filter(meter__in=meters).order_by()
-    return list(rows.values_list("service_point__premises__zone", flat=True).distinct())
+    return store.reads.zones_of_meters(meter.pk for meter in meters)
 
 
 def common_zone(names: Iterable[str]) -> ZoneInfo:

@@ -72,6 +72,14 @@ _STAYS_OF_CLASS = _STAYS.replace(
     ":whose:",
     "point.commodity = %(commodity)s AND (%(of_class)s::text IS NULL OR point.service_class = %(of_class)s)",
 )
+# The index of installations by meter leads to the few of each.
+_ZONES = """
+    SELECT premises.zone FROM meters_installation AS installation
+    JOIN meters_servicepoint AS point ON point.id = installation.service_point_id
+    JOIN accounts_premises AS premises ON premises.id = point.premises_id
+    WHERE installation.meter_id = ANY(%(ids)s::uuid[])
+    ORDER BY installation.valid DESC
+"""
 _MARKS = """
     SELECT register_id, at, kind, value, multiplier, recorded_at FROM meters_chainevent
     WHERE register_id = ANY(%(registers)s::int4[]) AND (value IS NOT NULL OR multiplier IS NOT NULL)
@@ -141,6 +149,13 @@ def _stays(statement: str, period: Period, direction: str, **whose: Any) -> list
     with connection.cursor() as cursor:
         cursor.execute(statement, {"start": period.start, "end": period.end, "direction": direction, **whose})
         return [StayRow._make(row) for row in cursor.fetchall()]
+
+
+def zones_of_meters(meter_ids: Iterable[UUID]) -> list[str]:
+    """Return the zones of the places where meters hang or hung, one a stay, that of the newest stay first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ZONES, {"ids": array_text(meter_ids)})
+        return [zone for (zone,) in cursor.fetchall()]
 
 
 def marks_of(register_ids: Iterable[int], low: datetime, high: datetime) -> list[MarkRow]:

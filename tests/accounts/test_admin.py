@@ -333,7 +333,7 @@ class TestSources:
         answer = by_admin.post(url(models.DataSource, "change", source.pk), self.form(**pressed), follow=True)
 
         assert "shown this once" in answer.content.decode()
-        assert keys_in_force(source=source, now=NOW).count() == 2
+        assert len(keys_in_force(source=source, now=NOW)) == 2
         source.refresh_from_db()
         assert source.scopes == ["queries", "readings"]
 
