@@ -18,7 +18,6 @@ from accounts.api.permissions import HasRole, HasScope
 from accounts.models import SourceKey
 from accounts.roles import Role, Scope
 from energy_portal.shared.api.media import BodyTooLarge
-from energy_portal.shared.errors import Throttled
 from meters.devices.services.intake import Decoder, conclude, read_energy, read_messages
 from meters.devices.services.keys import Grant
 from meters.devices.services.limits import limits
@@ -203,12 +202,7 @@ def receive(request: Request, decoder: Decoder) -> Response:
     grant = Grant.of(request.auth) if isinstance(request.auth, SourceKey) and calling_source(request) else None
     decoded = decoder(body or b"", mappings(), grant.creator if grant else None)
     if grant is not None:
-        wait = limits.take(grant.source_id, grant.rate, decoded.messages, now=time.time())
-        if wait:
-            raise Throttled(
-                f"{grant.name} may send {grant.rate.amount} messages in {grant.rate.seconds} s.",
-                retry_after_seconds=wait,
-            )
+        limits.charge(grant, decoded.messages, now=time.time())
         limits.settle()
     outcomes = writer().submit_sync(decoded.samples) if decoded.samples else []
     return Response(conclude(decoded, outcomes).as_dict())

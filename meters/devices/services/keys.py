@@ -1,4 +1,4 @@
-"""Whose key opens the door for devices: kept in memory, since every message shows one, and looked at often."""
+"""Whose key opens the doors for machines: kept in memory, since every message shows one, and looked at often."""
 
 import hashlib
 import time
@@ -9,7 +9,6 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.models import SourceKey
-from accounts.roles import Scope
 from accounts.selectors.sources import keys_by_id, source_key
 from accounts.services.sources import note_use
 from energy_portal.shared.rates import Rate
@@ -24,12 +23,13 @@ _MINUTE = 60
 class Grant:
     """What a key opens.
 
+    :ivar scopes: what its source may do.
     :ivar creator: the source's key in the database where it may have unknown devices created, otherwise None.
     """
 
     source_id: int
     name: str
-    may_send: bool
+    scopes: frozenset[str]
     creator: int | None
     rate: Rate
 
@@ -41,7 +41,7 @@ class Grant:
         return cls(
             source.pk,
             source.name,
-            source.allows(Scope.DEVICES),
+            frozenset(source.scopes),
             source.pk if source.may_create_devices else None,
             Rate(per_minute, _MINUTE) if per_minute else Rate(settings.DEVICE_MESSAGES_PER_SECOND, 1),
         )

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
+from energy_portal.shared.errors import Throttled
 from energy_portal.shared.rates import Rate
+from meters.devices.services.keys import Grant
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,17 @@ class MessageLimits:
                 account.pending += cost
                 return 0
         return max(1, math.ceil(rate.seconds - elapsed))
+
+    def charge(self, grant: Grant, cost: int, *, now: float) -> None:
+        """Take ``cost`` messages from what a key's source has left.
+
+        :param now: seconds since the epoch.
+        :raises Throttled: it has not as many left.
+        """
+        wait = self.take(grant.source_id, grant.rate, cost, now=now)
+        if wait:
+            detail = f"{grant.name} may send {grant.rate.amount} messages in {grant.rate.seconds} s."
+            raise Throttled(detail, retry_after_seconds=wait)
 
     def settle(self) -> None:
         """Add to the shared count what this process let pass, and learn what the others did."""

@@ -15,10 +15,10 @@ from meters.series.commit import GroupCommitter
 
 MAPPINGS = Mappings({"instant_power": Target.of("power_w", 1.0)}, {})
 KEYS = {
-    b"ep_a_1": Grant(1, "first", may_send=True, creator=None, rate=Rate(1_000, 1)),
-    b"ep_b_2": Grant(2, "second", may_send=True, creator=None, rate=Rate(1_000, 1)),
-    b"ep_slow_3": Grant(3, "slow", may_send=True, creator=None, rate=Rate(2, 3_600)),
-    b"ep_other_4": Grant(4, "other", may_send=False, creator=None, rate=Rate(1_000, 1)),
+    b"ep_a_1": Grant(1, "first", scopes=frozenset({"devices"}), creator=None, rate=Rate(1_000, 1)),
+    b"ep_b_2": Grant(2, "second", scopes=frozenset({"devices"}), creator=None, rate=Rate(1_000, 1)),
+    b"ep_slow_3": Grant(3, "slow", scopes=frozenset({"devices"}), creator=None, rate=Rate(2, 3_600)),
+    b"ep_other_4": Grant(4, "other", scopes=frozenset({"batteries"}), creator=None, rate=Rate(1_000, 1)),
 }
 ONE = {"device_id": "plug", "time": 1735732800000, "instant_power": 5}
 

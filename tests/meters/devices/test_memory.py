@@ -39,7 +39,7 @@ class TestKeyRing:
 
         with django_assert_num_queries(0):
             assert ring.held(text) == (granted,)
-        assert (granted.source_id, granted.may_send, granted.creator) == (source.pk, True, None)
+        assert (granted.source_id, granted.scopes, granted.creator) == (source.pk, {Scope.DEVICES}, None)
         assert SourceKey.objects.get().last_used_at == NOW
 
     def test_learns_that_a_key_was_revoked_or_its_source_changed(self, source_and_key):
