@@ -52,6 +52,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "quarters-of-batteries": {
+        "task": "meters.batteries.tasks.roll_up_quarters",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "days-of-samples-ahead": {
         "task": "meters.devices.tasks.make_sample_days",
         "schedule": crontab(minute="35", hour="0"),

@@ -28,6 +28,7 @@ class BatteryQuarter(models.Model):
     soc_last_percent = RealField(null=True)
     soc_low_percent = RealField(null=True)
     soc_high_percent = RealField(null=True)
+    soh_percent = RealField(null=True, help_text="The last that was told in it.")
     cell_voltage_low_v = RealField(null=True)
     cell_voltage_high_v = RealField(null=True)
     cell_voltage_diff_high_v = RealField(null=True)

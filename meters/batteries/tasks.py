@@ -1,0 +1,22 @@
+"""Background work of batteries."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from meters.batteries.services import quarters
+
+# A run ends before the next ones pile up behind it, however much there is to do.
+_ROUNDS = 20
+
+
+@shared_task
+def roll_up_quarters() -> int:
+    """Roll up the quarters that closed and those that late data touched; every minute, several workers may at once."""
+    quarters.close_quarters(now=timezone.now())
+    done = 0
+    for _ in range(_ROUNDS):
+        worked_off = quarters.roll_up_next()
+        if not worked_off:
+            break
+        done += worked_off
+    return done
