@@ -1,4 +1,4 @@
-"""What the server runs: device messages, pages and API, websockets, and the process's own start and end."""
+"""What the server runs: messages of machines, pages and API, websockets, and the process's own start and end."""
 
 import gc
 import os
@@ -20,13 +20,16 @@ from django.urls import get_resolver
 
 from energy_portal.routing import websockets
 from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck
+from meters.batteries.ingest import BatteryDoor
 from meters.devices.ingest import DeviceDoor
 
 _OBJECTS_UNTIL_COLLECTION = 25_000
 
 _django = OneHopHandler()
 _guarded = BodyGuard(_django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS)
-_door = DeviceDoor(_guarded)
+_battery_door = BatteryDoor(_guarded)
+_battery_door.open()
+_door = DeviceDoor(_battery_door)
 _door.open()
 
 # The collector stops every request while it looks. What is loaded by now stays and need not be looked at again, the

@@ -108,8 +108,8 @@ def decode_readings(
             items = found if isinstance(found, list) else [found]
             _require_within(len(items), limit, decoded)
             for index, item in enumerate(items):
-                time, *values = astuple(item)
-                take(index, _micros(time), tuple(values), "timestamp")
+                told = astuple(item)
+                take(index, _micros(told[0]), told[1:], "timestamp")
             return decoded
     pieces = _split(body)
     _require_within(len(pieces), limit, decoded)
@@ -150,7 +150,9 @@ def _published(system: System) -> Any:
 
 @cache
 def _shape(system: System) -> Any:
-    fields = [("timestamp", str | int | float), *((name, Number | None, None) for name in NAMES[system])]
+    number: Any = Number | None
+    time: Any = str | int | float
+    fields: list[Any] = [("timestamp", time), *((name, number, None) for name in NAMES[system])]
     return msgspec.defstruct(f"{system}_reading", fields, gc=False)
 
 
@@ -188,8 +190,8 @@ def _reader(system: System, terms: Terms | None) -> Callable[[Raw], tuple[int | 
         decoder = msgspec.json.Decoder(_shape(system))
 
         def read_published(piece: Raw) -> tuple[int | None, Values]:
-            time, *values = astuple(decoder.decode(piece))
-            return _micros(time), tuple(values)
+            told = astuple(decoder.decode(piece))
+            return _micros(told[0]), told[1:]
 
         return read_published
     members = _members(system, terms)

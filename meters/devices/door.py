@@ -170,13 +170,13 @@ class Door:
         return await self._apart(lambda: key_ring.look_up(key, now=datetime.now(UTC)))
 
     def _let_wait(self, grant: Grant, size: int) -> int:
-        """Count samples as waiting, unless as many of their source wait as may: the rest of the queue is for others.
+        """Count messages as waiting, unless as many of their source wait as may: the rest of the queue is for others.
 
         :raises Unavailable: too many wait.
         """
         waiting = self._waiting[grant.source_id] + size
         if waiting > self._most_waiting and waiting > size:
-            raise Unavailable(f"{grant.name} has {waiting - size} samples waiting already.", code="source_queue_full")
+            raise Unavailable(f"{grant.name} has {waiting - size} messages waiting already.", code="source_queue_full")
         self._waiting[grant.source_id] = waiting
         return size
 
