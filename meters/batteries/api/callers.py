@@ -1,4 +1,4 @@
-"""Who asks about batteries."""
+"""Who asks about batteries, and who tells of them."""
 
 from typing import Any
 
@@ -7,8 +7,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.api.authentication import calling_source
-from accounts.api.permissions import IsPerson
-from accounts.roles import Scope
+from accounts.api.permissions import HasRole, HasScope, IsPerson
+from accounts.roles import Role, Scope
+
+_DESK = HasRole(Role.OPERATOR, Role.MANAGER, Role.ADMIN)
+
+MaySendReadings = _DESK | HasScope(Scope.BATTERIES)
+MayKeepBatteries = _DESK | HasScope(Scope.BATTERIES)
 
 
 class MayAskOfBatteries(BasePermission):
