@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
-from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.utils import timezone
 
 from accounts.models import User
+from accounts.selectors.standing import Caller, people_behind
 from accounts.services.tickets import redeem_ticket
 
 NO_LOGIN, NOT_ALLOWED = 4401, 4403
@@ -30,30 +28,6 @@ class Refusal(Exception):
     """Why a stream closes; the code is the websocket's."""
 
     code: int
-
-
-@dataclass(frozen=True)
-class _Caller:
-    """Who listens: by a session, or by the ticket that they showed."""
-
-    session_key: str | None
-    user_id: UUID | None = None
-    epoch: int = 0
-
-    def user(self) -> User:
-        """Return who it is as they stand now.
-
-        :raises Refusal: the login has ended.
-        """
-        found: Any
-        if self.user_id is not None:
-            found = User.objects.filter(pk=self.user_id, login_epoch=self.epoch).first()
-        else:
-            session = import_module(settings.SESSION_ENGINE).SessionStore(self.session_key)
-            found = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type]
-        if not isinstance(found, User) or not found.is_active:
-            raise Refusal(NO_LOGIN)
-        return found
 
 
 class StateConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
@@ -83,7 +57,7 @@ class StateConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         self._teller: asyncio.Task[None] | None = None
         await self.accept()
         try:
-            self._caller = await database_sync_to_async(_caller_of)(self.scope)
+            self._caller = await database_sync_to_async(caller_of)(self.scope)
             groups = await self._ask(self.groups_of)
         except Refusal as refusal:
             await self.close(refusal.code)
@@ -135,15 +109,31 @@ class StateConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         return answer
 
 
-def _caller_of(scope: dict[str, Any]) -> _Caller:
+def caller_of(scope: dict[str, Any]) -> Caller:
+    """Return by what a connection came in: its ticket if it shows one, otherwise its session.
+
+    :raises Refusal: the ticket is wrong, has lapsed or was used.
+    """
     tickets = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("ticket")
     if not tickets:
-        return _Caller(scope["session"].session_key)
+        return Caller(session_key=scope["cookies"].get(settings.SESSION_COOKIE_NAME))
     redeemed = redeem_ticket(tickets[0])
     if redeemed is None:
         raise Refusal(NO_LOGIN)
-    return _Caller(None, *redeemed)
+    user_id, epoch = redeemed
+    return Caller(user_id=user_id, epoch=epoch)
 
 
-def _answer(caller: _Caller, question: Callable[[User], _Answer]) -> _Answer:
-    return question(caller.user())
+def person_behind(caller: Caller) -> User:
+    """Return who it is as they stand now.
+
+    :raises Refusal: the login has ended.
+    """
+    user = people_behind([caller], now=timezone.now()).get(caller)
+    if user is None:
+        raise Refusal(NO_LOGIN)
+    return user
+
+
+def _answer(caller: Caller, question: Callable[[User], _Answer]) -> _Answer:
+    return question(person_behind(caller))
