@@ -36,11 +36,12 @@ class AlarmsConsumer(StateConsumer):
             "open": now.open,
             "waiting": now.waiting,
             "worst": now.worst,
-            "alarms": [_row(alarm) for alarm in visible.open()[:_NEWEST_SHOWN]],
+            "alarms": [alarm_row(alarm) for alarm in visible.open()[:_NEWEST_SHOWN]],
         }
 
 
-def _row(alarm: Alarm) -> dict[str, Any]:
+def alarm_row(alarm: Alarm) -> dict[str, Any]:
+    """Return an alarm as open pages are told of it."""
     return {
         "id": str(alarm.pk),
         "kind": alarm.kind,

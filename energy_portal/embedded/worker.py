@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from energy_portal.embedded.parent import follow
+from energy_portal.shared.lifespan import tell_of_ending
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -44,7 +45,7 @@ class Ending:
     """Bound the time from SIGTERM to the end of this process; passes the signal on as SIGINT, which the server knows.
 
     A server waits for its connections, also for those whose client never sends the rest of a request. Here requests
-    in flight have their time, and websockets are told to come again; then the lifespan ends and with it the process,
+    in flight have their time, event streams end, and websockets are told to come again; then the lifespan ends and with it the process,
     and if that hangs, the kernel ends it.
 
     :param drain_seconds: that requests in flight may take.
@@ -97,6 +98,7 @@ class Ending:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._drain_seconds
+        tell_of_ending()
         closed = (send({"type": "websocket.close", "code": _SERVICE_RESTART}) for send in self._websockets)
         await asyncio.gather(*closed, return_exceptions=True)
         while self._running and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""What must be started when a server process starts, and drained before it ends."""
+"""What must be started when a server process starts, told when it is to end, and drained before it does."""
 
 import asyncio
 import inspect
@@ -11,6 +11,7 @@ Hook = Callable[[], Awaitable[None] | None]
 
 _startup: list[Hook] = []
 _shutdown: list[Hook] = []
+_ending: list[Callable[[], None]] = []
 
 
 def on_startup(hook: Hook) -> Hook:
@@ -25,6 +26,22 @@ def on_shutdown(hook: Hook) -> Hook:
     if hook not in _shutdown:
         _shutdown.append(hook)
     return hook
+
+
+def on_ending(hook: Callable[[], None]) -> Callable[[], None]:
+    """Have a hook called on the event loop as soon as the process is told to end, while requests are in flight."""
+    if hook not in _ending:
+        _ending.append(hook)
+    return hook
+
+
+def tell_of_ending() -> None:
+    """Call the hooks that end what would otherwise go on for as long as its client likes."""
+    for hook in tuple(_ending):
+        try:
+            hook()
+        except Exception:
+            logger.exception("%s failed when the process was told to end", hook)
 
 
 async def run_startup() -> None:
