@@ -1,0 +1,1 @@
+"""A simulated battery's ways into a portal: files and live readings."""
