@@ -55,7 +55,7 @@ def write_wide(folder: Path, blocks: Iterable[Told]) -> Iterator[int]:
 
 
 @contextmanager
-def _opened(folder: Path, headings: Mapping[str, Sequence[str]]) -> Iterator[dict[str, TextIO]]:
+def _opened(folder: Path, headings: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, TextIO]]:
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.csv").open("w", encoding="utf-8")) for name in headings}
