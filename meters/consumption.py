@@ -13,13 +13,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 HALF_HOUR = timedelta(minutes=30)
 LONGEST_LINEAR_GAP = timedelta(hours=2)
 QUALITY_LINEAR = 9
 ESTIMATES = frozenset({8, QUALITY_LINEAR, 12})
 Role = Literal["boundary", "installed", "removed", "summed"]
+# By the start of each half-hour that was told by itself: its amount, its quality, and whether it is an estimate.
+HalfHours: TypeAlias = dict[datetime, tuple[Decimal, int, bool]]
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
 # Green Button's qualities from the most to the least trusted: revenue, verified, validated, valid, raw, derived,
@@ -95,15 +97,6 @@ def growth(earlier: Decimal, later: Decimal, modulus: Decimal) -> Decimal:
     return later - earlier if later >= earlier else later + modulus - earlier
 
 
-class Step(NamedTuple):
-    """A half-hour that was told by itself."""
-
-    start: datetime
-    amount: Decimal
-    quality: int
-    estimated: bool
-
-
 class Counted(Protocol):
     """Whatever tells the energy of a stretch of time."""
 
@@ -116,8 +109,8 @@ class Counted(Protocol):
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves."""
 
-    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
-        """Return the half-hours of ``[start, end)`` that were told by themselves, in the order of time."""
+    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
+        """Return the half-hours of ``[start, end)`` that were told by themselves."""
 
 
 def _judged(first: int, last: int) -> tuple[int, bool, bool]:
@@ -148,10 +141,7 @@ class Curve:
         self._qualities = [read.quality for read in self.reads]
         self._steps = self._grown(modulus, multipliers)
         self._heights = list(accumulate(self._steps, initial=_ZERO))
-        estimates = [quality in ESTIMATES for quality in self._qualities]
-        doubtful = [earlier or later for earlier, later in pairwise(estimates)]
-        estimated = (step if doubt else _ZERO for step, doubt in zip(self._steps, doubtful, strict=True))
-        self._estimated_heights = list(accumulate(estimated, initial=_ZERO))
+        self._estimated_heights = self._summed_estimates()
 
     def _grown(self, modulus: Decimal, multipliers: Sequence[tuple[datetime, Decimal]]) -> list[Decimal]:
         values = [read.value for read in self.reads]
@@ -167,6 +157,14 @@ class Curve:
             step * multipliers[max(bisect_right(changes, time) - 1, 0)][1]
             for step, time in zip(steps, self._times, strict=False)
         ]
+
+    def _summed_estimates(self) -> list[Decimal]:
+        if ESTIMATES.isdisjoint(self._qualities):
+            return [_ZERO] * len(self.reads)
+        estimates = [quality in ESTIMATES for quality in self._qualities]
+        doubtful = (earlier or later for earlier, later in pairwise(estimates))
+        estimated = (step if doubt else _ZERO for step, doubt in zip(self._steps, doubtful, strict=True))
+        return list(accumulate(estimated, initial=_ZERO))
 
     def at(self, instant: datetime, *, estimate: bool = True) -> Point | None:
         """Return the curve at an instant: read, or on the line between two reads at most two hours apart."""
@@ -212,17 +210,16 @@ class Curve:
         times = self._times[bisect_left(self._times, start) : bisect_right(self._times, end)]
         return sum(later - earlier == HALF_HOUR for earlier, later in pairwise(times))
 
-    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
+    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
         """Return the half-hours of ``[start, end)`` with a read at both ends and none between."""
         low, high = bisect_left(self._times, start), bisect_right(self._times, end)
-        times, ends = self._times[low:high], pairwise(self._qualities[low:high])
-        told = zip(times, times[1:], self._steps[low:], ends, strict=False)
-        judged = {pair: _judged(*pair) for pair in set(pairwise(self._qualities[low:high]))}
-        found: list[Step] = []
-        for since, until, amount, pair in told:
+        times, ends = self._times[low:high], list(pairwise(self._qualities[low:high]))
+        judged = {pair: _judged(*pair) for pair in set(ends)}
+        found: HalfHours = {}
+        for since, until, amount, pair in zip(times, times[1:], self._steps[low:], ends, strict=False):
             if until - since == HALF_HOUR:
                 quality, estimate, doubtful = judged[pair]
-                found.append(Step(since, amount, quality, estimate or (doubtful and amount > 0)))
+                found[since] = amount, quality, estimate or (doubtful and amount > 0)
         return found
 
     def _step(self, place: int) -> Energy:
@@ -293,17 +290,13 @@ class Chain:
         """Return the energy of what is known of ``[start, end)``."""
         return self._sum(start, end, _known_within)
 
-    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
-        """Return half-hours of ``[start, end)`` that one register tells alone and by themselves; there may be others.
-
-        In the order of time.
-        """
-        return [
-            step
-            for hanging in self.hangings
-            if len(hanging.curves) == 1
-            for step in hanging.curves[0].half_hours(max(start, hanging.start), min(end, hanging.end))
-        ]
+    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
+        """Return half-hours of ``[start, end)`` that one register alone tells by themselves; there may be others."""
+        found: HalfHours = {}
+        for hanging in self.hangings:
+            if len(hanging.curves) == 1:
+                found |= hanging.curves[0].half_hours(max(start, hanging.start), min(end, hanging.end))
+        return found
 
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves, once a register."""

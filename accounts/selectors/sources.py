@@ -34,7 +34,7 @@ def source_key(*, text: str, now: datetime) -> SourceKey | None:
     prefix, _, secret = text.removeprefix(KEY_MARK).partition("_")
     if not (prefix.isascii() and prefix.isalnum() and secret.isascii()):
         return None
-    key = SourceKey.objects.select_related("source").filter(prefix=prefix).order_by().first()
+    key = next(iter(SourceKey.objects.select_related("source").filter(prefix=prefix)), None)
     if key is None or not hmac.compare_digest(key.key_hash, hash_of_secret(secret)):
         return None
     return key if key.in_force(now) else None

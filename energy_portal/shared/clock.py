@@ -24,6 +24,8 @@ _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 # No zone has changed its clock twice within so long: the offset at both ends of such a stretch holds between them.
 _CALM_SECONDS = 4 * 86_400
+# From here on arrays are faster.
+_MANY = 100
 _LENGTH_OF_CLOCK = len("2025-02-01T00:00:00")
 _YEAR_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -103,7 +105,7 @@ class Period:
         """Cut it at the instants that lie inside it; no piece is empty unless the whole is."""
         cuts = sorted({as_utc(instant) for instant in instants if self.start < instant < self.end})
         edges = [self.start, *cuts, self.end]
-        return [Period(start, end) for start, end in pairwise(edges)]
+        return [Period.of_utc(start, end) for start, end in pairwise(edges)]
 
     def days(self, zone: ZoneInfo) -> list["Period"]:
         """Cut it at the zone's midnights; the first and the last piece may be parts of a day."""
@@ -194,7 +196,9 @@ def floor_half_hour(instant: datetime) -> datetime:
 
 
 def local_texts(instants: Sequence[datetime], zone: ZoneInfo) -> list[str]:
-    """Return aware instants, in order, in ISO 8601 on a zone's clock: several times as fast as one by one."""
+    """Return aware instants, in order, in ISO 8601 on a zone's clock: many several times as fast as one by one."""
+    if len(instants) < _MANY:
+        return [instant.astimezone(zone).isoformat() for instant in instants]
     stamps = np.array([instant.timestamp() for instant in instants])
     seconds = stamps.astype(np.int64)
     starts = np.unique(seconds // _CALM_SECONDS, return_index=True)[1].tolist()

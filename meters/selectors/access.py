@@ -38,7 +38,7 @@ def meter_for(*, serial: str, user: User | None) -> Meter:
     :raises NoSuchMeter: no such meter, or not theirs.
     """
     meters = Meter.objects.all() if user is None else Meter.objects.visible_to(user)
-    meter: Meter | None = meters.filter(serial=serial).first()
+    meter: Meter | None = next(iter(meters.filter(serial=serial)), None)
     if meter is None:
         raise NoSuchMeter(f"There is no meter {serial!r}.")
     return meter

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -15,7 +15,7 @@ from meters.consumption import ESTIMATES, UNKNOWN, Chain, Energy, total
 from meters.selectors.flows import Unit, in_one_unit
 from meters.selectors.measuring import Question, chains_of
 from meters.selectors.periods import Granularity, edges, ended
-from meters.selectors.rollups import Amount, Rolled, Stretch, rolled_up
+from meters.selectors.rollups import Amount, Rolled, Stretch, rolled_up, together
 
 _ZERO = Decimal(0)
 _KWH_PLACES = 6
@@ -138,6 +138,25 @@ def measure(asked: Sequence[Asked], *, as_of: datetime | None = None) -> list[Co
 
     :param as_of: when it was known; now unless told. Days tell nothing of what was known once.
     """
+    return [_consumption(each) for each in _measured(asked, as_of)]
+
+
+def measure_together(asked: Sequence[Asked], *, as_of: datetime | None = None) -> tuple[list[Consumption], Consumption]:
+    """Answer several questions on one axis, one at least, and what they ask together; see :func:`measure`.
+
+    Together they are in the unit that they share. Where they share none, all is measured once more, in kWh.
+    """
+    each = _measured(asked, as_of)
+    if len({one.unit for one in each}) == 1:
+        days = together([one.days for one in each])
+        whole = _Measured(each[0].axis, each[0].unit, days, [part for one in each for part in one.parts])
+    else:
+        stretches = [stretch for one in asked for stretch in one.stretches]
+        (whole,) = _measured([replace(asked[0], stretches=stretches)], as_of)
+    return [_consumption(one) for one in each], _consumption(whole)
+
+
+def _measured(asked: Sequence[Asked], as_of: datetime | None) -> list[_Measured]:
     units: list[str] = []
     stretches: list[list[Stretch]] = []
     for each in asked:
@@ -150,7 +169,7 @@ def measure(asked: Sequence[Asked], *, as_of: datetime | None = None) -> list[Co
     questions = [each.axis.question(rest) for each, told in zip(asked, days, strict=True) for rest in told.rest]
     chains = iter(chains_of(questions, as_of=as_of))
     return [
-        _consumption(_Measured(each.axis, unit, told, [_part(rest, next(chains), unit) for rest in told.rest]))
+        _Measured(each.axis, unit, told, [_part(rest, next(chains), unit) for rest in told.rest])
         for each, unit, told in zip(asked, units, days, strict=True)
     ]
 
@@ -196,13 +215,11 @@ def _series(measured: _Measured) -> Iterator[Interval]:
     """Yield the series; most half-hours of one meter are simply the steps from read to read."""
     axis, parts = measured.axis, measured.parts
     alone = parts[0] if axis.is_half_hourly and measured.unit == Unit.KWH and len(parts) == 1 else None
-    steps = iter(alone.chain.half_hours(alone.period.start, alone.period.end) if alone else ())
-    step = next(steps, None)
+    told = alone.chain.half_hours(alone.period.start, alone.period.end) if alone else {}
     for place, (start, end) in enumerate(pairwise(axis.edges)):
-        while step and step.start < start:
-            step = next(steps, None)
-        if step and step.start == start and end - start == HALF_HOUR:
-            yield Interval(start, end, step.amount, step.quality, step.estimated, step.amount)
+        if start in told and end - start == HALF_HOUR:
+            amount, quality, estimated = told[start]
+            yield Interval(start, end, amount, quality, estimated, amount)
         else:
             running = axis.runs and end == axis.period.end
             yield _interval(place, Period.of_utc(start, end), measured, running=running)

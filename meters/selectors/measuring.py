@@ -61,18 +61,16 @@ def chains_of(questions: Sequence[Question], *, as_of: datetime | None = None) -
 
 
 def _windows(ask: Question, stay: Period, register_id: int, *, fully: bool) -> list[store.Window]:
-    """Return where reads are wanted: around each instant, as far as a line may reach; overlapping ones joined."""
+    """Return where reads are wanted: around each instant, as far as a line may reach, or around all of them."""
     low, high = max(ask.instants[0], stay.start), min(ask.instants[-1], stay.end)
     if low >= high:
         return []
-    instants = [low, high] if fully else sorted({low, *(at for at in ask.instants if low < at < high), high})
-    windows: list[store.Window] = []
-    for at in instants:
-        start, end = max(at - LONGEST_LINEAR_GAP, stay.start), min(at + LONGEST_LINEAR_GAP, stay.end)
-        if windows and (fully or start <= windows[-1].high):
-            start = windows.pop().low
-        windows.append(store.Window(register_id, start, end))
-    return windows
+    inner = (at for at in ask.instants if low < at < high)
+    spans = [(low, high)] if fully else [(at, at) for at in (low, *inner, high)]
+    return [
+        store.Window(register_id, max(first - LONGEST_LINEAR_GAP, stay.start), min(last + LONGEST_LINEAR_GAP, stay.end))
+        for first, last in spans
+    ]
 
 
 def _all_of(ask: Question, stay: Period, register_id: int) -> list[store.Window]:

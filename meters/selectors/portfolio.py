@@ -14,7 +14,7 @@ from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.errors import Invalid
 from meters import store
 from meters.models import Meter
-from meters.selectors.answers import Asked, Axis, Consumption, known_at, measure
+from meters.selectors.answers import Asked, Axis, Consumption, known_at, measure, measure_together
 from meters.selectors.flows import Direction, Unit, stays_of_class, usual_unit
 from meters.selectors.periods import Granularity, InvalidPeriod
 from meters.selectors.rollups import Stretch
@@ -74,7 +74,7 @@ def meters_portfolio(
     seen = {meter.pk: None if within is None else within.get(meter.pk, ()) for meter in meters}
     stretches = meter_stretches(seen, axis.period, direction=wanted.direction)
     asked = [Asked(axis, stretches[meter.pk], usual_unit(meter.type), from_days=True) for meter in meters]
-    return _portfolio([meter.serial for meter in meters], asked, wanted, asked[0].usual_unit)
+    return _portfolio([meter.serial for meter in meters], asked, wanted)
 
 
 def accounts_portfolio(*, accounts: Sequence[CustomerAccount], commodity: str, wanted: Wanted) -> Portfolio:
@@ -89,7 +89,7 @@ def accounts_portfolio(*, accounts: Sequence[CustomerAccount], commodity: str, w
     stretches = supply_stretches(periods, axis.period, commodity=commodity, direction=wanted.direction)
     unit = usual_unit(commodity)
     asked = [Asked(axis, stretches.get(account.pk, ()), unit, from_days=True) for account in accounts]
-    return _portfolio([account.number for account in accounts], asked, wanted, unit)
+    return _portfolio([account.number for account in accounts], asked, wanted)
 
 
 def class_consumption(*, commodity: str, service_class: str | None, wanted: Wanted) -> Consumption:
@@ -120,13 +120,12 @@ def common_zone(names: Iterable[str]) -> ZoneInfo:
     return zone_named(found.pop() if len(found) == 1 else settings.SITE_ZONE)
 
 
-def _portfolio(names: Sequence[str], asked: Sequence[Asked], wanted: Wanted, usual: str) -> Portfolio:
-    """Measure members, and all their stretches as one.
+def _portfolio(names: Sequence[str], asked: Sequence[Asked], wanted: Wanted) -> Portfolio:
+    """Measure members, and what they used together.
 
     :raises MixedUnits: volumes are among them, and something else.
     """
-    together = Asked(wanted.axis, [stretch for each in asked for stretch in each.stretches], usual, from_days=True)
-    *found, total = measure([*asked, together], as_of=wanted.as_of)
+    found, total = measure_together(asked, as_of=wanted.as_of)
     units = {each.unit for each in found}
     if len(units) > 1 and Unit.M3 in units:
         raise MixedUnits(f"They are counted in {', '.join(sorted(units))}: ask for one commodity at a time.")

@@ -1,13 +1,13 @@
 """What days that were summed ahead say of stretches, and what of the stretches is left to be measured by curves."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from energy_portal.shared.clock import Period
 from meters import store
-from meters.consumption import Energy, least_trusted
+from meters.consumption import Energy, total
 from meters.selectors.flows import CountedRegister, Stay
 from meters.store.days import DayStretch, DaySum
 
@@ -75,9 +75,23 @@ def rolled_up(groups: Sequence[Sequence[Stretch]], units: Sequence[str], pieces:
     for each in sums.sums:
         by_group[each.group].append(each)
     for number, own in by_group.items():
-        found[number].pieces = {each.piece: _amount([each]) for each in own}
-        found[number].whole = _amount(own)
+        found[number].pieces = {each.piece: _amount(each) for each in own}
+        found[number].whole = _added(found[number].pieces.values())
     return found
+
+
+def together(groups: Sequence[Rolled]) -> Rolled:
+    """Return what the days of several groups in one unit add up to, and all that they do not tell."""
+    pieces: dict[int, list[Amount]] = defaultdict(list)
+    for group in groups:
+        for place, amount in group.pieces.items():
+            pieces[place].append(amount)
+    wholes = [group.whole for group in groups if group.whole]
+    return Rolled(
+        whole=_added(wholes) if wholes else None,
+        pieces={place: _added(amounts) for place, amounts in pieces.items()},
+        rest=[stretch for group in groups for stretch in group.rest],
+    )
 
 
 def _shares(number: int, stretch: Stretch, rolled: Rolled) -> list[_Share]:
@@ -121,12 +135,12 @@ def _asked(share: _Share, unit: str) -> DayStretch:
     )
 
 
-def _amount(sums: Sequence[DaySum]) -> Amount:
-    energy = Energy(
-        amount=sum((each.amount for each in sums), Decimal(0)),
-        complete=True,
-        estimated_amount=sum((each.estimated for each in sums), Decimal(0)),
-        quality=least_trusted(each.quality for each in sums if each.quality is not None),
-    )
-    kwh = [each.kwh for each in sums if each.kwh is not None]
-    return Amount(energy, sum(kwh, Decimal(0)) if len(kwh) == len(sums) else None)
+def _amount(found: DaySum) -> Amount:
+    energy = Energy(amount=found.amount, complete=True, estimated_amount=found.estimated, quality=found.quality)
+    return Amount(energy, found.kwh)
+
+
+def _added(amounts: Collection[Amount]) -> Amount:
+    kwh = [each.kwh for each in amounts if each.kwh is not None]
+    whole = total([each.energy for each in amounts])
+    return Amount(whole, sum(kwh, Decimal(0)) if len(kwh) == len(amounts) else None)

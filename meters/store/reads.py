@@ -6,6 +6,7 @@ It lies in the database or in the archive; whoever asks here need not know.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,23 +18,29 @@ from meters.store.archive import MONTHS, with_archived, with_files
 from meters.store.arrays import array_text
 from meters.store.registers import Window
 
-# A sub-select with an order or a limit stays one descent of the key a window, whatever the statistics say.
+# A sub-select with an order or a limit stays one descent of the key a window, whatever the statistics say. Windows lie
+# apart, and of the ends of stays only those outside them are added, so that most rows need not be compared.
 _WITHIN = """
-    WITH asked AS (
+    WITH asked AS MATERIALIZED (
         SELECT * FROM unnest(%(registers)s::int4[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
             AS asked (register_id, low, high)
-    ), stay AS (
+    ), stay AS MATERIALIZED (
         SELECT * FROM unnest(%(stay_registers)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
             AS asked (register_id, low, high)
     )
     SELECT register_id, date_part('epoch', time), value, quality FROM (
         SELECT asked.register_id, reading.* FROM asked CROSS JOIN LATERAL (:rows: ORDER BY time) AS reading
-        UNION
-        SELECT asked.register_id, reading.*
-        FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time LIMIT 1) AS reading
-        UNION
-        SELECT asked.register_id, reading.*
-        FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time DESC LIMIT 1) AS reading
+        UNION ALL
+        SELECT * FROM (
+            SELECT asked.register_id, reading.*
+            FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time LIMIT 1) AS reading
+            UNION
+            SELECT asked.register_id, reading.*
+            FROM stay AS asked CROSS JOIN LATERAL (:rows: ORDER BY time DESC LIMIT 1) AS reading
+        ) AS edge
+        WHERE NOT EXISTS (
+            SELECT FROM asked WHERE register_id = edge.register_id AND edge.time BETWEEN low AND high
+        )
         UNION ALL :months:
     ) AS found
     ORDER BY 1, 2
@@ -185,6 +192,7 @@ def readings_within(
     """
     if not windows and not stays:
         return []
+    windows = _apart(windows)
     parameters: dict[str, Any] = {
         "registers": array_text(window.register_id for window in windows),
         "lows": array_text(window.low for window in windows),
@@ -209,3 +217,15 @@ def readings_within(
         return with_archived(rows, windows, stays, as_of=as_of)
 
     return with_files(read)
+
+
+def _apart(windows: Iterable[Window]) -> list[Window]:
+    """Join windows of a register that overlap, so that no reading lies in two."""
+    apart: list[Window] = []
+    for window in sorted(windows, key=attrgetter("register_id", "low")):
+        last = apart[-1] if apart else None
+        if last and last.register_id == window.register_id and window.low <= last.high:
+            apart[-1] = Window(last.register_id, last.low, max(last.high, window.high))
+        else:
+            apart.append(window)
+    return apart

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meters.consumption import ESTIMATES, Chain, Curve, Energy, Hanging, Read, Step, least_trusted, share, total
+from meters.consumption import ESTIMATES, Chain, Curve, Energy, Hanging, Read, least_trusted, share, total
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -89,11 +89,11 @@ class TestCurve:
             start: line.between(start, start + HALF_HOUR, estimate=False)
             for start in (START + n * HALF_HOUR for n in range(low, high))
         }
-        assert listed == [
-            Step(start, each.amount, each.quality, each.estimated_amount > 0 or each.quality in ESTIMATES)
+        assert listed == {
+            start: (each.amount, each.quality, each.estimated_amount > 0 or each.quality in ESTIMATES)
             for start, each in singly.items()
             if each.complete
-        ]
+        }
 
     def test_draws_a_line_between_reads_two_hours_apart(self):
         line = curve((10, "100.0"), (12, "104.0"))
