@@ -12,12 +12,12 @@ from django.db import connection
 from energy_portal.embedded.home import Home
 from energy_portal.embedded.postgres import Postgres
 from energy_portal.embedded.services import running
+from tests.prepared import LONGEST_WAIT_SECONDS, begin_suite
 
 # How long an example takes depends on what else the machine does; no test judges it.
 hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
 
-_LONGEST_WAIT_SECONDS = 900
 _services = pytest.StashKey[ExitStack]()
 
 
@@ -31,10 +31,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     services = config.stash[_services] = ExitStack()
     services.enter_context(
         home.locked(
-            _LONGEST_WAIT_SECONDS,
+            LONGEST_WAIT_SECONDS,
             on_wait=lambda: report(f"Another run uses {home.path}: waiting for its end."),
         )
     )
+    begin_suite(home)
     services.enter_context(running(Postgres(home, disposable=True)))
 
 

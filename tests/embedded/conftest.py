@@ -22,13 +22,6 @@ def home() -> Iterator[Home]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def kept_home() -> Iterator[Home]:
-    """A home that the tests of a file share, for those to which it does not matter whether it was used before."""
-    with new_home() as made:
-        yield made
-
-
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], bool]:
     """Ask until the answer is yes, or half a minute has gone by."""

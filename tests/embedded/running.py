@@ -14,18 +14,23 @@ from pathlib import Path
 
 from energy_portal.embedded.home import Home
 from energy_portal.embedded.processes import is_alive, pids_with
+from tests.prepared import ROOT, copy_to
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 MARK = "ENERGY_PORTAL_SUPERVISED"
 PARTS = ("web worker", "web master", "gateway", "task worker", "database")
 
 
 @contextmanager
-def new_home() -> Iterator[Home]:
-    """A new home that every user may pass through, gone with its run folder afterwards."""
+def new_home(*, prepared: bool = False) -> Iterator[Home]:
+    """A new home that every user may pass through, gone with its run folder afterwards.
+
+    :param prepared: its database has every migration already, of which most tests do not tell.
+    """
     folder = Path(tempfile.mkdtemp(prefix="portal-"))
     folder.chmod(0o711)
     made = Home(folder / "home")
+    if prepared:
+        copy_to(made)
     yield made
     shutil.rmtree(made.endpoints.run_folder, ignore_errors=True)
     shutil.rmtree(folder)

@@ -43,7 +43,7 @@ def portal(monkeypatch):
     for variable in ("DATABASE_URL", "REDIS_URL", "MQTT_URL"):
         monkeypatch.delenv(variable, raising=False)
     with ExitStack() as stack:
-        home = stack.enter_context(new_home())
+        home = stack.enter_context(new_home(prepared=True))
         environment = {"PORTAL_WORKERS": "2", "MQTT_SOURCE": _SOURCE}
         if MOSQUITTO and os.environ.get("CHAOS_BROKER") != "embedded":
             environment["MQTT_URL"] = stack.enter_context(mosquitto_broker(home.path.with_name("mosquitto")))

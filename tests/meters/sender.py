@@ -1,6 +1,6 @@
 """A process that sends readings through the door, as tests of many writers and of lost power need it.
 
-``python -m tests.meters.sender prepare`` migrates the database of ``DATABASE_URL`` and hangs the meters.
+``python -m tests.meters.sender prepare`` hangs the meters in the database of ``DATABASE_URL``.
 ``python -m tests.meters.sender send SEED ROUNDS BATCH [QUALITY]`` sends all readings in a random order, so many times
 over, and prints a line of JSON a batch once it is acknowledged.
 """
@@ -71,7 +71,6 @@ def send(seed: int, rounds: int, size: int, quality: int | None = None) -> None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.test")
     import django
-    from django.core.management import call_command
     from django.db import connection
 
     django.setup()
@@ -79,7 +78,6 @@ def main() -> None:
         connection.settings_dict["NAME"] = name
     match sys.argv[1:]:
         case ["prepare"]:
-            call_command("migrate", verbosity=0)
             hang_meters()
         case ["send", seed, rounds, size, *quality]:
             send(int(seed), int(rounds), int(size), *map(int, quality))

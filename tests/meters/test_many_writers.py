@@ -1,13 +1,10 @@
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,6 +17,7 @@ from energy_portal.embedded.processes import pids_working_in, program_of
 from energy_portal.shared.clock import Period
 from meters.models import Meter, ReadingException, RegisterReading, RegisterState, SupersededReading
 from meters.selectors.consumption import meter_consumption
+from tests.embedded.running import new_home
 from tests.meters import sender
 
 ALL = sender.METERS * sender.MARKS
@@ -91,17 +89,12 @@ class TestTwoProcesses:
 class TestLostPower:
     @pytest.fixture
     def server(self):
-        """A durable server of its own, in a folder that its user can pass through."""
-        folder = Path(tempfile.mkdtemp(prefix="portal-"))
-        folder.chmod(0o711)
-        home = Home(folder / "home")
-        with home.locked():
+        """A durable server of its own."""
+        with new_home(prepared=True) as home, home.locked():
             postgres = Postgres(home)
             postgres.start()
             yield postgres, home
             postgres.stop()
-        shutil.rmtree(home.endpoints.run_folder, ignore_errors=True)
-        shutil.rmtree(folder)
 
     def test_loses_no_reading_that_was_acknowledged(self, server):
         postgres, home = server
