@@ -1,17 +1,18 @@
 """One embedded PostgreSQL for the whole run, started by the process that controls it; workers connect."""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import hypothesis
 import pytest
-import pytest_django
 from django.conf import settings
-from django.db import connection
+from django.test import TransactionTestCase
 
 from energy_portal.embedded.home import Home
 from energy_portal.embedded.postgres import Postgres
 from energy_portal.embedded.services import running
+from tests.emptying import empty_database
 from tests.prepared import LONGEST_WAIT_SECONDS, begin_suite
 
 # How long an example takes depends on what else the machine does; no test judges it.
@@ -46,7 +47,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> None:
-    """Let the rows of a test that commits be emptied after it, decisions too, which are kept for good elsewhere."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE field_ops_decision DISABLE TRIGGER field_ops_keep_decisions")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Empty the database after tests that commit as ``empty_database`` does, which takes a tenth of a flush."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_database())
+        yield

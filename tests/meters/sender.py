@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-METERS = 20
+METERS = 10
 MARKS = 500
 FIRST_MARK = datetime(2025, 1, 31, 16, tzinfo=UTC)
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
