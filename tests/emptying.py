@@ -20,7 +20,7 @@ def empty_database() -> None:
         guarded = [table for (table,) in cursor.fetchall() if table in tables]
         statements = [
             *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in guarded),
-            *(f"DELETE FROM {table}" for table in tables),
+            *(f"DELETE FROM {table}" for table in tables),  # noqa: S608  names of our own models
             "SET CONSTRAINTS ALL IMMEDIATE",
             *(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in guarded),
         ]
@@ -30,4 +30,5 @@ def empty_database() -> None:
 @cache
 def _rows_held() -> str:
     tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - _KEPT
-    return " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in sorted(tables))
+    asked = (f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in sorted(tables))  # noqa: S608  as above
+    return " UNION ALL ".join(asked)

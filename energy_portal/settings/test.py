@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import structlog
+
 _home = os.environ.get("PORTAL_HOME") or Path(__file__).resolve().parent.parent.parent / ".portal"
 # Set once: workers of a parallel run inherit it, and their PORTAL_HOME is the suite's already.
 os.environ["PORTAL_HOME"] = os.environ.setdefault("PORTAL_TEST_HOME", str(Path(_home, "test")))
@@ -25,3 +27,7 @@ DATABASES["default"]["OPTIONS"].pop("pool")
 if not env.str("DATABASE_URL", ""):
     # The suite's own server holds it with every migration applied; databases of tests are copies.
     DATABASES["default"]["TEST"] = {"TEMPLATE": DATABASES["default"]["NAME"]}
+# To draw a fault with the variables of every frame takes a second, and some tests have many.
+LOGGING["formatters"]["structured"]["processors"][-1] = structlog.dev.ConsoleRenderer(
+    colors=False, exception_formatter=structlog.dev.plain_traceback
+)

@@ -33,7 +33,8 @@ from tests.factories import TariffVersionFactory, UserFactory, singapore_bill
 from tests.field_ops.factories import AgentUserFactory
 from tests.households import home_of, report
 
-# The synchronous browser driver runs an event loop in this thread; nothing here is asynchronous but that.
+# The synchronous browser driver runs an event loop in this thread until the last test of this folder has ended;
+# nothing here is asynchronous but that.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 PASSWORD = "a-long-enough-password"
@@ -53,7 +54,7 @@ class Household:
     bill: Bill
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
@@ -64,7 +65,7 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cache(tmp_path_factory) -> Iterator[str]:
     """A Valkey of the run's own: what the server counts, remembers and sends to workers, of which there are none."""
     home = Home(tmp_path_factory.mktemp("home"))
@@ -72,7 +73,7 @@ def cache(tmp_path_factory) -> Iterator[str]:
         yield home.endpoints.redis_url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(django_db_setup, cache) -> Iterator[str]:
     """Run the server as in production, on a port of its own, and yield its address."""
     with socket.socket() as probe:
@@ -80,7 +81,7 @@ def site(django_db_setup, cache) -> Iterator[str]:
         port = probe.getsockname()[1]
     server = [sys.executable, "-m", "energy_portal.embedded.web", "--port", str(port)]
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "energy_portal.settings.development",
+        "DJANGO_SETTINGS_MODULE": "tests.browser.settings",
         "DATABASE_URL": database_url(),
         "DATABASE_POOL_SIZE": "4",
         "REDIS_URL": cache,
@@ -149,7 +150,6 @@ class Visitor:
 
     def open(self, path: str) -> None:
         self.page.goto(self.site + path)
-        self.page.wait_for_load_state("networkidle")
 
     def log_in(self, user: User, begins_at: str = "**/home") -> None:
         self.open("/login")
@@ -160,6 +160,7 @@ class Visitor:
 
     def expect_sound(self) -> None:
         """Nothing serious for axe, nothing wider than the screen, nothing on the console."""
+        self.page.wait_for_load_state("networkidle")
         found = Axe().run(self.page).response["violations"]
         grave = [
             (violation["id"], [node["target"] for node in violation["nodes"]])

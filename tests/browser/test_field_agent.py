@@ -56,7 +56,7 @@ class TestEveryPage:
         for path in ("/field/", "/field/map", f"/field/assignments/{walk.assignments[0].pk}", "/field/sent"):
             phone.open(path)
             expect(page.get_by_text("As of today")).to_be_visible()
-
+            page.wait_for_load_state("networkidle")
             assert page.evaluate(SHIFTED) < 0.01, path
 
 

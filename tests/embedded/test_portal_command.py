@@ -9,6 +9,8 @@ import pytest
 from energy_portal.embedded.processes import is_alive
 from tests.embedded.running import Portal, free_port, new_home
 
+pytestmark = pytest.mark.long
+
 TOO_LARGE = b"x" * 12_000_000
 
 

@@ -23,6 +23,8 @@ from tests.flows.device_ledger import Letter, letters, stored_values
 from tests.flows.killing import Killer
 from tests.meters.devices.brokers import MOSQUITTO, mosquitto_broker
 
+pytestmark = pytest.mark.long
+
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 LETTERS_A_SECOND = 150

@@ -86,6 +86,7 @@ class TestTwoProcesses:
             assert (consumption.energy_kwh, consumption.complete) == ((sender.MARKS - 1) * sender.STEP, True)
 
 
+@pytest.mark.long
 class TestLostPower:
     @pytest.fixture
     def server(self):

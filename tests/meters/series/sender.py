@@ -1,6 +1,6 @@
-"""A process that sends readings three times, shuffled, in batches: ``python -m tests.meters.series.sender DATABASE SEED``.
+"""A process that sends readings three times, shuffled: ``python -m tests.meters.series.sender DATABASE SEED``.
 
-It prints how many rows had each outcome, as JSON.
+It sends in batches, and prints how many rows had each outcome, as JSON.
 """
 
 import json
