@@ -18,6 +18,7 @@ from meters.series.columns import Kind, Vector
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 _HEADER_BYTES = 20
+_NEVER_UNASKED = 1 << 62
 # Arrays of int4, int8, timestamptz, float4 and float8, by the oids of PostgreSQL's catalogue.
 _CELLS = {1007: ">i4", 1016: ">i8", 1185: ">i8", 1021: ">f4", 1022: ">f8"}
 
@@ -38,11 +39,13 @@ def packed(kind: Kind, vector: Vector) -> Packed:
 def binary_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
     """Open a cursor in the connection's transaction that binds on the server and reads arrays as numpy columns.
 
-    Django's own would send arrays as text. Arrays of whole numbers and of times (microseconds since 2000) come back as
-    int64, those of real numbers as float64; they hold no NULL.
+    Django's own would send arrays as text, and prepares nothing; here a statement is where ``execute`` says so. Arrays
+    of whole numbers and of times (microseconds since 2000) come back as int64, those of real numbers as float64; they
+    hold no NULL.
     """
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
+    connection.connection.prepare_threshold = _NEVER_UNASKED
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.adapters.register_dumper(Packed, _PackedDumper)
         for oid in _CELLS:

@@ -1,7 +1,7 @@
 """Writing rows of a series, with an outcome for each.
 
 A batch is one statement, in the order of its keys: two writers of the same rows wait for each other and never
-deadlock. What the statement did not add is read in the same transaction and compared.
+deadlock. What the statement did not add is read after it and compared.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
@@ -36,6 +36,7 @@ _INSERT = sql.SQL("""
     ON CONFLICT ({key}) {action}
     RETURNING {returned}
 """)
+_INSERT_ALONG = sql.SQL("WITH added AS ({insert}) {along} SELECT * FROM added")
 # LATERAL with LIMIT is planned as one descent of one partition's key an asked row, whatever the statistics say.
 _READ = sql.SQL("""
     SELECT asked.position, found.*
@@ -58,6 +59,18 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
 
 
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What a batch's statement does besides, in the same moment.
+
+    :ivar statements: more of its WITH, each after a comma; ``added`` has the key of each row that brought something.
+    :ivar parameters: for the placeholders in them.
+    """
+
+    statements: LiteralString
+    parameters: tuple[object, ...] = ()
+
+
 _OUTCOMES = np.array([Outcome.DUPLICATE, Outcome.STORED, Outcome.CONFLICT], dtype=object)
 
 
@@ -73,7 +86,14 @@ class WriteResult:
     standing: dict[int, tuple[object, ...]]
 
 
-def write(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper) -> WriteResult:
+def write(
+    spec: SeriesSpec,
+    rows: Columns,
+    connection: BaseDatabaseWrapper,
+    *,
+    along: Along | None = None,
+    alone: bool = False,
+) -> WriteResult:
     """Write a batch in the caller's READ COMMITTED transaction; the first value of a key stands.
 
     Where the series joins rows, a missing identity value is filled by the first row that has it; a row counts as
@@ -82,17 +102,19 @@ def write(spec: SeriesSpec, rows: Columns, connection: BaseDatabaseWrapper) -> W
     Costs one descent of the key a row, and a second one where a row was not added; only the batch's months are read.
 
     :param rows: values by column; times need their partition (see ``ensure_partitions``).
+    :param alone: where no transaction is open the statement is one by itself, which saves beginning and ending it.
     :raises BadValue: a value does not fit its column.
     :raises MissingPartition: a row's month has no partition.
     :raises RowsVanished: rows were deleted meanwhile; write again.
     """
-    _require_transaction(connection)
+    if not alone:
+        _require_transaction(connection)
     batch = Batch.read(spec, rows)
     if batch.size == 0:
         return WriteResult([], {})
     standing = {column.name: batch.proposed(column.name) for column in batch.identity}
     with _cursor(spec, connection) as cursor:
-        added = _insert(cursor, batch, standing)
+        added = _insert(cursor, batch, standing, along)
         left = np.flatnonzero(~added)
         if left.size:
             _read(cursor, batch, left, standing)
@@ -146,19 +168,18 @@ def _rows(columns: tuple[Column, ...], vectors: list[Vector], start_of_row: byte
     return b"".join(chain.from_iterable(zip(repeat(start_of_row, vectors[0].data.size), *fields, strict=True)))
 
 
-def _insert(cursor: Cursor, batch: Batch, standing: dict[str, Vector]) -> NDArray[np.bool_]:
+def _insert(cursor: Cursor, batch: Batch, standing: dict[str, Vector], along: Along | None) -> NDArray[np.bool_]:
     """Add what is new, note what then stands in keys that joined, and tell which keys came back."""
     spec = batch.spec
-    arrays = [packed(column.kind, batch.proposed(column.name)) for column in batch.columns]
+    statement = _insert_statement(spec, batch.columns, batch.identity, along and along.statements)
+    parameters: list[object] = [packed(column.kind, batch.proposed(column.name)) for column in batch.columns]
+    parameters += along.parameters if along else ()
+    cursor.execute(statement, parameters, binary=True, prepare=True)
     returned = _returned(spec, batch.identity)
-    cursor.execute(_insert_statement(spec, batch.columns, batch.identity), arrays, binary=True)
-    # In a pipeline nothing is known, not even a count, before the first row is asked for.
-    first = cursor.fetchone()
     if cursor.rowcount == batch.groups and not returned:
         return np.ones(batch.groups, dtype=np.bool_)
     added = np.zeros(batch.groups, dtype=np.bool_)
-    if first:
-        rows = [first, *cursor.fetchall()]
+    if rows := cursor.fetchall():
         owners, times, *identity = zip(*rows, strict=True)
         groups = batch.groups_of(spec.owner.read(owners), spec.time.read(times))
         added[groups] = True
@@ -223,16 +244,21 @@ def _returned(spec: SeriesSpec, identity: tuple[Column, ...]) -> tuple[Column, .
 
 
 @lru_cache(maxsize=256)
-def _insert_statement(spec: SeriesSpec, columns: tuple[Column, ...], identity: tuple[Column, ...]) -> bytes:
+def _insert_statement(
+    spec: SeriesSpec, columns: tuple[Column, ...], identity: tuple[Column, ...], along: LiteralString | None
+) -> bytes:
     returned = (spec.owner, spec.time, *_returned(spec, identity))
-    return _INSERT.format(
+    insert = _INSERT.format(
         table=sql.Identifier(spec.table),
         columns=_names(columns),
         arrays=_arrays(columns),
         key=_names((spec.owner, spec.time)),
         action=conflict_action(spec, identity),
         returned=sql.SQL(", ").join(sql.Identifier("standing", column.name) for column in returned),
-    ).as_bytes(None)
+    )
+    if along is None:
+        return insert.as_bytes(None)
+    return _INSERT_ALONG.format(insert=insert, along=sql.SQL(along)).as_bytes(None)
 
 
 @lru_cache(maxsize=256)

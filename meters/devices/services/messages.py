@@ -1,6 +1,7 @@
 """The one door for what devices tell: resolved, judged and stored, one transaction a commit, one outcome a sample."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -72,8 +73,8 @@ def take_samples(*, samples: Sequence[Sample], now: datetime) -> list[Outcome]:
     A second sample of the same device and time supplies what was still missing. Devices that are unknown are created
     where a sample's ``creator`` says so. What lies below the roll-up's mark is noted to be rolled up again; what
     belongs to an archived day waits for the archive's next revision, and counts as stored.
-    Costs two statements a commit, one more each for names not in memory, for samples that were not new, below the mark,
-    or older than two days.
+    Costs one statement a commit, one more each for names not in memory, and for samples that were not new or older than
+    two days.
 
     :param now: becomes the samples' ``received_at``.
     :returns: an outcome a sample, in their order.
@@ -100,7 +101,8 @@ def take_samples(*, samples: Sequence[Sample], now: datetime) -> list[Outcome]:
     if entering.size:
         floor, ceiling = _bounds(now)
         ensure_partitions(DEVICE_SAMPLES, _datetimes(moments[entering]), floor=floor, ceiling=ceiling)
-    with transaction.atomic():
+    # Most often there is a statement alone, which needs no transaction around it.
+    with transaction.atomic() if late.any() or connection.in_atomic_block else nullcontext():
         if entering.size:
             codes[entering] = _write(entering, keys, moments, columns, now)
         for place, code in _add_late(np.flatnonzero(late), keys, moments, columns, now):
@@ -159,17 +161,8 @@ def _write(
             rows[name] = values
     if not rows.keys() & _QUANTITIES:
         rows[QUANTITIES[0]] = [None] * size
-    with store.mark_shared() as told:
-        result = write(DEVICE_SAMPLES, rows, connection)
-        mark = told()
-    codes = [_NUMBERS[outcome] for outcome in result.outcomes]
-    if mark is not None:
-        below = moments[entering] < (mark - EPOCH) // _MICROSECOND
-        if below.any():
-            below &= np.array(codes) != _DUPLICATE
-        if below.any():
-            store.log_touched(keys[entering][below], moments[entering][below], now=now)
-    return codes
+    result = write(DEVICE_SAMPLES, rows, connection, along=store.touching(now), alone=True)
+    return [_NUMBERS[outcome] for outcome in result.outcomes]
 
 
 def _add_late(

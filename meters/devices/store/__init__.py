@@ -4,10 +4,9 @@ from meters.devices.store.samples import (
     add_late,
     earliest_device,
     find_devices,
-    log_touched,
-    mark_shared,
     order_creators,
     retired_since,
+    touching,
 )
 from meters.devices.store.unknown_codes import add_counts
 
@@ -18,8 +17,7 @@ __all__ = [
     "add_late",
     "earliest_device",
     "find_devices",
-    "log_touched",
-    "mark_shared",
     "order_creators",
     "retired_since",
+    "touching",
 ]

@@ -1,12 +1,10 @@
 """The series of what devices tell, and the statements around its writer."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
 import numpy as np
-import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from meters.devices.models import DeviceSample
 from meters.series.columns import EPOCH, held
 from meters.series.spec import Grain, SeriesSpec
 from meters.series.wire import binary_cursor, packed
+from meters.series.writer import Along
 
 DEVICE_SAMPLES = SeriesSpec.of(
     DeviceSample, owner="device", identity=QUANTITIES, joins=True, restamps=("received_at",), grain=Grain.DAY
@@ -22,10 +21,16 @@ DEVICE_SAMPLES = SeriesSpec.of(
 
 _HOUR_US = 3_600_000_000
 
-# Two statements, not one, in which the mark would be read as of before the wait for the lock: it could be the one that
-# its mover had just replaced.
-_SHARE_MARK = "SELECT pg_advisory_xact_lock_shared(hashtextextended('rollup mark of devices', 0))"
-_READ_MARK = "SELECT until FROM devices_rollupmark WHERE id = 1"
+# By a function, whose statements each see what was committed before them: as a part of this statement the mark would be
+# read as of before the wait for the lock, and could be the one that its mover had just replaced.
+_TOUCHED = """
+    , mark AS MATERIALIZED (SELECT devices_shared_mark() AS until),
+    touched AS (
+        INSERT INTO devices_touchedhour (low, high, device_ids, logged_at)
+        SELECT min(time), max(time), array_agg(DISTINCT device_id), %b::timestamptz
+        FROM added JOIN mark ON added.time < mark.until GROUP BY date_trunc('hour', time, 'UTC')
+    )
+"""
 _ORDER_CREATORS = "SELECT pg_advisory_xact_lock(hashtextextended('creators of devices', 0))"
 _FIND = """
     SELECT device_id, CASE status WHEN 'active' THEN id ELSE -id END
@@ -61,23 +66,12 @@ _ADD_LATE = """
 """
 
 
-@contextmanager
-def mark_shared() -> Iterator[Callable[[], datetime | None]]:
-    """Keep the roll-up's mark where it is until the transaction ends; waits only while somebody moves it.
+def touching(now: datetime) -> Along:
+    """Have what comes in below the roll-up's mark noted to be rolled up again, by hour (UTC).
 
-    Yields what tells the mark, None where nothing is rolled up. It goes with the block's first statement in one round
-    trip, to the answer of which the block should put off asking.
+    The mark is kept where it is until the transaction ends; waits only while somebody moves it.
     """
-    connection.ensure_connection()
-    with (
-        connection.wrap_database_errors,
-        connection.connection.pipeline(),
-        psycopg.Cursor(connection.connection) as lock,
-        psycopg.Cursor(connection.connection) as mark,
-    ):
-        lock.execute(_SHARE_MARK)
-        mark.execute(_READ_MARK)
-        yield lambda: next((until for (until,) in mark), None)
+    return Along(_TOUCHED, (now,))
 
 
 def find_devices(names: Collection[str]) -> dict[str, int]:
