@@ -1,8 +1,8 @@
 """Group commit: all requests in flight in a process share one writer on one thread.
 
 A request is answered after the commit that holds its rows, and never before. What arrives while a commit runs
-is the next batch. After a crowd was answered the writer waits a little while its next requests come in, since half of
-what a commit costs it costs once, however many rows it holds. Nobody who sends alone waits for that.
+is the next batch. After a crowd was answered the writer waits a little until as many ask again, since half of what a
+commit costs it costs once, however many rows it holds. Nobody who sends alone waits for that.
 """
 
 import asyncio
@@ -30,9 +30,8 @@ _CONTENTION_TRIES = 6
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 0.5
 _LONGEST_RETRY_AFTER = 60
 _ASSUMED_ROWS_PER_SECOND = 10_000.0
-# Requests that make a crowd; after it the writer looks again by and by whether more came, for so long at most.
-_CROWD, _LONGEST_GATHER_SECONDS = 16, 0.012
-_STEP_A_REQUEST_SECONDS, _LONGEST_STEP_SECONDS = 0.00003, 0.002
+# Requests that make a crowd, and for how long it is waited for again: as long as it takes to answer and to read each.
+_CROWD, _GATHER_A_REQUEST_SECONDS, _LONGEST_GATHER_SECONDS = 16, 0.00015, 0.02
 # PostgreSQL, appendix A: serialization failure, deadlock, lock not available.
 _CONTENTION = frozenset({"40001", "40P01", "55P03"})
 # Connection exceptions, insufficient resources, shutdown and crash of the server.
@@ -80,6 +79,7 @@ class GroupCommitter(Generic[Item, Result]):
         self._using = using
         self._waiting: deque[_Request[Item, Result]] = deque()
         self._waiting_rows = 0
+        self._wanted = 1
         self._rows_per_second = _ASSUMED_ROWS_PER_SECOND
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -168,7 +168,8 @@ class GroupCommitter(Generic[Item, Result]):
             self._run_thread()
             self._waiting.append(request)
             self._waiting_rows += rows
-            self._changed.notify()
+            if len(self._waiting) >= self._wanted or self._waiting_rows >= self._max_batch:
+                self._changed.notify()
 
     def _retry_after(self) -> int:
         return min(max(1, math.ceil(self._waiting_rows / self._rows_per_second)), _LONGEST_RETRY_AFTER)
@@ -192,13 +193,12 @@ class GroupCommitter(Generic[Item, Result]):
             connections.close_all()
 
     def _gather(self, crowd: int) -> None:
-        """Wait while a crowd's next requests come in: each commit fewer is time for the event loop."""
-        step = min(crowd * _STEP_A_REQUEST_SECONDS, _LONGEST_STEP_SECONDS)
-        deadline = time.monotonic() + _LONGEST_GATHER_SECONDS
-        before = -1
-        while before != self._waiting_rows < self._max_batch and time.monotonic() < deadline and not self._closing:
-            before = self._waiting_rows
-            time.sleep(step)
+        """Wait until a crowd has come again: each commit fewer is time for the event loop."""
+        with self._changed:
+            self._wanted = crowd + len(self._waiting)
+            if not self._closing and self._waiting_rows < self._max_batch:
+                self._changed.wait(min(crowd * _GATHER_A_REQUEST_SECONDS, _LONGEST_GATHER_SECONDS))
+            self._wanted = 1
 
     def _next_batch(self) -> "list[_Request[Item, Result]] | None":
         """Take what waits, up to a batch; None when there will be no more."""
