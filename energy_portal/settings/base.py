@@ -298,6 +298,7 @@ SPECTACULAR_SETTINGS = {
         "AssignmentStatus": "field_ops.models.work.Assignment.Status",
         "MeterStatus": "meters.models.places.Meter.Status",
         "RegionStatus": "meters.models.regions.Region.Status",
+        "ReceiptStatus": (("ok", "ok"),),
         "SubmissionStatus": "field_ops.models.submissions.Submission.Status",
         "ApprovalStatus": "field_ops.models.approvals.ApprovalRequest.Status",
     },
