@@ -4,7 +4,7 @@ Times are µs since 2000 in UTC; values have the units of :mod:`meters.batteries
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,9 +21,9 @@ from meters.batteries.quantities import SIGNALS, Signal, System
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 NEVER = np.iinfo(np.int64).min
+UNIX_EPOCH_US = (EPOCH - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 _MICROSECOND = timedelta(microseconds=1)
-_UNIX_EPOCH_US = (EPOCH - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
 _SECOND_US = 1_000_000
 # Numbers of these sizes are since 1970 in s, ms, µs and ns; each range begins where the one before would be year 5138.
 EPOCH_UNITS: tuple[tuple[float, float], ...] = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (np.inf, 1e-3))
@@ -156,7 +156,7 @@ class Terms:
         """Return their times as µs since 2000, ``NEVER`` where one cannot be read.
 
         :param values: numbers since 1970 in s, ms, µs or ns, told apart by their size; ISO 8601 texts, naive ones in
-            the zone, the first of an hour that comes twice; or datetimes.
+            the zone, in an hour that comes twice its second time; or datetimes.
         """
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
             return self._since_1970(values)
@@ -171,7 +171,7 @@ class Terms:
             us[here] = np.rint(values[here] * factor) if factor != 1 else values[here]
             low = high
         is_told = (us != NEVER) & (size < _FARTHEST_US * 10)
-        return np.where(is_told, us - _UNIX_EPOCH_US - self.clock_offset_us, NEVER)
+        return np.where(is_told, us - UNIX_EPOCH_US - self.clock_offset_us, NEVER)
 
     def _time_us(self, value: Any) -> int:
         if isinstance(value, str):
@@ -180,7 +180,7 @@ class Terms:
             return int(self._since_1970(np.array([value]))[0])
         if not isinstance(value, datetime):
             return NEVER
-        instant = value if value.tzinfo else value.replace(tzinfo=self.zone)
+        instant = value if value.tzinfo else _in_zone(value, self.zone)
         return (instant - EPOCH) // _MICROSECOND - self.clock_offset_us
 
 
@@ -197,38 +197,13 @@ def system_of(name: str) -> System:
     return _OF_NAME[name][0]
 
 
-def zone_steps(local: ZoneInfo, *, first: datetime, last: datetime) -> list[tuple[int, int]]:
-    """Return the offsets of a zone as naive times meet them: (from, offset), both µs; the first is from ever on.
+def _in_zone(naive: datetime, local: ZoneInfo) -> datetime:
+    """Return the instant of a naive time: the later one where an hour comes twice.
 
-    In an hour that comes twice the first one counts, and one that never comes is told by the offset before it.
-
-    :param first: naive, UTC: offsets between these two are returned.
+    A time that the clocks leave out is told by the offset before it. So does the reader of files.
     """
-    low, high = (instant.replace(tzinfo=UTC) for instant in (first, last))
-    steps = [(NEVER, _offset_us(local, low))]
-    at = low
-    while at < high:
-        after = min(at + timedelta(days=7), high)
-        if _offset_us(local, at) != _offset_us(local, after):
-            turn = _turn(lambda instant: _offset_us(local, instant), at, after)
-            offset = _offset_us(local, turn)
-            steps.append(((turn - EPOCH) // _MICROSECOND + max(steps[-1][1], offset), offset))
-        at = after
-    return steps
-
-
-def _offset_us(local: ZoneInfo, instant: datetime) -> int:
-    offset = instant.astimezone(local).utcoffset() or timedelta()
-    return offset // _MICROSECOND
-
-
-def _turn(told: Callable[[datetime], int], low: datetime, high: datetime) -> datetime:
-    """Return the first second at which something is not what it was at ``low``."""
-    before = told(low)
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) // (2 * timedelta(seconds=1)) * timedelta(seconds=1)
-        low, high = (middle, high) if told(middle) == before else (low, middle)
-    return high
+    readings = [naive.replace(tzinfo=local, fold=fold) for fold in (0, 1)]
+    return min(readings, key=lambda reading: reading.utcoffset() or timedelta())
 
 
 def _read(text: str) -> datetime | float | int | None:

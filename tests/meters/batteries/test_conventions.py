@@ -1,15 +1,17 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_portal.shared.clock import UnknownZone
-from meters.batteries.conventions import EPOCH, NEVER, BadConvention, Terms, UnknownUnit, split_heading, zone_steps
+from meters.batteries.conventions import EPOCH, NEVER, UNIX_EPOCH_US, BadConvention, Terms, UnknownUnit, split_heading
 from meters.batteries.quantities import System
+
+READER = duckdb.connect()
 
 
 @dataclass
@@ -139,17 +141,16 @@ class TestTimes:
             Terms.of(Written(zone="Mars/Base"))
 
 
-class TestZoneSteps:
+class TestNaiveTimes:
     @given(
         name=st.sampled_from(["Europe/Berlin", "Asia/Singapore", "America/New_York", "Australia/Lord_Howe", "UTC"]),
         at=st.datetimes(datetime(2019, 1, 2), datetime(2026, 12, 30))
         | st.datetimes(datetime(2025, 3, 30), datetime(2025, 3, 31))
+        | st.datetimes(datetime(2025, 4, 6), datetime(2025, 4, 7))
         | st.datetimes(datetime(2025, 10, 26), datetime(2025, 10, 27)),
     )
-    def test_tell_the_offset_of_any_naive_time(self, name: str, at: datetime) -> None:
-        local = ZoneInfo(name)
-        steps = zone_steps(local, first=datetime(2019, 1, 1), last=datetime(2027, 1, 1))
+    def test_are_read_as_the_reader_of_files_reads_them(self, name: str, at: datetime) -> None:
+        READER.execute(f"SET TimeZone = '{name}'")
+        (expected,) = READER.execute("SELECT epoch_us(?::VARCHAR::TIMESTAMPTZ)", [at.isoformat()]).fetchone() or ()
 
-        offset = [offset for start, offset in steps if start <= us(at.replace(tzinfo=UTC))][-1]
-
-        assert us(at.replace(tzinfo=UTC)) - offset == us(at.replace(tzinfo=local).astimezone(UTC))
+        assert Terms.of(Written(zone=name)).times_us([at.isoformat()])[0] == expected - UNIX_EPOCH_US
