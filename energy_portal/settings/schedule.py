@@ -52,6 +52,16 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "watch-batteries": {
+        "task": "meters.batteries.tasks.watch_batteries",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "watch-silent-batteries": {
+        "task": "meters.batteries.tasks.watch_silent_batteries",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "quarters-of-batteries": {
         "task": "meters.batteries.tasks.roll_up_quarters",
         "schedule": 60.0,

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from meters.batteries.services import quarters
+from meters.batteries.services import quarters, watching
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _ROUNDS = 20
@@ -20,3 +20,16 @@ def roll_up_quarters() -> int:
             break
         done += worked_off
     return done
+
+
+@shared_task
+def watch_batteries() -> int:
+    """Raise and end alarms of what batteries tell; every few seconds, several workers may at once."""
+    return watching.watch_batteries(now=timezone.now())
+
+
+@shared_task
+def watch_silent_batteries() -> int:
+    """Raise and end alarms of batteries that are silent, and end those of retired ones; twice a minute."""
+    now = timezone.now()
+    return watching.watch_silence(now=now) + watching.end_alarms_of_retired(now=now)

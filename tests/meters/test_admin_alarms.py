@@ -148,4 +148,5 @@ class TestAlarmRules:
             ("hot", "device", "plug-1"),
             ("cold", "battery", ""),
             ("offline", "device", ""),
+            ("offline", "battery", ""),
         }
