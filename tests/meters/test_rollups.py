@@ -307,6 +307,21 @@ class TestPortfolio:
         with pytest.raises(MixedUnits):
             meters_portfolio(meters=[supplied_register().meter, water.meter], wanted=wanted(1))
 
+    def test_of_several_units_of_energy_is_told_together_in_kwh(self):
+        meters = []
+        for unit, end in (("kWh", 310), ("GJ", 13)):
+            register = RegisterFactory(meter=MeterFactory(type="heat"), unit=unit, code="6-0:1.0.0")
+            place = ServicePointFactory(commodity="heat")
+            place.installations.create(meter=register.meter, valid=since(at(-30)))
+            offer(register, (at(0), 10), (at(1), end))
+            meters.append(register.meter)
+
+        found = meters_portfolio(meters=meters, wanted=wanted(1))
+
+        assert [each.unit for each in found.members.values()] == ["kWh", "GJ"]
+        assert [each.quantity for each in found.members.values()] == [300, 3]
+        assert (found.total.unit, round(found.total.quantity, 3)) == ("kWh", Decimal("1133.333"))
+
     def test_of_gas_holds_the_energy_of_each_place(self):
         meters = []
         for calorific in (36, 72):

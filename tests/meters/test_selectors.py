@@ -19,9 +19,11 @@ from meters.selectors.consumption import (
 from meters.selectors.intake import IntakeDay, open_exception_count, readings_received
 from meters.selectors.periods import edges
 from meters.selectors.quantities import QuantityRequest, metered_quantities
+from meters.selectors.readings import readings_for
 from meters.services.chain import exchange_meter
 from meters.services.partitions import make_partitions_ahead
 from meters.services.readings import OfferedReading, receive_readings
+from meters.store import Window
 from meters.tasks import make_partitions
 from tests.factories import CustomerAccountFactory, RegisterFactory, ServicePointFactory, since, supplied_register
 
@@ -296,3 +298,22 @@ class TestMakePartitionsAhead:
         time_machine.move_to(datetime(2032, 5, 1, tzinfo=UTC), tick=False)
 
         assert len(make_partitions()) == 4
+
+
+@pytest.mark.django_db
+class TestReadingsFor:
+    @pytest.mark.parametrize("as_of", [None, NOW])
+    def test_tells_each_read_once_where_windows_and_ends_overlap(self, as_of):
+        register, other = supplied_register(), supplied_register()
+        for each in (register, other):
+            offer(each, *((hours, 10 + hours) for hours in range(8)))
+        windows = [(4, 6), (0, 2), (1, 3), (1, 1), (6, 6)]
+
+        found = readings_for(
+            [Window(register.pk, at(low), at(high)) for low, high in windows],
+            [Window(register.pk, at(2), at(7)), Window(register.pk, at(2), at(7)), Window(other.pk, at(1), at(5))],
+            as_of=as_of,
+        )
+
+        assert [read.time for read in found[register.pk]] == [at(hours) for hours in range(8)]
+        assert [read.time for read in found[other.pk]] == [at(1), at(5)]

@@ -56,7 +56,13 @@ class ProblemAwareJSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return b"" if data is None else strict_json.dumps(data)
+        body = b"" if data is None else strict_json.dumps(data)
+        response = (renderer_context or {}).get("response")
+        if response is not None:
+            # It, its view and its request hold each other: a long answer would stay until the collector comes by, which
+            # then has thousands of rows to look at while somebody waits.
+            response.data = None
+        return body
 
 
 class SafeCSVRenderer(BaseRenderer):

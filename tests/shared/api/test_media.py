@@ -47,6 +47,9 @@ class TestProblemAwareJSONRenderer:
     def test_writes_nothing_for_no_content(self):
         assert ProblemAwareJSONRenderer().render(None) == b""
 
+    def test_leaves_nothing_of_the_answer_for_the_collector(self):
+        assert fetch("/lines").data is None
+
 
 class TestSafeCSVRenderer:
     def test_writes_the_rows_of_a_page_as_a_file(self):
