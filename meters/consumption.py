@@ -20,8 +20,8 @@ LONGEST_LINEAR_GAP = timedelta(hours=2)
 QUALITY_LINEAR = 9
 ESTIMATES = frozenset({8, QUALITY_LINEAR, 12})
 Role = Literal["boundary", "installed", "removed", "summed"]
-# By the start of each half-hour that was told by itself: its amount, its quality, and whether it is an estimate.
-HalfHours: TypeAlias = dict[datetime, tuple[Decimal, int, bool]]
+# A half-hour that was told by itself: its start, its amount, its quality, and whether it is an estimate.
+Step: TypeAlias = tuple[datetime, Decimal, int, bool]
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
 # Green Button's qualities from the most to the least trusted: revenue, verified, validated, valid, raw, derived,
@@ -109,8 +109,8 @@ class Counted(Protocol):
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves."""
 
-    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
-        """Return the half-hours of ``[start, end)`` that were told by themselves."""
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
+        """Return the half-hours of ``[start, end)`` that were told by themselves, in the order of time."""
 
 
 def _judged(first: int, last: int) -> tuple[int, bool, bool]:
@@ -210,16 +210,16 @@ class Curve:
         times = self._times[bisect_left(self._times, start) : bisect_right(self._times, end)]
         return sum(later - earlier == HALF_HOUR for earlier, later in pairwise(times))
 
-    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
         """Return the half-hours of ``[start, end)`` with a read at both ends and none between."""
         low, high = bisect_left(self._times, start), bisect_right(self._times, end)
         times, ends = self._times[low:high], list(pairwise(self._qualities[low:high]))
         judged = {pair: _judged(*pair) for pair in set(ends)}
-        found: HalfHours = {}
+        found: list[Step] = []
         for since, until, amount, pair in zip(times, times[1:], self._steps[low:], ends, strict=False):
             if until - since == HALF_HOUR:
                 quality, estimate, doubtful = judged[pair]
-                found[since] = amount, quality, estimate or (doubtful and amount > 0)
+                found.append((since, amount, quality, estimate or (doubtful and amount > 0)))
         return found
 
     def _step(self, place: int) -> Energy:
@@ -290,13 +290,17 @@ class Chain:
         """Return the energy of what is known of ``[start, end)``."""
         return self._sum(start, end, _known_within)
 
-    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
-        """Return half-hours of ``[start, end)`` that one register alone tells by themselves; there may be others."""
-        found: HalfHours = {}
-        for hanging in self.hangings:
-            if len(hanging.curves) == 1:
-                found |= hanging.curves[0].half_hours(max(start, hanging.start), min(end, hanging.end))
-        return found
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
+        """Return half-hours of ``[start, end)`` that one register tells alone and by themselves; there may be others.
+
+        In the order of time.
+        """
+        return [
+            step
+            for hanging in self.hangings
+            if len(hanging.curves) == 1
+            for step in hanging.curves[0].half_hours(max(start, hanging.start), min(end, hanging.end))
+        ]
 
     def half_hours_known(self, start: datetime, end: datetime) -> int:
         """Count the half-hours of ``[start, end)`` that were told by themselves, once a register."""

@@ -17,8 +17,8 @@ from meters.consumption import (
     UNKNOWN,
     Counted,
     Energy,
-    HalfHours,
     Read,
+    Step,
     least_trusted,
     total,
 )
@@ -77,14 +77,14 @@ class IntervalCurve:
         first, last = bisect_left(self._starts, start), bisect_right(self._ends, end)
         return max(last - first, 0)
 
-    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
         """Return the half-hours of ``[start, end)`` that are known and whole."""
         told = slice(bisect_left(self._starts, start), bisect_right(self._ends, end))
-        return {
-            since: (amount, read.quality, read.quality in ESTIMATES)
+        return [
+            (since, amount, read.quality, read.quality in ESTIMATES)
             for since, read, amount in zip(self._starts[told], self.reads[told], self._amounts[told], strict=True)
             if read.time - since == HALF_HOUR
-        }
+        ]
 
     def _span(self, start: datetime, end: datetime) -> tuple[int, int]:
         """Return the first and the last half-hour that share time with a stretch, out of order where none does."""
@@ -173,6 +173,6 @@ class Backed:
         """Count the half-hours of ``[start, end)`` that one of them was told by themselves."""
         return max(count.half_hours_known(start, end) for count in (*self.dials, *self.intervals))
 
-    def half_hours(self, start: datetime, end: datetime) -> HalfHours:
+    def half_hours(self, start: datetime, end: datetime) -> list[Step]:
         """Return none: what dials and half-hours tell together is asked half-hour by half-hour."""
-        return {}
+        return []

@@ -215,10 +215,13 @@ def _series(measured: _Measured) -> Iterator[Interval]:
     """Yield the series; most half-hours of one meter are simply the steps from read to read."""
     axis, parts = measured.axis, measured.parts
     alone = parts[0] if axis.is_half_hourly and measured.unit == Unit.KWH and len(parts) == 1 else None
-    told = alone.chain.half_hours(alone.period.start, alone.period.end) if alone else {}
+    steps = iter(alone.chain.half_hours(alone.period.start, alone.period.end) if alone else ())
+    step = next(steps, None)
     for place, (start, end) in enumerate(pairwise(axis.edges)):
-        if start in told and end - start == HALF_HOUR:
-            amount, quality, estimated = told[start]
+        while step and step[0] < start:
+            step = next(steps, None)
+        if step and step[0] == start and end - start == HALF_HOUR:
+            _, amount, quality, estimated = step
             yield Interval(start, end, amount, quality, estimated, amount)
         else:
             running = axis.runs and end == axis.period.end

@@ -89,11 +89,11 @@ class TestCurve:
             start: line.between(start, start + HALF_HOUR, estimate=False)
             for start in (START + n * HALF_HOUR for n in range(low, high))
         }
-        assert listed == {
-            start: (each.amount, each.quality, each.estimated_amount > 0 or each.quality in ESTIMATES)
+        assert listed == [
+            (start, each.amount, each.quality, each.estimated_amount > 0 or each.quality in ESTIMATES)
             for start, each in singly.items()
             if each.complete
-        }
+        ]
 
     def test_draws_a_line_between_reads_two_hours_apart(self):
         line = curve((10, "100.0"), (12, "104.0"))
