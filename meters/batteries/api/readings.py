@@ -1,6 +1,6 @@
 """What a battery told: by cursor, or drawn together over spans."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -97,6 +97,21 @@ def asked_span(
     return bound("from", start), bound("to", end)
 
 
+def asked_readings(request: Request, known: Collection[str]) -> dict[str, Any]:
+    """Return what is asked for, the names of signals as a list under ``fields``.
+
+    :param known: the signals that there are.
+    """
+    query = ReadingsQuery(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    asked = dict(query.validated_data)
+    asked["fields"] = [name.strip() for name in asked.get("fields", "").split(",") if name.strip()]
+    unknown = set(asked["fields"]) - set(known)
+    if unknown:
+        raise serializers.ValidationError({"fields": f"No signal is called {', '.join(sorted(unknown))}."})
+    return asked
+
+
 class ReadReadings(ListAPIView[Any]):
     """What a system of a battery told."""
 
@@ -146,14 +161,7 @@ class ReadReadings(ListAPIView[Any]):
         return battery_for(battery_id=self.kwargs["battery_id"], user=asking_person(self.request))
 
     def _asked(self) -> dict[str, Any]:
-        query = ReadingsQuery(data=self.request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = dict(query.validated_data)
-        asked["fields"] = [name.strip() for name in asked.get("fields", "").split(",") if name.strip()]
-        unknown = set(asked["fields"]) - set(NAMES[self.system])
-        if unknown:
-            raise serializers.ValidationError({"fields": f"No signal is called {', '.join(sorted(unknown))}."})
-        return asked
+        return asked_readings(self.request, NAMES[self.system])
 
 
 def read_schema(system: System) -> Any:

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from meters.batteries.api.aligned import AlignedView
 from meters.batteries.api.published import BMSNamesView, BMSPageView, PCSNamesView, PCSPageView
 from meters.batteries.api.telemetry import BMSReadingsView, PCSReadingsView
 
@@ -12,4 +13,5 @@ urlpatterns = [
     path("pcs/<str:battery_id>", PCSPageView.as_view(), name="pcs_page"),
     path("api/v1/batteries/<str:battery_id>/bms", BMSReadingsView.as_view(), name="api_bms"),
     path("api/v1/batteries/<str:battery_id>/pcs", PCSReadingsView.as_view(), name="api_pcs"),
+    path("api/v1/batteries/<str:battery_id>/aligned", AlignedView.as_view(), name="api_aligned"),
 ]

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from math import isnan
 from typing import Any, ClassVar
 
+import numpy as np
 from django.db.models import QuerySet
+from numpy.typing import NDArray
 
 from energy_portal.shared.errors import Invalid
 from meters.batteries import store
@@ -100,6 +102,22 @@ def sampled_readings(
     :raises TooFine: more than ``MOST_POINTS`` spans.
     :raises PeriodTooLong: longer than ``LONGEST_SPAN``.
     """
+    check_points(start, end, every)
+    columns = {signal.name: signal.column for signal in SIGNALS[system] if not names or signal.name in names}
+    return [
+        point
+        for low, high in slices_of(start, end, every)
+        for point in _points(system, battery.pk, columns, low, high, every)
+    ]
+
+
+def check_points(start: datetime, end: datetime, every: timedelta) -> None:
+    """Refuse to draw a period together that an answer cannot hold.
+
+    :raises EndBeforeStart: the period ends before it starts.
+    :raises TooFine: more than ``MOST_POINTS`` spans.
+    :raises PeriodTooLong: longer than ``LONGEST_SPAN``.
+    """
     if end <= start:
         raise EndBeforeStart("The period ends before it starts.")
     if end - start > LONGEST_SPAN:
@@ -107,19 +125,13 @@ def sampled_readings(
     if (end - start) / every > MOST_POINTS:
         finest = (end - start) / MOST_POINTS
         raise TooFine(f"An answer holds {MOST_POINTS} points; take {finest.total_seconds():.0f} seconds or more.")
-    columns = {signal.name: signal.column for signal in SIGNALS[system] if not names or signal.name in names}
-    return [
-        point
-        for low, high in _slices(start, end, every)
-        for point in _points(system, battery.pk, columns, low, high, every)
-    ]
 
 
 def _rows(system: System, battery_pk: int) -> QuerySet[Any]:
     return _MODELS[system].objects.filter(battery=battery_pk)
 
 
-def _slices(start: datetime, end: datetime, every: timedelta) -> Iterator[tuple[datetime, datetime]]:
+def slices_of(start: datetime, end: datetime, every: timedelta) -> Iterator[tuple[datetime, datetime]]:
     """Yield spans of about a day that cut no point in two."""
     length = max(1, _SLICE // every) * every
     low = start
@@ -140,12 +152,12 @@ def _points(
         "rows": sampled.rows.tolist(),
     }
     for name, column in columns.items():
-        table[name] = _numbers(sampled.means[column])
-        table[f"{name}_min"] = _numbers(sampled.lows[column])
-        table[f"{name}_max"] = _numbers(sampled.highs[column])
+        table[name] = numbers(sampled.means[column])
+        table[f"{name}_min"] = numbers(sampled.lows[column])
+        table[f"{name}_max"] = numbers(sampled.highs[column])
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
-def _numbers(values: Any) -> list[float | None]:
+def numbers(values: NDArray[np.float64]) -> list[float | None]:
     """Return numbers with the digits that a column of four bytes holds of what batteries tell."""
     return [None if isnan(value) else value for value in values.round(_DIGITS).tolist()]

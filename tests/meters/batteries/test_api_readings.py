@@ -200,3 +200,49 @@ class TestReadings:
         put(battery, *((NOON + n * SECOND, soc(50.0)) for n in range(3, 40)))
 
         assert queries() == before
+
+
+class TestAligned:
+    def path(self, battery, query):
+        return f"/api/v1/batteries/{battery.battery_id}/aligned{query}"
+
+    def test_brings_both_systems_to_one_row_with_the_age_of_each_signal(self, battery, operator):
+        put(battery, (NOON, soc(50.0)), (NOON + 30 * SECOND, soc(50.1)), (NOON + 90 * SECOND, soc(50.4)))
+        powers = [(NOON + 10 * n * SECOND, {"apparent_power_kw": 12.0 + n / 5}) for n in range(6)]
+        put(battery, *powers, system=System.PCS)
+
+        query = "?from=2025-03-01T12:00Z&to=2025-03-01T12:02Z&fields=soc,apparent_power"
+        answer = operator.get(self.path(battery, query)).json()
+
+        assert answer["data"] == [
+            {
+                "timestamp": "2025-03-01T12:00:00Z",
+                "soc": 50.1,
+                "apparent_power": 12.5,
+                "ages": {"soc": 30.0, "apparent_power": 10.0},
+            },
+            {
+                "timestamp": "2025-03-01T12:01:00Z",
+                "soc": 50.4,
+                "apparent_power": 13.0,
+                "ages": {"soc": 30.0, "apparent_power": 70.0},
+            },
+        ]
+
+    def test_knows_nothing_of_the_future_and_forgets_what_is_old(self, battery, operator):
+        put(battery, (NOON, soc(50.0)), (NOON + timedelta(hours=1), soc(60.0)))
+
+        query = "?from=2025-03-01T12:00Z&to=2025-03-01T13:00Z&fields=soc"
+        rows = operator.get(self.path(battery, query)).json()["data"]
+
+        assert {row["soc"] for row in rows} == {50.0}
+        assert rows[-1]["timestamp"] == "2025-03-01T12:04:00Z"
+
+    def test_leaves_as_a_file(self, battery, operator):
+        put(battery, (NOON, soc(50.0)))
+
+        query = "?format=csv&from=2025-03-01T12:00Z&to=2025-03-01T12:01Z&fields=soc"
+        lines = operator.get(self.path(battery, query)).content.decode("utf-8-sig").splitlines()
+
+        assert lines[0] == "timestamp,soc,ages"
+        assert lines[1].startswith("2025-03-01T12:00:00Z,50.0,")
