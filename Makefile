@@ -10,6 +10,9 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=energy_portal.settings.production \
 	ALLOWED_HOSTS=portal.example EMAIL_URL=smtp://localhost:25
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
+# Tests start dozens of processes; without kept bytecode each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check test-browser bench soak chromium
 
@@ -40,7 +43,7 @@ check: $(VENV)/.installed ## lint, types, layers, migrations, deployment setting
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 test-browser: $(VENV)/.installed chromium ## the pages in a real browser
-	@$(BIN)/python -m pytest tests/browser
+	@$(BIN)/python -m pytest -n auto tests/browser
 
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

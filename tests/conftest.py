@@ -1,5 +1,6 @@
 """One embedded PostgreSQL for the whole run, started by the process that controls it; workers connect."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -50,6 +51,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, which start whole portals, so that no worker waits for one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, which stays to the end, out of every search for garbage from now on."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

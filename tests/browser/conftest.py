@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.fail("The browser tests need chromium; `make test-browser` installs it where apt is.")
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()
 
