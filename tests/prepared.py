@@ -16,7 +16,16 @@ from energy_portal.embedded.services import running
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_WAIT_SECONDS = 900
 _DURABLE, _DISPOSABLE = "postgres", "postgres-disposable"
-_SHAPING = ("requirements.txt", "energy_portal/embedded/postgres.py", "*/migrations/*.py", "*/*/migrations/*.py")
+# Migrations, and what they call or read, which changes what the cluster holds.
+_SHAPING = (
+    "requirements.txt",
+    "energy_portal/embedded/postgres.py",
+    "*/migrations/*.py",
+    "*/*/migrations/*.py",
+    "meters/series/migrations.py",
+    "meters/series/fields.py",
+    "billing/services/tariffs.py",
+)
 _STAMP = "prepared-from"
 
 
