@@ -19,7 +19,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from accounts.models import CustomerAccount, User
 from billing.models import Bill, Tariff, TariffVersion
@@ -42,6 +42,8 @@ START_SECONDS = 60.0
 PATIENCE_MS = 15_000
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
+# A loaded machine may take its time; what is there at once is waited for no longer.
+expect.set_options(timeout=PATIENCE_MS)
 HERE = {"latitude": 1.3000, "longitude": 103.8000, "accuracy": 8}
 
 
