@@ -1,0 +1,1 @@
+"""Pages in a real browser, which runs until the last test of this package has ended."""
