@@ -6,7 +6,7 @@ from typing import Any
 
 from energy_portal.shared.errors import ItemError
 from meters.batteries.decoding import Decoded
-from meters.batteries.selectors.registry import UnknownBattery
+from meters.batteries.selectors.batteries import UnknownBattery
 from meters.batteries.services.live import Outcome
 from meters.devices.services.intake import AllRejected
 

@@ -12,7 +12,7 @@ from accounts.services import audit
 from accounts.services.checks import check_fields
 from energy_portal.shared.errors import Conflict, Invalid, ItemError
 from meters.batteries.models import Battery, BatteryState
-from meters.batteries.selectors.registry import UnknownBattery
+from meters.batteries.selectors.batteries import UnknownBattery
 from meters.services.history import save_as
 
 NAMEPLATE = ("cells_in_series", "capacity_ah", "rated_energy_kwh", "rated_power_kw", "current_limit_a")
