@@ -35,7 +35,7 @@ DESK_ROLES = STAFF_ROLES | {Role.OPERATOR}
 _PATTERNS: dict[str, tuple[str, ...]] = {
     Role.CUSTOMER: (),
     Role.AGENT: (),
-    Role.OPERATOR: ("devices.*", "meters.view_region", "meters.view_alarm", "meters.change_alarm"),
+    Role.OPERATOR: ("devices.*", "batteries.*", "meters.view_region", "meters.view_alarm", "meters.change_alarm"),
     Role.MANAGER: (
         "accounts.view_*",
         "accounts.add_customeraccount",
@@ -46,6 +46,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         "accounts.*_invitation",
         "meters.*",
         "devices.*",
+        "batteries.*",
         "billing.*",
         "field_ops.*",
     ),

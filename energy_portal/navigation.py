@@ -91,6 +91,13 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
+        "Batteries",
+        (
+            _Entry("batteries.Battery", "battery_full"),
+            _Entry("batteries.Convention", "translate"),
+        ),
+    ),
+    (
         "Field work",
         (
             _Entry(

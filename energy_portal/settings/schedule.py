@@ -71,6 +71,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "meters.devices.tasks.make_sample_days",
         "schedule": crontab(minute="35", hour="0"),
     },
+    "months-of-battery-readings-ahead": {
+        "task": "meters.batteries.tasks.make_reading_months",
+        "schedule": crontab(minute="40", hour="0"),
+    },
     "archive-samples": {
         "task": "meters.devices.tasks.archive_samples",
         "schedule": crontab(minute="20", hour="3"),

@@ -8,8 +8,13 @@ class BatteriesConfig(AppConfig):
 
     def ready(self) -> None:
         from energy_portal.shared.lifespan import on_ending
+        from meters.batteries.quantities import System
+        from meters.batteries.services import mqtt
+        from meters.batteries.services.live import take_now
         from meters.batteries.services.news import listen
         from meters.batteries.streams import broadcast, end_streams
+        from meters.devices.gateway.routes import Route, add_route
 
         listen(broadcast)
         on_ending(end_streams)
+        add_route("batteries", Route(tuple(System), mqtt.understand, take_now))

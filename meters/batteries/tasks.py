@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from meters.batteries.services import quarters, watching
+from meters.batteries.services import partitions, quarters, watching
 
 # A run ends before the next ones pile up behind it, however much there is to do.
 _ROUNDS = 20
@@ -33,3 +33,9 @@ def watch_silent_batteries() -> int:
     """Raise and end alarms of batteries that are silent, and end those of retired ones; twice a minute."""
     now = timezone.now()
     return watching.watch_silence(now=now) + watching.end_alarms_of_retired(now=now)
+
+
+@shared_task
+def make_reading_months() -> list[str]:
+    """Make the partitions that readings and quarters of the coming weeks need; daily, weeks before."""
+    return partitions.make_months_ahead(now=timezone.now())

@@ -3,10 +3,12 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol, TypeVar
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from django.db import InterfaceError, OperationalError, connections
@@ -15,6 +17,7 @@ from prometheus_client import Counter
 from energy_portal.shared.errors import Invalid
 from meters.devices.decoding import Mappings, Sample, decode_energy
 from meters.devices.gateway.packets import Received
+from meters.devices.gateway.routes import Route
 from meters.devices.services.commands import CommandAck
 from meters.series.errors import MissingPartition, QueueFull, RowsVanished, WriterUnavailable
 
@@ -79,13 +82,24 @@ class _Batch:
     unknown: list[tuple[str, str]] = field(default_factory=list)
     statuses: list[tuple[str, bool]] = field(default_factory=list)
     acks: list[CommandAck] = field(default_factory=list)
+    routed: dict[str, list[list[Any]]] = field(default_factory=dict)
 
 
 class Intake:
     """Takes messages up, batch by batch, until ``ending`` is set; what is not done by then the broker sends again."""
 
-    def __init__(self, *, source: Source, prefix: str, doors: Doors, ending: threading.Event) -> None:
+    def __init__(
+        self,
+        *,
+        source: Source,
+        prefix: str,
+        doors: Doors,
+        ending: threading.Event,
+        routes: Mapping[str, Route] = MappingProxyType({}),
+    ) -> None:
         self._source = source
+        self._root = f"{prefix}/".encode()
+        self._routes = routes
         self._prefix = f"{prefix}/devices/".encode()
         self._doors = doors
         self._ending = ending
@@ -109,19 +123,24 @@ class Intake:
         if terms is None:
             return
         batch = _Batch(terms)
-        for received in taken:
-            self._sort(received, batch)
-        if self._insist(lambda: self._store(batch.samples)) and self._insist(lambda: self._note(batch)):
+        if not all(self._sort(received, batch) for received in taken):
+            return
+        is_done = self._insist(lambda: self._store(batch.samples)) and self._insist(lambda: self._note(batch))
+        if is_done and all(self._insist(partial(self._store_routed, *routed)) for routed in batch.routed.items()):
             self._source.acknowledge(taken)
             self._doors.note_unknown(batch.unknown)
 
-    def _sort(self, received: Received, batch: _Batch) -> None:
+    def _sort(self, received: Received, batch: _Batch) -> bool:
+        """Have a message understood; False where the end came before that could be done."""
+        if not received.topic.startswith(self._prefix):
+            return bool(self._insist(partial(self._sort_routed, received, batch)))
         device, _, kind = received.topic.removeprefix(self._prefix).partition(b"/")
         try:
             self._understand(kind, device.decode(), received.payload, batch)
         except (Invalid, msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
             _messages.labels(_KINDS.get(kind, "unknown"), "malformed").inc()
             logger.debug("Malformed %r of %r: %s", kind, device, error)
+        return True
 
     def _understand(self, kind: bytes, device: str, payload: bytes, batch: _Batch) -> None:
         if kind == b"energy":
@@ -141,24 +160,30 @@ class Intake:
         else:
             raise KeyError(kind)
 
-    def _store(self, offered: list[list[Sample]]) -> bool:
-        """Store samples in one commit; a message that the database refuses is found by halving, and left out."""
-        if not offered:
-            return True
+    def _sort_routed(self, received: Received, batch: _Batch) -> bool:
+        """Have a message of another subject understood by its route."""
+        label = "unknown"
         try:
-            outcomes = self._doors.store([sample for samples in offered for sample in samples])
-        except _IN_THE_WAY:
-            raise
-        except Exception:
-            if len(offered) == 1:
-                logger.exception("A message of %s cannot be stored", offered[0][0].device)
-                _messages.labels("energy", "refused").inc()
-                return True
-            middle = len(offered) // 2
-            return self._store(offered[:middle]) and self._store(offered[middle:])
-        for outcome in set(outcomes):
-            _messages.labels("energy", str(outcome)).inc(outcomes.count(outcome))
+            subject, name, kind = received.topic.removeprefix(self._root).decode().split("/", 2)
+            route = self._routes[subject]
+            label = f"{subject}/{route.kinds[route.kinds.index(kind)]}"  # No label is made of what anybody may write.
+            items, malformed = route.understand(name, kind, received.payload)
+        except (Invalid, msgspec.MsgspecError, ValueError, KeyError) as error:
+            _messages.labels(label, "malformed").inc()
+            logger.debug("Malformed %r: %s", received.topic, error)
+            return True
+        if items:
+            batch.routed.setdefault(subject, []).append(items)
+        if malformed:
+            _messages.labels(label, "malformed").inc(malformed)
         return True
+
+    def _store_routed(self, subject: str, offered: list[list[Any]]) -> bool:
+        return _store_halving(offered, self._routes[subject].store, subject)
+
+    def _store(self, offered: list[list[Sample]]) -> bool:
+        """Store samples in one commit."""
+        return _store_halving(offered, self._doors.store, "energy")
 
     def _note(self, batch: _Batch) -> bool:
         now = datetime.now(UTC)
@@ -184,3 +209,23 @@ class Intake:
                 if self._ending.wait(pause):
                     return None
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _store_halving(offered: list[list[Any]], store: Callable[[Sequence[Any]], Sequence[str]], kind: str) -> bool:
+    """Store messages in one commit; one that the database refuses is found by halving, and left out."""
+    if not offered:
+        return True
+    try:
+        outcomes = store([item for items in offered for item in items])
+    except _IN_THE_WAY:
+        raise
+    except Exception:
+        if len(offered) == 1:
+            logger.exception("A message cannot be stored: %.200r", offered[0][0])
+            _messages.labels(kind, "refused").inc()
+            return True
+        middle = len(offered) // 2
+        return _store_halving(offered[:middle], store, kind) and _store_halving(offered[middle:], store, kind)
+    for outcome in set(outcomes):
+        _messages.labels(kind, str(outcome)).inc(outcomes.count(outcome))
+    return True

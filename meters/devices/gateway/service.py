@@ -13,6 +13,7 @@ from meters.devices.decoding import Sample
 from meters.devices.gateway.intake import Doors, Intake, Terms
 from meters.devices.gateway.link import Link
 from meters.devices.gateway.outbox import Outbox, Outgoings
+from meters.devices.gateway.routes import routes
 from meters.devices.selectors.commands import mqtt_creator
 from meters.devices.services.alerts import tell_alerts
 from meters.devices.services.commands import note_acks, note_sent, take_due
@@ -36,7 +37,8 @@ def topics(*, prefix: str, group: str) -> list[str]:
         empty: each gets all.
     """
     shared = f"$share/{group}/" if group else ""
-    return [f"{shared}{prefix}/devices/+/{kind}" for kind in _KINDS]
+    kinds = {"devices": _KINDS, **{subject: route.kinds for subject, route in routes().items()}}
+    return [f"{shared}{prefix}/{subject}/+/{kind}" for subject in kinds for kind in kinds[subject]]
 
 
 def doors() -> Doors:
@@ -84,7 +86,7 @@ class Gateway:
             client_id=f"{prefix}-gateway-{name}",
             topics=topics(prefix=prefix, group=settings.MQTT_SHARED_GROUP),
         )
-        self._intake = Intake(source=self._link, prefix=prefix, doors=doors(), ending=self._ending)
+        self._intake = Intake(source=self._link, prefix=prefix, doors=doors(), ending=self._ending, routes=routes())
         self._outbox = Outbox(broker=self._link, prefix=prefix, outgoings=outgoings(), ending=self._ending)
 
     def end(self) -> None:

@@ -4,10 +4,11 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 from django.db import transaction
@@ -33,7 +34,7 @@ pattern write {prefix}/devices/%u/status
 pattern write {prefix}/devices/%u/command/ack
 pattern read {prefix}/devices/%u/command
 pattern read {prefix}/alerts/%u
-"""
+{more}"""
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,19 @@ def make_missing_credentials(*, actor: Actor, now: datetime) -> Iterator[tuple[s
         yield from made.items()
 
 
-def write_access_files(*, folder: Path, mqtt_url: str, prefix: str) -> Written:
+def write_access_files(
+    *, folder: Path, mqtt_url: str, prefix: str, subjects: Mapping[str, Iterable[str]] = MappingProxyType({})
+) -> Written:
     """Write ``passwd`` and ``acl`` for Mosquitto: of the gateway, and of all devices in service that have a login.
 
     Each file replaces the one before as a whole, readable by its owner alone.
 
     :param mqtt_url: holds the gateway's own login.
+    :param subjects: kinds of messages by the subject, beside devices, of which whoever has a login sends in its name.
     """
+    more = "".join(
+        f"pattern write {prefix}/{subject}/%u/{kind}\n" for subject, kinds in subjects.items() for kind in kinds
+    )
     parts = urlsplit(mqtt_url)
     gateway, password = unquote(parts.username or ""), unquote(parts.password or "")
     unfit: list[str] = []
@@ -94,7 +101,7 @@ def write_access_files(*, folder: Path, mqtt_url: str, prefix: str) -> Written:
             yield f"{name}:{password_hash}"
 
     _replace(folder / "passwd", lines())
-    _replace(folder / "acl", [_ACL.format(gateway=gateway or "portal", prefix=prefix)])
+    _replace(folder / "acl", [_ACL.format(gateway=gateway or "portal", prefix=prefix, more=more)])
     return Written(logins, tuple(unfit))
 
 

@@ -8,13 +8,21 @@ import pytest
 from django.db import DataError, OperationalError
 from prometheus_client import REGISTRY
 
-from meters.devices.decoding import Mappings, Target
+from meters.devices.decoding import MalformedBody, Mappings, Target
 from meters.devices.gateway.intake import Doors, Intake, Terms
 from meters.devices.gateway.packets import Received
+from meters.devices.gateway.routes import Route
 from meters.devices.services.commands import CommandAck
 from meters.series.errors import QueueFull
 
 TERMS = Terms(Mappings({"instant_power": Target.of("power_w", 1.0)}, {}), 10, None)
+
+
+def understand(name, kind, payload):
+    """Two good pieces and a bad one a message."""
+    if payload == b"{":
+        raise MalformedBody("no JSON")
+    return [f"{name} {kind} {payload.decode()}", name], 1
 
 
 @dataclass
@@ -26,6 +34,7 @@ class World:
     statuses: list = field(default_factory=list)
     acks: list = field(default_factory=list)
     unknown: list = field(default_factory=list)
+    routed: list = field(default_factory=list)
     acknowledged: list = field(default_factory=list)
     troubles: list = field(default_factory=list)
     poison: str = ""
@@ -40,6 +49,14 @@ class World:
         self.stored += [(sample.device, sample.power_w) for sample in samples]
         return ["stored"] * len(samples)
 
+    def store_routed(self, items):
+        if self.troubles:
+            raise self.troubles.pop(0)
+        if self.poison in items:
+            raise DataError("out of range")
+        self.routed.append(list(items))
+        return ["stored"] * len(items)
+
     def acknowledge(self, done):
         self.acknowledged += [received.number for received in done]
 
@@ -51,7 +68,8 @@ class World:
             note_statuses=lambda statuses, _now: self.statuses.extend(statuses) or len(statuses),
             note_acks=lambda acks, _now: self.acks.extend(acks) or 0,
         )
-        return Intake(source=self, prefix="voltguard", doors=doors, ending=self.ending)
+        routes = {"batteries": Route(("bms", "pcs"), understand, self.store_routed)}
+        return Intake(source=self, prefix="voltguard", doors=doors, ending=self.ending, routes=routes)
 
 
 @pytest.fixture
@@ -158,3 +176,51 @@ class TestHandle:
         world.intake().handle(received(("a/energy", b'{"time": 1741665600000, "foo": 1, "product_id": "p"}')))
 
         assert world.unknown == [("p", "foo")]
+
+
+class TestOtherSubjects:
+    def send(self, world, *messages):
+        topics = ((f"voltguard/{topic}", payload) for topic, payload in messages)
+        world.intake().handle([Received(1, n, topic.encode(), payload) for n, (topic, payload) in enumerate(topics, 1)])
+
+    def test_are_stored_by_their_route_in_one_commit_and_acknowledged_with_the_rest(self, world):
+        before = counted("batteries/bms", "malformed")
+
+        self.send(world, ("batteries/B1/bms", b"1"), ("devices/a/energy", energy("a")[1]), ("batteries/B2/bms", b"2"))
+
+        assert world.routed == [["B1 bms 1", "B1", "B2 bms 2", "B2"]]
+        assert world.stored == [("a", 1)]
+        assert world.acknowledged == [1, 2, 3]
+        assert counted("batteries/bms", "malformed") == before + 2
+
+    @pytest.mark.parametrize(
+        ("label", "topic"),
+        [
+            ("batteries/pcs", "batteries/B1/pcs"),
+            ("unknown", "batteries/B1/else"),
+            ("unknown", "batteries"),
+            ("unknown", "ships/s/bms"),
+        ],
+    )
+    def test_are_counted_and_acknowledged_where_they_cannot_be_understood(self, world, label, topic):
+        before = counted(label, "malformed")
+
+        self.send(world, (topic, b"{"))
+
+        assert counted(label, "malformed") == before + 1
+        assert (world.routed, world.acknowledged) == ([], [1])
+
+    def test_wait_for_the_database_and_leave_out_what_it_refuses(self, world):
+        world.troubles, world.poison = [OperationalError("gone")], "B2"
+
+        self.send(world, ("batteries/B1/bms", b"1"), ("batteries/B2/bms", b"2"))
+
+        assert (world.routed, world.acknowledged) == ([["B1 bms 1", "B1"]], [1, 2])
+
+    def test_are_not_acknowledged_when_the_end_comes_first(self, world):
+        world.troubles = [OperationalError("gone")]
+        world.ending.set()
+
+        self.send(world, ("batteries/B1/bms", b"1"))
+
+        assert world.acknowledged == []

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.actors import PORTAL
 from energy_portal.shared.errors import DomainError
+from meters.devices.gateway.routes import routes
 from meters.devices.services.credentials import make_credential, make_missing_credentials, write_access_files
 
 _NEW = "new-passwords.csv"
@@ -43,7 +44,12 @@ class Command(BaseCommand):
                 self.stdout.write(f"{device_id} {password}")
             if options["missing"]:
                 self._make_missing(folder / _NEW)
-            written = write_access_files(folder=folder, mqtt_url=settings.MQTT_URL, prefix=settings.MQTT_PREFIX)
+            written = write_access_files(
+                folder=folder,
+                mqtt_url=settings.MQTT_URL,
+                prefix=settings.MQTT_PREFIX,
+                subjects={subject: route.kinds for subject, route in routes().items()},
+            )
         except (DomainError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stderr.write(f"{written.logins:,} logins in {folder / 'passwd'}. Have Mosquitto read them: SIGHUP.")
