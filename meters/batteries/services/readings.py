@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from numpy.typing import NDArray
 
 from meters.batteries import store
@@ -15,7 +15,7 @@ from meters.batteries.quantities import SIGNALS, System
 from meters.batteries.store import READINGS
 from meters.series.columns import EPOCH, TimeKind, Values, held
 from meters.series.partitions import ensure_partitions
-from meters.series.writer import Outcome, write
+from meters.series.writer import Outcome, copy_in, write
 
 EARLIEST = EPOCH
 
@@ -41,7 +41,8 @@ def store_readings(*, system: System, readings: Readings, is_live: bool, now: da
 
     A second reading of the same battery and time supplies what was still missing. The battery's state follows where the
     readings are newer, and what lies below the roll-up's mark is logged to be rolled up again.
-    Costs two statements and, where something came for the past, one more.
+    Costs two statements and, where something came for the past, one more; a file's rows are copied in where the battery
+    has none yet from the first to the last of them.
 
     :param is_live: whether the batteries were heard just now, as they are not where a file is read.
     :param now: becomes the readings' ``received_at``.
@@ -59,6 +60,8 @@ def store_readings(*, system: System, readings: Readings, is_live: bool, now: da
         "received_at": held(np.full(size, _since_2000(now), dtype=np.int64)),
         **(readings.values or {SIGNALS[system][0].column: np.full(size, np.nan)}),
     }
+    if not is_live and _is_copied(system, readings, rows, now=now):
+        return [Outcome.STORED] * size
     with transaction.atomic():
         with store.mark_shared() as told:
             result = write(spec, rows, connection)
@@ -67,6 +70,27 @@ def store_readings(*, system: System, readings: Readings, is_live: bool, now: da
         if mark is not None:
             _log_below(mark, readings, result.outcomes, now=now)
     return result.outcomes
+
+
+def _is_copied(system: System, readings: Readings, rows: dict[str, Values], *, now: datetime) -> bool:
+    """Copy readings of one battery into a span of time that holds none yet; tell whether that was so."""
+    low, high = int(readings.times.min()), int(readings.times.max())
+    if (readings.battery_ids != readings.battery_ids[0]).any():
+        return False
+    try:
+        with transaction.atomic():
+            with store.mark_shared() as told:
+                is_free = store.is_free(system, int(readings.battery_ids[0]), low, high)
+                mark = told()
+            if is_free:
+                copy_in(READINGS[system], rows, connection)
+                store.note_states(system, _newest(system, readings), heard_at=None)
+                if mark is not None:
+                    _log_below(mark, readings, [Outcome.STORED] * readings.times.size, now=now)
+            return is_free
+    except IntegrityError:
+        # Somebody wrote the same instants meanwhile, or they come twice.
+        return False
 
 
 def _since_2000(instant: datetime) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 from django.db import connection
 from numpy.typing import NDArray
+from psycopg import sql
 
 from meters.batteries.models import BmsReading, PcsReading
 from meters.batteries.quantities import COLUMNS, System
@@ -28,6 +29,7 @@ READINGS: dict[System, SeriesSpec] = {
 # Two statements, not one, in which the mark would be read as of before the wait for the lock.
 _SHARE_MARK = "SELECT pg_advisory_xact_lock_shared(hashtextextended('quarter mark of batteries', 0))"
 _READ_MARK = "SELECT until FROM batteries_quartermark WHERE id = 1"
+_IS_HELD = sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE battery_id = %s AND time BETWEEN %s AND %s)")
 _LOG_TOUCHED = """
     INSERT INTO batteries_touchedquarters (low, high, battery_ids, logged_at) VALUES (%b, %b, %b::int4[], %b)
 """
@@ -50,6 +52,17 @@ def mark_shared() -> Iterator[Callable[[], datetime | None]]:
         lock.execute(_SHARE_MARK)
         mark.execute(_READ_MARK)
         yield lambda: next((until for (until,) in mark), None)
+
+
+def is_free(system: System, battery_id: int, low: int, high: int) -> bool:
+    """Tell whether a battery has no reading in ``[low, high]``, µs since 2000; one descent of the key a month."""
+    spec = READINGS[system]
+    bounds = [spec.time.kind.restore(extreme) for extreme in (low, high)]
+    statement = _IS_HELD.format(table=sql.Identifier(spec.table))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [battery_id, *bounds])
+        (is_held,) = cursor.fetchone() or (True,)
+        return not is_held
 
 
 def log_touched(battery_ids: NDArray[np.int64], times: NDArray[Any], *, now: datetime) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meters.batteries.quantities import System
-from meters.batteries.replaying import EventId, Mode, Replay, Row, Replayed, in_ms, patience_seconds
+from meters.batteries.replaying import EventId, Mode, Replay, Replayed, Row, in_ms, patience_seconds
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 SYSTEMS = (System.BMS, System.PCS)
