@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,11 @@ class Staged:
     steps_back: int
     farthest_back: int
 
+    def outside(self, low: int, high: int) -> tuple[int, int]:
+        """Count the rows of the days wholly before one instant, and wholly after another."""
+        before = sum(count for day, count in self.days.items() if (day + 1) * DAY_US <= low)
+        return before, sum(count for day, count in self.days.items() if day * DAY_US > high)
+
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
@@ -112,9 +117,8 @@ def fingerprint(path: Path) -> Fingerprint:
 
 def head_of(path: Path) -> str:
     """Return a file's first lines, whole ones, whatever is packed in it."""
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
-        begin = cast("BinaryIO", file).read(_HEAD_BYTES)
+    with path.open("rb") as file:
+        begin = (gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file).read(_HEAD_BYTES)
     whole, found, _ = begin.rpartition(b"\n")
     return (whole if found and len(begin) == _HEAD_BYTES else begin).decode(errors="replace")
 
@@ -186,8 +190,8 @@ class SignalFiles:
             text=_MOST_TEXT,
             bad=" OR ".join([f"len(cells) <> {layout.width}", *doubtful]),
         )
-        (count,) = self._connection.execute(f"SELECT count(*) FROM ({query})").fetchone() or (0,)
-        found = self._connection.execute(f"{query} LIMIT {MOST_BAD_LINES_LISTED}").fetchall()
+        (count,) = self._connection.sql(query).count("*").fetchone() or (0,)
+        found = self._connection.sql(query).limit(MOST_BAD_LINES_LISTED).fetchall()
         return int(count), [BadLine(line, _reason(layout, cells, width), text) for line, text, cells, width in found]
 
     def _described(self, path: Path) -> Staged:
