@@ -10,10 +10,10 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.documents import fonts
 from billing.documents.content import BillDocument, DocumentLine
-from billing.documents.sheet import ACCENT, MUTED, ROW_HEIGHT, Column, Sheet
 from billing.documents.text import day_span, money, plain, quantity_of, rate_of
+from energy_portal.shared.paper import fonts
+from energy_portal.shared.paper.sheet import ACCENT, MUTED, ROW_HEIGHT, Column, Sheet
 
 _LEFT, _RIGHT, _TOP = 20 * mm, A4[0] - 20 * mm, A4[1] - 18 * mm
 _FOOTER_TOP = 32 * mm

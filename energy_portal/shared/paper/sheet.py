@@ -7,7 +7,7 @@ from typing import Literal
 from reportlab.lib.colors import Color, HexColor
 from reportlab.pdfgen.canvas import Canvas
 
-from billing.documents import fonts
+from energy_portal.shared.paper import fonts
 
 ACCENT, TEXT, MUTED, LINE = (HexColor(code) for code in ("#0e7490", "#0f172a", "#475569", "#e2e8f0"))
 _PALE = HexColor("#ecfeff")
