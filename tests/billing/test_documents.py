@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from billing.documents import BillDocument, DayUse, DocumentLine, DocumentRead, Issuer, bill_pdf, fonts
+from billing.documents import BillDocument, DayUse, DocumentLine, DocumentRead, Issuer, bill_pdf
 from billing.documents.text import day_span, money, plain, rate_of
+from energy_portal.shared.paper import fonts
 
 SINGAPORE = ZoneInfo("Asia/Singapore")
 FIRST, LAST = date(2023, 2, 1), date(2023, 2, 28)

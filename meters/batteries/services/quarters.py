@@ -88,13 +88,13 @@ def roll_up_next() -> int:
     pieces = _pieces(mark)
     for (start, end), battery_ids in _together(pieces).items():
         _roll_up(np.array(sorted(battery_ids), np.int64), start, end)
-    over = [piece.entry.pk for piece in pieces if piece.end >= piece.until]
-    TouchedQuarters.objects.filter(pk__in=over).delete()
-    left = [piece for piece in pieces if piece.end < piece.until]
+    lasts = {piece.entry.pk: piece for piece in pieces}
+    left = [piece for piece in lasts.values() if piece.end < piece.until]
+    TouchedQuarters.objects.filter(pk__in=lasts.keys() - {piece.entry.pk for piece in left}).delete()
     for piece in left:
         piece.entry.low = piece.end
     TouchedQuarters.objects.bulk_update([piece.entry for piece in left], ("low",))
-    return len(pieces)
+    return len(lasts)
 
 
 def _first_month() -> datetime | None:
@@ -103,28 +103,35 @@ def _first_month() -> datetime | None:
 
 
 def _pieces(mark: datetime) -> list[_Piece]:
-    """Return the next piece of each of the earliest entries of the log, as many as a batch takes, at least one."""
+    """Return the pieces of the earliest entries of the log, in their order, as many as a batch takes, at least one."""
     whole = TouchedQuarters.objects.filter(battery_ids=[]).order_by("low", "id").first()
     if whole is not None:
         everyone = tuple(Battery.objects.order_by("pk").values_list("pk", flat=True))
-        return [_piece(whole, everyone, until=whole.high, room=MOST_QUARTERS)]
+        return list(_cut(whole, everyone, until=whole.high, room=MOST_QUARTERS))
     taken: list[_Piece] = []
     room = MOST_QUARTERS
     for entry in TouchedQuarters.objects.order_by("id")[:MOST_ENTRIES]:
         if taken and room <= 0:
             break
         until = min(_floor(entry.high + _REACH) + QUARTER, mark)
-        taken.append(_piece(entry, tuple(entry.battery_ids), until=until, room=room))
-        room -= taken[-1].size
+        pieces = list(_cut(entry, tuple(entry.battery_ids), until=until, room=room))
+        room -= sum(piece.size for piece in pieces)
+        taken += pieces
     return taken
 
 
-def _piece(entry: TouchedQuarters, battery_ids: tuple[int, ...], *, until: datetime, room: int) -> _Piece:
+def _cut(entry: TouchedQuarters, battery_ids: tuple[int, ...], *, until: datetime, room: int) -> Iterator[_Piece]:
+    """Yield an entry's days, one after the other, as far as there is room; one piece at least, which may be empty."""
     start = _floor(entry.low)
-    midnight = start.replace(hour=0, minute=0) + _DAY
-    most = max(1, room // max(1, len(battery_ids))) * QUARTER
-    end = max(start, min(until, midnight, start + most))
-    return _Piece(entry, battery_ids, start, end, until)
+    while True:
+        most = max(1, room // max(1, len(battery_ids))) * QUARTER
+        end = max(start, min(until, start.replace(hour=0, minute=0) + _DAY, start + most))
+        piece = _Piece(entry, battery_ids, start, end, until)
+        yield piece
+        room -= piece.size
+        start = end
+        if end >= until or room <= 0:
+            return
 
 
 def _together(pieces: list[_Piece]) -> dict[tuple[datetime, datetime], set[int]]:

@@ -101,6 +101,18 @@ class TestRollUp:
 
         assert list(energies(battery)) == [NOON - timedelta(days=day) for day in (2, 1, 0)]
         assert rounds == 2
+        assert not TouchedQuarters.objects.exists()
+
+    def test_takes_many_days_of_one_battery_at_once(self, battery: Battery) -> None:
+        tell(battery, power(0))
+        roll_up(LATER)
+        rows = [row for day in range(1, 20) for row in power(0, start=NOON - timedelta(days=day))]
+        tell(battery, rows, now=LATER, is_live=False)
+
+        roll_up_next()
+
+        assert len(energies(battery)) == 20
+        assert not TouchedQuarters.objects.exists()
 
     @pytest.mark.parametrize("count", [1, 6])
     def test_costs_as_many_queries_for_many_as_for_one(self, count: int, django_assert_num_queries) -> None:

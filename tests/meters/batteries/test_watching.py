@@ -210,7 +210,7 @@ class TestSilence:
         for each in BatteryFactory.create_batch(4):
             tell(each, [(NOON, {"soc_percent": 50.0})])
 
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(11):
             watch_silence(now=NOON + 6 * MINUTE)
 
         assert len(Alarm.objects.all()) == 4
