@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from meters.batteries.checks.values import MINUTE_US, MOST_APART_US, Floats, Ints, Nameplate, Rows
+from meters.batteries.checks.values import MINUTE_US, MOST_APART_US, Bools, Ints, Nameplate, Rows
 
 # How near to its limit a value makes a converter or a BMS take power back.
 _NEAR_IGBT_C = 5.0
@@ -62,8 +62,8 @@ def derating(bms: Rows, pcs: Rows, plate: Nameplate) -> dict[Cause, float | None
     return shares
 
 
-def _limiting(bms: Rows, pcs: Rows, plate: Nameplate, *, charges: bool) -> dict[Cause, tuple[Ints, Floats]]:
-    """Return of each cause the instants at which it was told whether it limits, and whether it did (1 or 0)."""
+def _limiting(bms: Rows, pcs: Rows, plate: Nameplate, *, charges: bool) -> dict[Cause, tuple[Ints, Bools]]:
+    """Return of each cause the instants at which it was told whether it limits, and whether it did."""
     igbt_times, igbt = pcs.known("temp_igbt_c")
     cell_times, average = bms.known("cell_avg_temp_c")
     spread = bms.values["cell_temp_diff_c"][~np.isnan(bms.values["cell_avg_temp_c"])]
@@ -72,17 +72,17 @@ def _limiting(bms: Rows, pcs: Rows, plate: Nameplate, *, charges: bool) -> dict[
     volt_times, volts = bms.known("cell_max_voltage_v" if charges else "cell_min_voltage_v")
     full, empty = plate.cell_voltage[1] - _NEAR_CELL_V, plate.cell_voltage[0] + _NEAR_CELL_V
     return {
-        Cause.IGBT_TEMP: (igbt_times, (igbt >= plate.igbt_temp_high_c - _NEAR_IGBT_C) * 1.0),
-        Cause.CELL_TEMP: (cell_times, ((average + half >= hot) | (average - half <= cold)) * 1.0),
-        Cause.CELL_VOLTAGE: (volt_times, (volts >= full if charges else volts <= empty) * 1.0),
+        Cause.IGBT_TEMP: (igbt_times, igbt >= plate.igbt_temp_high_c - _NEAR_IGBT_C),
+        Cause.CELL_TEMP: (cell_times, (average + half >= hot) | (average - half <= cold)),
+        Cause.CELL_VOLTAGE: (volt_times, volts >= full if charges else volts <= empty),
     }
 
 
-def _limits_since(times: Ints, limits: Floats, now: int) -> int | None:
+def _limits_since(times: Ints, limits: Bools, now: int) -> int | None:
     """Return since when a cause limits without a break, later than ``now`` where it does not, None where unknown."""
     if not times.size or now - times[-1] > MOST_APART_US:
         return None
-    free = np.flatnonzero(limits == 0)
+    free = np.flatnonzero(~limits)
     if not free.size:
         return int(times[0])
     return now + 1 if free[-1] == times.size - 1 else int(times[free[-1] + 1])

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from meters.batteries.dossiers import QUARTER_US, Efficiency
+from meters.batteries.dossiers import Efficiency
+from meters.batteries.rollup import QUARTER_US
 from meters.batteries.selectors.dossiers import BatteryDossier, instant_of
 
 UNKNOWN = "not known"

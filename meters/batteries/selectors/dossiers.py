@@ -172,6 +172,8 @@ def _dossier(battery: Battery, period: Period, edges: list[datetime]) -> Dossier
 
 def _alarms(battery: Battery, period: Period, *, now: datetime) -> tuple[AlarmsOfKind, ...]:
     until = min(period.end, now)
+    if until <= period.start:
+        return ()
     stood = Alarm.objects.filter(subject_kind=SubjectKind.BATTERY, subject=battery.battery_id, raised_at__lt=until)
     lasted = Least(Coalesce("cleared_at", until), until) - Greatest(F("raised_at"), period.start)
     rows = (

@@ -61,7 +61,7 @@ def watch_batteries(*, now: datetime) -> int:
     observations = [*_glance(states, due, now), *_ponder(due, now)]
     changed = observe(subject_kind=SubjectKind.BATTERY, observations=observations, now=now)
     BatteryLook.objects.bulk_create(
-        [_look(state, now if state in due else None) for state in states],
+        [_look(state, state.heard_at, now if state in due else None) for state in states if state.heard_at],
         update_conflicts=True,
         unique_fields=("battery",),
         update_fields=("heard_at", "pondered_at"),
@@ -118,8 +118,8 @@ def _due(states: Sequence[BatteryState], now: datetime) -> set[BatteryState]:
     return {state for _, _, state in sorted(waiting, key=lambda each: each[:2])[:MOST_PONDERED]}
 
 
-def _look(state: BatteryState, pondered_at: datetime | None) -> BatteryLook:
-    return BatteryLook(battery_id=state.pk, heard_at=state.heard_at, pondered_at=pondered_at or _pondered_at(state))
+def _look(state: BatteryState, heard_at: datetime, pondered_at: datetime | None) -> BatteryLook:
+    return BatteryLook(battery_id=state.pk, heard_at=heard_at, pondered_at=pondered_at or _pondered_at(state))
 
 
 def _pondered_at(state: BatteryState) -> datetime | None:
@@ -130,16 +130,16 @@ def _pondered_at(state: BatteryState) -> datetime | None:
 def _glance(states: Sequence[BatteryState], due: set[BatteryState], now: datetime) -> Iterator[Observation]:
     for state in states:
         if state not in due:
-            both = [_newest(state, system, now) for system in System]
-            yield from _observed(state.battery, glance(*both, nameplate_of(state.battery)))
+            bms, pcs = (_newest(state, system, now) for system in System)
+            yield from _observed(state.battery, glance(bms, pcs, nameplate_of(state.battery)))
 
 
 def _ponder(due: set[BatteryState], now: datetime) -> Iterator[Observation]:
     """Yield what the last minutes tell of batteries; a system that was not heard lately tells nothing."""
     rows = {system: _last_minutes(due, system, now) for system in System}
     for state in due:
-        both = [rows[system].get(state.pk, _NOTHING[system]) for system in System]
-        yield from _observed(state.battery, ponder(*both, nameplate_of(state.battery)))
+        bms, pcs = (rows[system].get(state.pk, _NOTHING[system]) for system in System)
+        yield from _observed(state.battery, ponder(bms, pcs, nameplate_of(state.battery)))
 
 
 def _last_minutes(due: set[BatteryState], system: System, now: datetime) -> dict[int, Rows]:

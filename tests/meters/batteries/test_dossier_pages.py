@@ -18,6 +18,8 @@ from meters.batteries.selectors.dossiers import (
     dossier_between,
     summary,
 )
+from meters.batteries.store.quarters import BATTERY_QUARTERS
+from meters.series.partitions import ensure_partitions
 from tests.factories import AccountAccessFactory, AlarmFactory, BatteryFactory, CustomerAccountFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +34,8 @@ FIRST, LAST = date(2025, 3, 2), date(2025, 3, 3)
 def fill(battery: Battery, start: datetime = START, count: int = 96, **values: float) -> None:
     """Have a battery cycle once a day: it charges for twelve hours at 9.6 kW, and discharges for as long at 9 kW."""
     QuarterMark.objects.update(until=NOW)
+    end = start + count * QUARTER
+    ensure_partitions(BATTERY_QUARTERS, [start, end], floor=start, ceiling=end)
     BatteryQuarter.objects.bulk_create(
         BatteryQuarter(
             battery=battery,
