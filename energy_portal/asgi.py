@@ -19,13 +19,13 @@ from django.conf import settings
 from django.urls import get_resolver
 
 from energy_portal.routing import websockets
-from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck
+from energy_portal.shared.asgi import BodyGuard, ByPath, Lifespan, OneHopHandler, OriginCheck, StreamHandler
 from meters.batteries.ingest import BatteryDoor
 from meters.devices.ingest import DeviceDoor
 
 _OBJECTS_UNTIL_COLLECTION = 25_000
 
-_django = OneHopHandler()
+_django = ByPath(OneHopHandler(), endings={"/stream": StreamHandler()})
 _guarded = BodyGuard(_django, largest_bytes=settings.MAX_BODY_BYTES, longest_seconds=settings.BODY_TIMEOUT_SECONDS)
 _battery_door = BatteryDoor(_guarded)
 _battery_door.open()

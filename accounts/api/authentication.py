@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import Token
 from simple_history.models import HistoricalRecords
 
-from accounts.models import DataSource, SourceKey
+from accounts.models import DataSource, SourceKey, User
 from accounts.selectors.sources import KEY_MARK, source_key
+from accounts.selectors.standing import Caller
 from accounts.services.sources import note_use
+from accounts.services.tickets import redeem_ticket
 
 EPOCH_CLAIM = "epoch"
 CHALLENGE = 'Bearer realm="portal"'
@@ -74,6 +76,33 @@ class TokenAuthentication(JWTAuthentication):
         if validated_token.get(EPOCH_CLAIM, 0) != user.login_epoch:
             raise AuthenticationFailed("This login was ended; log in again.", code="login_ended")
         return user
+
+
+class TicketAuthentication(BaseAuthentication):
+    """``?ticket=``: opens one stream for whoever can send no header; only views of streams take it."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        ticket = request.query_params.get("ticket")
+        if not ticket:
+            return None
+        user_id, epoch = redeem_ticket(ticket) or (None, 0)
+        user = User.objects.filter(pk=user_id, login_epoch=epoch).first() if user_id else None
+        if user is None or not user.is_active:
+            raise AuthenticationFailed("This ticket is wrong, has lapsed or was used.", code="invalid_ticket")
+        return user, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+def caller_behind(request: Request) -> Caller:
+    """Return by what an authenticated request came in, to look later whether it still opens anything."""
+    if isinstance(request.auth, SourceKey):
+        return Caller(key_id=request.auth.pk)
+    if isinstance(request.successful_authenticator, SessionAuthentication):
+        return Caller(session_key=request._request.session.session_key)
+    user: Any = request.user
+    return Caller(user_id=user.pk, epoch=user.login_epoch)
 
 
 def calling_source(request: Request) -> SourceCaller | None:

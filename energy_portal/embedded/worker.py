@@ -45,8 +45,8 @@ class Ending:
     """Bound the time from SIGTERM to the end of this process; passes the signal on as SIGINT, which the server knows.
 
     A server waits for its connections, also for those whose client never sends the rest of a request. Here requests
-    in flight have their time, event streams end, and websockets are told to come again; then the lifespan ends and with it the process,
-    and if that hangs, the kernel ends it.
+    in flight have their time, event streams end, and websockets are told to come again; then the lifespan ends and
+    with it the process, and if that hangs, the kernel ends it.
 
     :param drain_seconds: that requests in flight may take.
     """

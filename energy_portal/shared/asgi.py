@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
 from django.http import HttpRequest
 from django.http.request import validate_host
 from django.http.response import HttpResponseBase
@@ -157,6 +158,41 @@ class OneHopHandler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """Answer on the thread that the request's database connection belongs to."""
         return await sync_to_async(self.get_response)(request)
+
+
+class StreamHandler(OneHopHandler):
+    """Answer paths whose answer stays open: what they hold of the process is given back before the stream begins.
+
+    Django keeps a request's thread, and with it its database connection, until the last byte is out.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; the thread is only that of the view."""
+        await self.handle(scope, receive, send)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer on a thread that ends when the view has returned."""
+        async with ThreadSensitiveContext():
+            return await sync_to_async(self._answer)(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return self.get_response(request)
+        finally:
+            connections.close_all()
+
+
+class ByPath:
+    """Hand requests for paths with a certain end to an application of their own."""
+
+    def __init__(self, application: Application, *, endings: Mapping[str, Application]) -> None:
+        self._application = application
+        self._endings = tuple(endings.items())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        application = next((each for end, each in self._endings if scope["path"].endswith(end)), self._application)
+        await application(scope, receive, send)
 
 
 class OriginCheck:

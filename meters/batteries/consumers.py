@@ -103,7 +103,7 @@ def _let_in(scope: Scope) -> tuple[Battery, Listener]:
     if battery is None:
         raise Refusal(NOT_THEIRS)
     listening = Listening(caller, battery.pk)
-    listener = Listener(listening, System, is_told_alarms=True)
+    listener = Listener(listening, tuple(System), is_told_alarms=True)
     listener.alarms = alarms_heard([listening], now=timezone.now()).get(listening)
     return battery, listener
 

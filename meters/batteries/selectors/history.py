@@ -1,9 +1,10 @@
 """What batteries told, in the words of the published paths: a page at a time, never the whole."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db.models import Model, QuerySet
 
@@ -69,5 +70,5 @@ def _rows_of(system: System, battery_pk: int) -> QuerySet[Model]:
 
 
 def _read(system: System, rows: QuerySet[Model]) -> list[Row]:
-    found: Sequence[tuple[datetime, ...]] = list(rows.values_list("time", *COLUMNS[system]))
+    found: Iterable[tuple[Any, ...]] = rows.values_list("time", *COLUMNS[system])
     return [Row(at, published_text(system, at, values)) for at, *values in found]

@@ -33,8 +33,8 @@ def message_of(news: Sequence[Told]) -> dict[str, Any]:
 class Broadcast:
     """Sends what batteries tell from a thread of its own, so that whoever stored it never waits.
 
-    What waits is bounded: past ``MOST_WAITING`` only the newest reading of each system of each battery is kept, and what
-    the layer does not take in time is dropped. The database has it all.
+    What waits is bounded: past ``MOST_WAITING`` only the newest reading of each system of each battery is kept, and
+    what the layer does not take in time is dropped. The database has it all.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""What one client is told and when: live readings while there are any, otherwise the battery's history, round and round."""
+"""What one client is told and when: live readings while there are any, otherwise the history, round and round."""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -54,7 +54,7 @@ class Feed:
         self._alarms_told: tuple[int, list[dict[str, Any]]] | None = None
         self._beat_at = self._step_at = self._paced_until = self._time()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Yield what there is to tell, when it is due; ends with the listener."""
         for event in await self._opening():
             yield event

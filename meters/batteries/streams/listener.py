@@ -24,9 +24,18 @@ class Listener:
     """
 
     __slots__ = (
-        "_is_behind", "_since", "_waiter", "_waiting", "_wants_readings", "alarms", "code", "heard_at", "is_told_alarms",
-        "listening", "systems",
-    )  # fmt: skip
+        "_is_behind",
+        "_since",
+        "_waiter",
+        "_waiting",
+        "_wants_readings",
+        "alarms",
+        "code",
+        "heard_at",
+        "is_told_alarms",
+        "listening",
+        "systems",
+    )
 
     def __init__(self, listening: Listening, systems: Collection[System], *, is_told_alarms: bool = False) -> None:
         self.listening = listening

@@ -24,3 +24,9 @@ def fresh(transactional_db):
     live.writer().drain(10)
     live.writer.cache_clear()
     forget_all()
+
+
+@pytest.fixture
+def open_streams(monkeypatch):
+    """Keep the test's transaction, which Channels would end with its connection."""
+    monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
