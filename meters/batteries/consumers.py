@@ -16,7 +16,7 @@ from energy_portal.shared.errors import Invalid
 from meters.batteries.models import Battery
 from meters.batteries.quantities import System
 from meters.batteries.selectors.listening import Listening, alarms_heard, battery_named
-from meters.batteries.streams import NOT_THEIRS, Feed, Listener, hub_here, wish_of
+from meters.batteries.streams import NOT_THEIRS, Feed, Listener, Wish, hub_here, wish_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ async def _tell(scope: Scope, send: Send) -> None:
 async def _tell_until_it_ends(scope: Scope, send: Send) -> int:
     """Tell a client of its battery, and return by which code that ends."""
     wish = wish_of(_query(scope), *System)
-    battery, listener = await database_sync_to_async(_let_in)(scope)
+    battery, listener = await database_sync_to_async(_let_in)(scope, wish)
     hub = hub_here()
     await hub.join(listener)
     try:
@@ -90,7 +90,7 @@ def _query(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
 
 
-def _let_in(scope: Scope) -> tuple[Battery, Listener]:
+def _let_in(scope: Scope, wish: Wish) -> tuple[Battery, Listener]:
     """Return what a client asks for, and its listener.
 
     :raises Refusal: it may not listen.
@@ -103,7 +103,7 @@ def _let_in(scope: Scope) -> tuple[Battery, Listener]:
     if battery is None:
         raise Refusal(NOT_THEIRS)
     listening = Listening(caller, battery.pk)
-    listener = Listener(listening, tuple(System), is_told_alarms=True)
+    listener = Listener(listening, wish.heard_systems, is_told_alarms=True)
     listener.alarms = alarms_heard([listening], now=timezone.now()).get(listening)
     return battery, listener
 

@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-_NOT_A_BENCHMARK = {"__init__", "__main__", "echo", "hammer", "harness", "serving", "soak"}
+_NOT_A_BENCHMARK = {
+    *("__init__", "__main__", "bare_consumer", "echo", "fans", "hammer", "harness", "serving", "soak", "teller")
+}
 
 
 def main() -> int:

@@ -27,18 +27,30 @@ def free_port() -> int:
 def server(application: str, *, workers: int) -> Iterator[int]:
     """Have granian serve an ASGI application as ``manage.py portal`` does, and yield its port."""
     port = free_port()
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port),
-            "--workers", str(workers), "--workers-kill-timeout", "10", "--backlog", "8192", "--backpressure", "8192",
-            "--log-level", "warning", application,
-        ],
-        cwd=_ROOT,
-        env=os.environ,
-    )  # fmt: skip
+    command = [
+        "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers),
+        "--workers-kill-timeout", "10", "--backlog", "8192", "--backpressure", "8192", "--log-level", "warning",
+        application,
+    ]  # fmt: skip
+    with _serving(command, port, workers):
+        yield port
+
+
+@contextmanager
+def web(application: str, *, workers: int) -> Iterator[int]:
+    """Have the portal's own program serve an ASGI application, and yield its port."""
+    port = free_port()
+    command = ["energy_portal.embedded.web", application, "--port", str(port), "--workers", str(workers)]
+    with _serving(command, port, workers):
+        yield port
+
+
+@contextmanager
+def _serving(command: list[str], port: int, workers: int) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=_ROOT, env=os.environ)
     try:
         _wait_until_it_answers(process, port, 16 * workers)
-        yield port
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

@@ -67,6 +67,19 @@ class AnyAccept(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class EventStreamResponse(StreamingHttpResponse):
+    """An answer that stays open; whoever is done with it closes what makes its pieces, not a wrapper around that."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(chunks, content_type="text/event-stream")
+        self["Cache-Control"] = "no-cache, no-store"
+        self["X-Accel-Buffering"] = "no"
+        self.chunks = chunks
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self.chunks
+
+
 class _StreamView(APIView):
     """A stream of one system; over HTTP/1.1 a browser opens six at most, websockets many more."""
 
@@ -91,10 +104,7 @@ class _StreamView(APIView):
         if battery is None:
             raise NotFound("There is no such battery.")
         listening = Listening(caller_behind(request), battery.pk)
-        answer = StreamingHttpResponse(_chunks(listening, wish), content_type="text/event-stream")
-        answer["Cache-Control"] = "no-cache, no-store"
-        answer["X-Accel-Buffering"] = "no"
-        return answer
+        return EventStreamResponse(_chunks(listening, wish))
 
 
 class BMSStreamView(_StreamView):
@@ -134,7 +144,7 @@ class PCSStreamView(_StreamView):
 
 
 async def _chunks(listening: Listening, wish: Wish) -> AsyncGenerator[bytes, None]:
-    listener = Listener(listening, wish.systems)
+    listener = Listener(listening, wish.heard_systems)
     hub = hub_here()
     await hub.join(listener)
     try:

@@ -41,6 +41,11 @@ class Wish:
     is_paced: bool = False
     last: EventId | None = None
 
+    @property
+    def heard_systems(self) -> tuple[System, ...]:
+        """The systems whose live readings are wanted."""
+        return () if self.mode is Mode.REPLAY else self.systems
+
 
 def wish_of(query: Mapping[str, str], *systems: System, last_event_id: str = "", is_paced: bool = False) -> Wish:
     """Read ``interval``, ``mode`` and ``last_event_id``; an id that is none of ours counts as none.

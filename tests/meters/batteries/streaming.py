@@ -59,7 +59,7 @@ class EventStream:
 
     def __init__(self, answer: Any) -> None:
         assert answer.status_code == 200, answer.content
-        self._parts = aiter(answer.streaming_content)
+        self._parts = aiter(answer)
 
     async def block(self) -> str:
         """Return what comes next, comments among it."""
@@ -85,18 +85,14 @@ class EventStream:
 
     async def close(self) -> None:
         await self._parts.aclose()
-        # Django leaves what it wraps to the loop.
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while hub_here()._tasks:
-                await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def stream(client: Any, path: str, **headers: str) -> AsyncIterator[EventStream]:
-    """Open an event stream for the block."""
-    # Nothing else may hold the answer: it closes when nobody does.
+    """Open an event stream for the block; nothing is left at the hub behind it."""
     events = EventStream(await sync_to_async(client.get)(path, headers=headers))
     try:
         yield events
     finally:
         await events.close()
+    assert not hub_here()._listeners
