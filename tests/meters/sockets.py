@@ -63,12 +63,19 @@ def session_of(user: User | None) -> list[tuple[bytes, bytes]]:
     return [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode())]
 
 
-def listen_at(path: str, user: User | None, scenario: Callable[[Socket], Awaitable[None]], *, ticket: str = "") -> None:
+def listen_at(
+    path: str,
+    user: User | None,
+    scenario: Callable[[Socket], Awaitable[None]],
+    *,
+    ticket: str = "",
+    query: str = "",
+) -> None:
     """Run a scenario on a socket; the database's work stays in this thread, and in the test's transaction."""
     headers = session_of(user)
 
     async def run():
-        socket = Socket(path, headers, query=f"ticket={ticket}" if ticket else "")
+        socket = Socket(path, headers, query=f"ticket={ticket}" if ticket else query)
         await socket.open()
         await scenario(socket)
         await socket.close()

@@ -4,7 +4,7 @@ One listener a client, one hub a process. The hub hears of all batteries' readin
 hands each to the listeners of its battery, and never waits for any of them.
 """
 
-from meters.batteries.streams.broadcast import broadcast
+from meters.batteries.streams.broadcasting import broadcast
 from meters.batteries.streams.events import Event
 from meters.batteries.streams.feed import Feed
 from meters.batteries.streams.hub import NOT_THEIRS, end_streams, hub_here

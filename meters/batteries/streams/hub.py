@@ -16,7 +16,7 @@ from accounts.consumers import NO_LOGIN, NOT_ALLOWED
 from meters.alarms import FLEET_GROUP
 from meters.batteries.quantities import System
 from meters.batteries.selectors.listening import Refused, alarms_heard, refusals
-from meters.batteries.streams.broadcast import GROUP
+from meters.batteries.streams.broadcasting import GROUP
 from meters.batteries.streams.events import Event, live
 from meters.batteries.streams.listener import Listener
 

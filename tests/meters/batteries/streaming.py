@@ -18,7 +18,7 @@ from meters.batteries.selectors.history import published_text
 from meters.batteries.services.news import Told
 from meters.batteries.services.readings import Readings, store_readings
 from meters.batteries.streams import hub_here
-from meters.batteries.streams.broadcast import GROUP, message_of
+from meters.batteries.streams.broadcasting import GROUP, message_of
 from meters.series.columns import EPOCH
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
