@@ -116,11 +116,13 @@ class Layer:
 
     def __init__(self) -> None:
         self.sent: list[list[tuple]] = []
+        self.asked = threading.Event()
         self.may_take = threading.Event()
         self.took = threading.Semaphore(0)
         self.fails = 0
 
     async def group_send(self, _group, message):
+        self.asked.set()
         await asyncio.to_thread(self.may_take.wait, 10)
         if self.fails:
             self.fails -= 1
@@ -153,8 +155,10 @@ class TestBroadcast:
 
     def test_keeps_the_newest_of_each_battery_while_the_layer_lags(self, layer, monkeypatch):
         monkeypatch.setattr(broadcasting, "MOST_WAITING", 10)
+        monkeypatch.setattr(broadcasting, "_PATIENCE_SECONDS", 60.0)
         sends = Broadcast()
         sends(self.readings(0))
+        assert layer.asked.wait(10)
         for n in range(1, 200):
             sends(self.readings(n))
             assert len(sends._waiting) <= 10
