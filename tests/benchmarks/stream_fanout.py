@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,20 +116,14 @@ def hear(port: int, paths: list[str], sessions: list[str], batteries: list[int],
     """Open all connections, have the batteries tell, and return how late and how much was heard."""
     opening = time.monotonic()
     with program("tests.benchmarks.fans") as fans:
-        assert fans.stdin is not None
-        assert fans.stdout is not None
-        job = {"port": port, "paths": paths, "sessions": sessions, "grace": _GRACE_SECONDS}
-        fans.stdin.write(json.dumps(job) + "\n")
-        fans.stdin.flush()
-        if not fans.stdout.readline():
-            raise SystemExit("The clients could not open their connections.")
+        ask(fans, {"port": port, "paths": paths, "sessions": sessions, "grace": _GRACE_SECONDS})
         opened_seconds = round(time.monotonic() - opening, 1)
         told = {"batteries": batteries, "seconds": _WARM_UP_SECONDS + SECONDS + _GRACE_SECONDS, "bare": bare}
-        with program("tests.benchmarks.teller", json.dumps(told)):
+        with program("tests.benchmarks.teller") as teller:
+            ask(teller, told)
             begins_at = datetime.now(UTC).timestamp() + _WARM_UP_SECONDS
-            fans.stdin.write(json.dumps([begins_at, begins_at + SECONDS]) + "\n")
-            fans.stdin.flush()
-            heard = json.loads(fans.stdout.readline())
+            say(teller, "go")
+            heard = json.loads(ask(fans, [begins_at, begins_at + SECONDS]))
     lags = sorted(heard.pop("lags"))
     if not lags:
         raise SystemExit("Nothing was heard.")
@@ -142,11 +137,28 @@ def hear(port: int, paths: list[str], sessions: list[str], batteries: list[int],
     }
 
 
+def ask(process: "subprocess.Popen[str]", question: Any) -> str:
+    """Say something to a process, and return the line that it answers with."""
+    say(process, question)
+    assert process.stdout is not None
+    answer = process.stdout.readline()
+    if not answer:
+        raise SystemExit(f"{process.args!r} ended before it answered.")
+    return answer
+
+
+def say(process: "subprocess.Popen[str]", message: Any) -> None:
+    """Write a line of JSON to a process."""
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(message) + "\n")
+    process.stdin.flush()
+
+
 @contextmanager
-def program(name: str, *arguments: str) -> Any:
+def program(name: str) -> "Iterator[subprocess.Popen[str]]":
     """Run a module in a process of its own for the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", name, *arguments],
+        [sys.executable, "-m", name],
         cwd=_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """A process that tells news of batteries as the one that stores readings does: by ``services.news``, no database.
 
-``python -m tests.benchmarks.teller '{"batteries", "seconds", "bare"}'``; a reading's ``soc`` is its number and its
-``soh`` the instant at which it was told. With ``bare`` it sends to the groups of :mod:`tests.benchmarks.bare_consumer`.
+It reads a line ``{"batteries", "seconds", "bare"}``, writes a line when it is ready and begins when it reads another.
+A reading's ``soc`` is its number and its ``soh`` the instant at which it was told. With ``bare`` it sends to the groups
+of :mod:`tests.benchmarks.bare_consumer`.
 """
 
 import asyncio
@@ -19,15 +20,15 @@ Tell = Callable[[list[int], datetime, str], None]
 
 def main() -> None:
     """Tell of each battery once a second, evenly spread over the second."""
-    job = json.loads(sys.argv[1])
+    job = json.loads(sys.stdin.readline())
     import django
 
     django.setup()
-    if job["bare"]:
-        with asyncio.Runner() as runner:
-            _keep_telling(job["batteries"], job["seconds"], _to_groups(runner))
-    else:
-        _keep_telling(job["batteries"], job["seconds"], _as_news())
+    with asyncio.Runner() as runner:
+        tell = _to_groups(runner) if job["bare"] else _as_news()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        _keep_telling(job["batteries"], job["seconds"], tell)
     time.sleep(_LAST_SECONDS)
 
 

@@ -18,13 +18,13 @@ from accounts.api.authentication import (
     TicketAuthentication,
     TokenAuthentication,
     caller_behind,
-    calling_source,
 )
-from accounts.api.permissions import IsPerson, asking_person
+from accounts.api.permissions import asking_person
 from accounts.roles import Role
 from energy_portal.shared.errors import NotFound
+from meters.batteries.api.callers import MayAskOfBatteries
 from meters.batteries.quantities import System
-from meters.batteries.selectors.listening import READING_SCOPES, Listening, battery_named
+from meters.batteries.selectors.listening import Listening, battery_named
 from meters.batteries.streams import Feed, Listener, Wish, hub_here, wish_of
 
 _WHAT = """One reading an event, as published: `data:` is the JSON of exactly one, `id:` is `live-<ms>` while the
@@ -39,18 +39,15 @@ _PARAMETERS = [
 ]
 
 
-class MayListen(IsPerson):
-    """Admit people but agents, and keys that open queries or batteries."""
+class MayListen(MayAskOfBatteries):
+    """Admit whoever may ask of batteries, but agents, who see none."""
 
     message = "This is for people who see batteries, and for keys with the scope queries or batteries."
     code = "missing_role"
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        caller = calling_source(request)
-        if caller is not None:
-            return any(caller.source.allows(scope) for scope in READING_SCOPES)
         user = asking_person(request)
-        return user is not None and user.is_active and user.role != Role.AGENT
+        return super().has_permission(request, view) and (user is None or user.role != Role.AGENT)
 
 
 class AnyAccept(BaseContentNegotiation):

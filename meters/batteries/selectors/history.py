@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Model, QuerySet
 
 from meters.batteries.models import BatteryState, BmsReading, PcsReading
-from meters.batteries.quantities import COLUMNS, NAMES, System
+from meters.batteries.quantities import COLUMNS, System, published
 from meters.batteries.replaying import Row
 
 PAGE_ROWS = 60
@@ -30,8 +30,7 @@ def published_text(system: System, at: datetime, values: Iterable[float | None])
 
     :param values: in the order of the system's signals.
     """
-    stamp = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return json.dumps({"timestamp": stamp, **dict(zip(NAMES[system], values, strict=True))}, separators=(",", ":"))
+    return json.dumps(published(system, at, values), separators=(",", ":"))
 
 
 def last_heard(battery_pk: int) -> Heard:
