@@ -89,6 +89,8 @@ class _StreamView(APIView):
     permission_classes = (MayListen,)
     content_negotiation_class = AnyAccept
     system: ClassVar[System]
+    # The head of a stream says nothing that its beginning does not.
+    http_method_names = ("get", "options")
 
     def _stream(self, request: Request, battery_id: str) -> StreamingHttpResponse:
         wish = wish_of(
