@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 class _Entry:
     """A list in the sidebar, or with ``page`` a page beside it; a model without pages in the admin is left out.
 
-    ``badge`` names the callback of a number beside it, ``permission`` the page's right to be opened.
+    ``badge`` names the callback of a number beside it, ``permission`` the page's right to be opened. With ``path``
+    it is the page of that name outside of the admin, for whoever works in it.
     """
 
     model: str
@@ -23,6 +24,7 @@ class _Entry:
     badge: str = ""
     page: str = ""
     permission: str = ""
+    path: str = ""
 
 
 _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
@@ -93,6 +95,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
     (
         "Batteries",
         (
+            _Entry("batteries.Battery", "battery_charging_full", "Fleet", path="batteries:fleet"),
             _Entry("batteries.Battery", "battery_full"),
             _Entry("batteries.Convention", "translate"),
         ),
@@ -166,6 +169,8 @@ def list_link(request: HttpRequest, label: str) -> str | None:
 
 def _item(request: HttpRequest, entry: _Entry) -> dict[str, Any] | None:
     model = apps.get_model(entry.model)
+    if entry.path:
+        return {"title": entry.title, "icon": entry.icon, "link": reverse(entry.path), "active": False}
     link = _page_link(request, entry) if entry.page else list_link(request, entry.model)
     if link is None:
         return None

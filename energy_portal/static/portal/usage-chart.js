@@ -2,12 +2,14 @@
 
 const drawn = new WeakMap();
 
-function colours(element) {
+/** The tokens of a chart as they are where an element stands. */
+export function colours(element) {
   const style = getComputedStyle(element);
   const token = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
     measured: token("series-1"),
     estimated: token("series-2"),
+    series: [1, 2, 3, 4, 5, 6].map((number) => token(`series-${number}`)),
     line: token("line"),
     text: token("text"),
     muted: token("muted"),

@@ -1,3 +1,5 @@
+from meters.batteries.pages.battery import battery
 from meters.batteries.pages.dossier import dossier, dossier_document
+from meters.batteries.pages.fleet import fleet
 
-__all__ = ["dossier", "dossier_document"]
+__all__ = ["battery", "dossier", "dossier_document", "fleet"]
