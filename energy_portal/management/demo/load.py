@@ -9,6 +9,7 @@ from django.db import transaction
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accounts.actors import PORTAL, Actor
+from energy_portal.management.demo.batteries import BATTERIES, load_batteries
 from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
 from energy_portal.management.demo.field import load_field_work
 from energy_portal.management.demo.fleet import cast_devices, load_devices
@@ -61,6 +62,16 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     devices = cast_devices([household.number for household in cast.households])
     task = progress.add_task("Devices", total=len(devices))
     load_devices(devices, manager=manager, zone=zone, now=now, advance_bar=lambda done: progress.advance(task, done))
+
+    if cast.households:
+        task = progress.add_task("Batteries", total=BATTERIES)
+        load_batteries(
+            account=cast.households[0].number,
+            days=days,
+            manager=manager,
+            now=now,
+            advance=lambda done: progress.advance(task, done),
+        )
 
     task = progress.add_task("Field work", total=1)
     assignments = load_field_work(cast=cast, users=people.users, now=now)

@@ -15,6 +15,7 @@ from accounts.services import audit
 from billing.models import Tariff, TariffVersion, Tax, TaxVersion
 from energy_portal.dashboard import CACHE_KEYS
 from energy_portal.management.demo import store
+from meters.batteries.models import QuarterMark
 from meters.devices.models import Product, PropertyMapping, RollupMark, StateMark
 from meters.devices.services.directory import directory
 from meters.models import AlarmRule, ValidationRule
@@ -34,6 +35,7 @@ _KEPT: frozenset[type[Model]] = frozenset(
         PropertyMapping,
         RollupMark,
         StateMark,
+        QuarterMark,
     }
 )
 
@@ -66,7 +68,7 @@ def wipe() -> None:
     That is tariffs and taxes, rules, and the mappings of every product.
     """
     models: set[type[Model]] = {Session}
-    for label in ("accounts", "meters", "devices", "billing", "field_ops"):
+    for label in ("accounts", "meters", "devices", "batteries", "billing", "field_ops"):
         models.update(apps.get_app_config(label).get_models(include_auto_created=True))
     store.truncate(model._meta.db_table for model in models - _KEPT if model._meta.managed)
     TariffVersion.objects.filter(name__endswith=DEMO_VERSION_SUFFIX).delete()
@@ -75,5 +77,6 @@ def wipe() -> None:
     Product.objects.all()._raw_delete(DEFAULT_DB_ALIAS)
     RollupMark.objects.update(until=None)
     StateMark.objects.update(until=None, late_until=None)
+    QuarterMark.objects.update(until=None)
     directory.forget()
     cache.delete_many(CACHE_KEYS)

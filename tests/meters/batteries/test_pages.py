@@ -210,7 +210,11 @@ class TestBattery:
         client.get(address)
         with CaptureQueriesContext(connection) as few:
             client.get(address)
-        put(battery, *((NOW + timedelta(minutes=minute), {"soc_percent": 50.0}) for minute in range(20)), now=NOW)
+        put(
+            battery,
+            *((NOW + timedelta(minutes=minute), {"soc_percent": 50.0}) for minute in range(20)),
+            now=NOW + timedelta(hours=1),
+        )
         for number in range(20):
             alarm(battery, kind=f"kind {number}")
 
