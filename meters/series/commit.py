@@ -32,6 +32,8 @@ _LONGEST_RETRY_AFTER = 60
 _ASSUMED_ROWS_PER_SECOND = 10_000.0
 # Requests that make a crowd, and for how long it is waited for again: as long as it takes to answer and to read each.
 _CROWD, _GATHER_A_REQUEST_SECONDS, _LONGEST_GATHER_SECONDS = 16, 0.00015, 0.02
+# What of a crowd is waited for at least the next time: not all of it may have come in time, on a busy machine.
+_STAYS_EIGHTHS = 7
 # PostgreSQL, appendix A: serialization failure, deadlock, lock not available.
 _CONTENTION = frozenset({"40001", "40P01", "55P03"})
 # Connection exceptions, insufficient resources, shutdown and crash of the server.
@@ -79,7 +81,8 @@ class GroupCommitter(Generic[Item, Result]):
         self._using = using
         self._waiting: deque[_Request[Item, Result]] = deque()
         self._waiting_rows = 0
-        self._wanted = 1
+        # How many requests waited for a commit or its end lately, and how many wake the writer.
+        self._crowd, self._wanted = 0, 1
         self._rows_per_second = _ASSUMED_ROWS_PER_SECOND
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -188,16 +191,16 @@ class GroupCommitter(Generic[Item, Result]):
             while (batch := self._next_batch()) is not None:
                 self._commit(batch)
                 if len(batch) >= _CROWD:
-                    self._gather(len(batch))
+                    self._gather()
         finally:
             connections.close_all()
 
-    def _gather(self, crowd: int) -> None:
+    def _gather(self) -> None:
         """Wait until a crowd has come again: each commit fewer is time for the event loop."""
         with self._changed:
-            self._wanted = crowd + len(self._waiting)
-            if not self._closing and self._waiting_rows < self._max_batch:
-                self._changed.wait(min(crowd * _GATHER_A_REQUEST_SECONDS, _LONGEST_GATHER_SECONDS))
+            self._wanted = self._crowd
+            if len(self._waiting) < self._wanted and self._waiting_rows < self._max_batch and not self._closing:
+                self._changed.wait(min(self._wanted * _GATHER_A_REQUEST_SECONDS, _LONGEST_GATHER_SECONDS))
             self._wanted = 1
 
     def _next_batch(self) -> "list[_Request[Item, Result]] | None":
@@ -234,6 +237,7 @@ class GroupCommitter(Generic[Item, Result]):
             self._commit(batch[:middle])
             self._commit(batch[middle:])
         else:
+            self._crowd = max(len(batch) + len(self._waiting), self._crowd * _STAYS_EIGHTHS // 8)
             rest = iter(results)
             _answer((request, list(islice(rest, len(request.items)))) for request in batch)
 

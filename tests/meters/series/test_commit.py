@@ -151,6 +151,43 @@ class TestSubmit:
         assert store.items == [item for request in requests if min(request, default=0) >= 0 for item in request]
 
 
+class TestACrowd:
+    @pytest.fixture(autouse=True)
+    def patience(self, monkeypatch):
+        for name in ("_GATHER_A_REQUEST_SECONDS", "_LONGEST_GATHER_SECONDS"):
+            monkeypatch.setattr(commit, name, LONG)
+
+    async def crowd(self, committer, store, size=16):
+        """Have so many requests answered by one commit."""
+        store.hold()
+        first = asyncio.create_task(committer.submit([0]))
+        await until_busy(store)
+        requests = [asyncio.create_task(committer.submit([item])) for item in range(size)]
+        await waiting(committer, size)
+        store.gate.set()
+        await asyncio.gather(first, *requests)
+
+    async def test_is_waited_for_and_written_together_when_it_comes_again_one_by_one(self, committer, store):
+        await self.crowd(committer, store)
+        again = []
+        for item in range(16):
+            again.append(asyncio.create_task(committer.submit([item])))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*again)
+        assert store.batches[2:] == [list(range(16))]
+
+    async def test_is_not_waited_for_when_a_batch_is_full(self, committer, store):
+        await self.crowd(committer, store)
+        assert await committer.submit([1] * 20) == [10] * 20
+
+    async def test_is_not_waited_for_when_the_process_ends(self, committer, store):
+        await self.crowd(committer, store)
+        request = asyncio.create_task(committer.submit([1]))
+        await waiting(committer, 1)
+        assert await asyncio.to_thread(committer.drain, LONG / 2)
+        assert await request == [10]
+
+
 class TestABadItem:
     async def test_sinks_its_own_request_only(self, committer, store):
         store.hold()
