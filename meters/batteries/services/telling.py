@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meters.batteries.quantities import SIGNALS, System
+from meters.batteries.selectors.history import published_text
 from meters.batteries.services.news import Told, told
 from meters.batteries.services.readings import Readings
 from meters.series.columns import TimeKind
@@ -58,24 +59,21 @@ class Teller:
 
 
 def _written(system: System, readings: Readings, places: NDArray[np.intp]) -> list[Told]:
-    """Write readings as they are published: every field in its order, null where missing, floats as short as stored."""
-    columns = [_texts(readings.values.get(signal.column), places) for signal in SIGNALS[system]]
-    names = [f'"{signal.name}":' for signal in SIGNALS[system]]
+    columns = [_shortest(readings.values.get(signal.column), places) for signal in SIGNALS[system]]
     news = []
     restore = TimeKind().restore
     for place, values in zip(places.tolist(), zip(*columns, strict=True), strict=True):
         at = restore(readings.times[place])
-        fields = ",".join(map(str.__add__, names, values))
-        text = f'{{"timestamp":"{at.replace(tzinfo=None).isoformat()}Z",{fields}}}'
-        news.append(Told(int(readings.battery_ids[place]), system, at, text))
+        news.append(Told(int(readings.battery_ids[place]), system, at, published_text(system, at, values)))
     return news
 
 
-def _texts(values: NDArray[np.float64] | None, places: NDArray[np.intp]) -> list[str]:
+def _shortest(values: NDArray[np.float64] | None, places: NDArray[np.intp]) -> list[float | None]:
+    """Return values as they come back out of the database: with the digits that single precision needs, no more."""
     if values is None:
-        return ["null"] * places.size
+        return [None] * places.size
     texts: list[str] = values[places].astype(np.float32).astype(np.str_).tolist()
-    return ["null" if text == "nan" else text for text in texts]
+    return [None if text == "nan" else float(text) for text in texts]
 
 
 teller = Teller()
