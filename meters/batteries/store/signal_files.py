@@ -190,7 +190,7 @@ class SignalFiles:
             text=_MOST_TEXT,
             bad=" OR ".join([f"len(cells) <> {layout.width}", *doubtful]),
         )
-        (count,) = self._connection.sql(query).count("*").fetchone() or (0,)
+        ((count,),) = self._connection.sql(query).count("*").fetchall()
         found = self._connection.sql(query).limit(MOST_BAD_LINES_LISTED).fetchall()
         return int(count), [BadLine(line, _reason(layout, cells, width), text) for line, text, cells, width in found]
 
