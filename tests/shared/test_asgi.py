@@ -3,11 +3,19 @@ import json
 import threading
 
 import pytest
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from energy_portal.shared import asgi, lifespan
-from energy_portal.shared.asgi import BodyGuard, Lifespan, OneHopHandler, OriginCheck, no_such_stream
+from energy_portal.shared.asgi import (
+    BodyGuard,
+    ByPath,
+    Lifespan,
+    OneHopHandler,
+    OriginCheck,
+    StreamHandler,
+    no_such_stream,
+)
 
 
 class Client:
@@ -84,8 +92,27 @@ def broken(request):
     raise RuntimeError
 
 
+def stream(request):
+    request_thread = threading.current_thread()
+
+    async def parts():
+        # It ends soon after its work, not with the stream.
+        async with asyncio.timeout(10):
+            while request_thread.is_alive():
+                await asyncio.sleep(0.01)
+        yield b"alone"
+
+    return StreamingHttpResponse(parts())
+
+
 both_are_here = threading.Barrier(2)
-urlpatterns = [path("where", where), path("thread", thread), path("meeting", meeting), path("broken", broken)]
+urlpatterns = [
+    path("where", where),
+    path("thread", thread),
+    path("meeting", meeting),
+    path("broken", broken),
+    path("stream", stream),
+]
 
 
 @pytest.fixture
@@ -122,6 +149,19 @@ class TestTheHandler:
     async def test_answers_what_fails_as_usual(self, handler):
         assert (await answered(handler, "/broken")).status == 500
         assert (await answered(handler, "/nowhere")).status == 404
+
+
+class TestTheHandlerOfStreams:
+    async def test_lets_go_of_the_thread_before_the_stream_begins(self, handler):
+        client = await answered(StreamHandler(), "/stream")
+
+        assert client.sent[1]["body"] == b"alone"
+
+    async def test_is_chosen_by_the_end_of_the_path(self, handler):
+        application = ByPath(handler, endings={"/stream": StreamHandler()})
+
+        assert (await answered(application, "/stream")).sent[1]["body"] == b"alone"
+        assert (await answered(application, "/where")).sent[1]["body"] == b"one thread"
 
 
 class TestTheBodyGuard:

@@ -9,6 +9,7 @@ from energy_portal.shared import lifespan
 def own_registry(monkeypatch):
     monkeypatch.setattr(lifespan, "_startup", [])
     monkeypatch.setattr(lifespan, "_shutdown", [])
+    monkeypatch.setattr(lifespan, "_ending", [])
 
 
 class TestRunStartup:
@@ -59,3 +60,17 @@ class TestRunShutdown:
         await lifespan.run_shutdown(0.01)
 
         assert "did not finish draining" in caplog.text
+
+
+class TestTellOfEnding:
+    def test_calls_every_hook_once_though_one_fails(self):
+        called = []
+
+        def fails():
+            raise RuntimeError
+
+        for hook in (fails, lambda: called.append(1), fails):
+            lifespan.on_ending(hook)
+        lifespan.tell_of_ending()
+
+        assert called == [1]
