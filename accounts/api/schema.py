@@ -1,4 +1,4 @@
-"""How the API's two ways of logging in appear in its OpenAPI document."""
+"""How the API's ways of logging in appear in its OpenAPI document."""
 
 from typing import Any
 
@@ -32,4 +32,19 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "A person's access token, from POST /api/v1/auth/token.",
+        }
+
+
+class TicketScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A ticket for one stream."""
+
+    target_class = "accounts.api.authentication.TicketAuthentication"
+    name = "streamTicket"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "query",
+            "name": "ticket",
+            "description": "From POST /api/v1/stream-tickets, for a minute and one stream.",
         }

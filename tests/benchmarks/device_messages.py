@@ -69,7 +69,7 @@ def seed(devices: int) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM devices_device WHERE device_id LIKE 'bench%%'")
+        cursor.execute("SELECT count(*) FROM devices_device WHERE device_id LIKE 'bench0%%'")
         (there,) = cursor.fetchone()
         if there < devices:
             cursor.execute(_SEED, [there + 1, devices])

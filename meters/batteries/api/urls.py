@@ -6,6 +6,7 @@ from meters.batteries.api.aligned import AlignedView
 from meters.batteries.api.published import BMSNamesView, BMSPageView, PCSNamesView, PCSPageView
 from meters.batteries.api.registry import BatteryDetailView, BatteryListView
 from meters.batteries.api.streams import BMSStreamView, PCSStreamView
+from meters.batteries.api.summary import SummaryView
 from meters.batteries.api.telemetry import BMSReadingsView, PCSReadingsView
 
 urlpatterns = [
@@ -20,4 +21,5 @@ urlpatterns = [
     path("api/v1/batteries/<str:battery_id>/bms", BMSReadingsView.as_view(), name="api_bms"),
     path("api/v1/batteries/<str:battery_id>/pcs", PCSReadingsView.as_view(), name="api_pcs"),
     path("api/v1/batteries/<str:battery_id>/aligned", AlignedView.as_view(), name="api_aligned"),
+    path("api/v1/batteries/<str:battery_id>/summary", SummaryView.as_view(), name="api_summary"),
 ]

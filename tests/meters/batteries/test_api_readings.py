@@ -246,3 +246,18 @@ class TestAligned:
 
         assert lines[0] == "timestamp,soc,ages"
         assert lines[1].startswith("2025-03-01T12:00:00Z,50.0,")
+
+
+class TestSummary:
+    def test_tells_machines_what_the_dossier_holds_and_why_something_is_not_known(self, battery, operator):
+        answer = operator.get(f"/api/v1/batteries/{battery.battery_id}/summary?from=2025-03-01&to=2025-03-02").json()
+
+        assert (answer["battery_id"], answer["is_simulated"]) == (battery.battery_id, False)
+        assert answer["throughput"]["discharged_kwh"] is None
+        assert answer["round_trip_efficiency"]["dc"]["percent"] is None
+        assert answer["round_trip_efficiency"]["dc"]["reason"]
+
+    def test_refuses_an_empty_period(self, battery, operator):
+        answer = operator.get(f"/api/v1/batteries/{battery.battery_id}/summary?from=2025-03-02&to=2025-03-01")
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "wrong_period")

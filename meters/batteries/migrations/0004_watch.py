@@ -5,7 +5,7 @@ import meters.series.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batteries", "0002_first_mark")]
+    dependencies = [("batteries", "0003_imports")]
 
     operations = [
         migrations.CreateModel(

@@ -55,6 +55,6 @@ def add_rules(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batteries", "0020_watch"), ("meters", "0018_default_alarm_rules")]
+    dependencies = [("batteries", "0004_watch"), ("meters", "0018_default_alarm_rules")]
 
     operations = [migrations.RunPython(add_rules, migrations.RunPython.noop)]
