@@ -16,11 +16,14 @@ function colours(element) {
 }
 
 function datasets(data, ink) {
-  const bar = { stack: "energy", yAxisID: "energy", borderRadius: 2, categoryPercentage: 0.9, barPercentage: 0.9, maxBarThickness: 40 };
+  const bar = { grouped: false, borderRadius: 2, categoryPercentage: 0.9, barPercentage: 0.8, maxBarThickness: 40 };
+  const energy = { ...bar, stack: "energy", yAxisID: "energy" };
+  const below = data.charged.map((charged) => (charged === null ? null : -charged));
   return [
-    { ...bar, label: "Discharged", data: data.discharged, backgroundColor: ink.out },
-    { ...bar, label: "Charged", data: data.charged.map((energy) => (energy === null ? null : -energy)), backgroundColor: ink.in },
+    { ...energy, label: "Discharged", data: data.discharged, backgroundColor: ink.out },
+    { ...energy, label: "Charged", data: below, backgroundColor: ink.in },
     {
+      ...bar,
       label: "State of charge",
       data: data.soc,
       yAxisID: "soc",
@@ -28,10 +31,6 @@ function datasets(data, ink) {
       borderColor: ink.soc,
       borderWidth: 1,
       borderSkipped: false,
-      borderRadius: 2,
-      categoryPercentage: 0.9,
-      barPercentage: 0.9,
-      maxBarThickness: 40,
     },
   ];
 }

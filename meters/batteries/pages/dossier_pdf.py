@@ -1,6 +1,7 @@
 """Draw a battery's dossier on one A4 page."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from io import BytesIO
 
 from django.conf import settings
@@ -17,8 +18,9 @@ _LEFT, _RIGHT, _TOP = 20 * mm, A4[0] - 20 * mm, A4[1] - 18 * mm
 _GUTTER = 8 * mm
 _HALF = (_RIGHT - _LEFT - _GUTTER) / 2
 _BOTTOM = 20 * mm
-_LINE = 11.5
-_NOTE = 9.5
+_LINE = 14.0
+_NOTE = 9.0
+_AFTER_NOTE = 13.0
 _CHART_HEIGHT = 24 * mm
 _MOST_ALARMS = 8
 _WARNING = HexColor("#b45309")
@@ -82,7 +84,8 @@ def _days(sheet: Sheet, told: BatteryDossier) -> None:
     sheet.down(14)
     sheet.bars([None if each is None else each / greatest for each in through], _CHART_HEIGHT)
     sheet.text(f"{told.first.day} {told.first:%b}", size=7, colour=MUTED)
-    sheet.text(f"{told.last.day} {told.last:%b}", size=7, colour=MUTED, align="right")
+    last = told.first + timedelta(days=len(through) - 1)
+    sheet.text(f"{last.day} {last:%b}", size=7, colour=MUTED, align="right")
     sheet.down(14)
 
 
@@ -102,12 +105,10 @@ def _column(canvas: Canvas, sections: Iterable[Section], *, x: float, y: float) 
 def _fact(sheet: Sheet, fact: Fact) -> None:
     sheet.text(fact.name, size=9, limit=_HALF * 0.62)
     sheet.text(fact.value, size=9, bold=fact.is_known, colour=TEXT if fact.is_known else MUTED, align="right")
-    sheet.down(_NOTE)
     if fact.note:
+        sheet.down(_NOTE)
         sheet.text(fact.note, size=7, colour=MUTED, limit=_HALF)
-        sheet.down(_LINE - 1)
-    else:
-        sheet.down(_LINE - _NOTE + 1)
+    sheet.down(_AFTER_NOTE if fact.note else _LINE)
 
 
 def _foot(canvas: Canvas, told: BatteryDossier) -> None:

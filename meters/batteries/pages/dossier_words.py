@@ -91,7 +91,7 @@ def _efficiency(name: str, found: Efficiency, zone: str) -> Fact:
     if found.percent is None or found.start is None or found.end is None:
         return Fact(name, "not enough data", found.reason, is_known=False)
     note = f"{_moment(found.start, zone)} to {_moment(found.end, zone)}"
-    how = "corrected by what stayed in" if found.is_corrected else "from a state of charge back to it"
+    how = "corrected by what stayed in" if found.is_corrected else "back to the same state of charge"
     return Fact(name, f"{found.percent:.1f} %", f"{note}, {how}")
 
 

@@ -24,6 +24,7 @@ _DAY = timedelta(days=1)
 _QUARTER = timedelta(microseconds=QUARTER_US)
 _MICROSECOND = timedelta(microseconds=1)
 _DERATING = "derating_"
+_SHORT = {"dc": "DC", "igbt": "IGBT", "soc": "state of charge", "temp": "temperature"}
 
 
 class WrongPeriod(Invalid):
@@ -44,7 +45,8 @@ class AlarmsOfKind:
     @property
     def title(self) -> str:
         """The kind as people read it."""
-        return self.kind.replace("_", " ").capitalize()
+        words = [_SHORT.get(word, word) for word in self.kind.split("_")]
+        return " ".join((words[0][:1].upper() + words[0][1:], *words[1:]))
 
 
 @dataclass(frozen=True)
