@@ -12,7 +12,7 @@ from meters.batteries.rollup import BMS_COLUMNS, FIELDS, PCS_COLUMNS, QUARTER_US
 from meters.batteries.simulation import Design, SimulatedBattery
 from meters.batteries.simulation import Told as Simulated
 
-RULES = import_module("meters.batteries.migrations.0021_alarm_rules").RULES
+RULES = import_module("meters.batteries.migrations.0005_alarm_rules").RULES
 STEP_SECONDS = 15.0
 START = 1_740_000_600 // 900 * 900
 DAY_US = 96 * QUARTER_US
