@@ -15,7 +15,7 @@ from accounts.roles import Role
 from energy_portal.shared.errors import Invalid
 from meters.batteries.models import Battery
 from meters.batteries.quantities import System
-from meters.batteries.selectors.listening import Listening, alarms_heard, battery_named
+from meters.batteries.selectors.listening import Listening, alarms_first_heard, battery_named
 from meters.batteries.streams import NOT_THEIRS, Feed, Listener, Wish, hub_here, wish_of
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _let_in(scope: Scope, wish: Wish) -> tuple[Battery, Listener]:
         raise Refusal(NOT_THEIRS)
     listening = Listening(caller, battery.pk)
     listener = Listener(listening, wish.heard_systems, is_told_alarms=True)
-    listener.alarms = alarms_heard([listening], now=timezone.now()).get(listening)
+    listener.alarms = alarms_first_heard(listening, user, battery, now=timezone.now())
     return battery, listener
 
 

@@ -7,6 +7,7 @@ from channels.layers import get_channel_layer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import path
 
+from energy_portal.embedded.worker import Ending
 from tests.benchmarks.echo import application as echo
 
 
@@ -37,10 +38,13 @@ async def tell(battery_pks: list[int], texts: list[str]) -> None:
         await layer.group_send(f"bare.{battery_pk}", {"type": "told", "text": framed})
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": echo,
-        "lifespan": echo,
-        "websocket": URLRouter([path("ws/bare/<int:battery_pk>/", BareConsumer.as_asgi())]),
-    }
+application = Ending(
+    ProtocolTypeRouter(
+        {
+            "http": echo,
+            "lifespan": echo,
+            "websocket": URLRouter([path("ws/bare/<int:battery_pk>/", BareConsumer.as_asgi())]),
+        }
+    ),
+    drain_seconds=1.0,
 )

@@ -1,7 +1,7 @@
 """Who may listen to which batteries, and what alarms they hear: of many listeners at once, in few queries."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -80,9 +80,18 @@ def alarms_heard(listening: Collection[Listening], *, now: datetime) -> dict[Lis
     """
     people = people_behind({each.caller for each in listening}, now=now)
     batteries = Battery.objects.filter(pk__in={each.battery_pk for each in listening})
-    keys_of = dict(batteries.values_list("battery_id", "pk"))
-    alarms = Alarm.objects.open().filter(subject_kind="battery", subject__in=keys_of)
-    found = list(alarms)
+    return _heard(listening, people, dict(batteries.values_list("battery_id", "pk")), now=now)
+
+
+def alarms_first_heard(listening: Listening, user: User, battery: Battery, *, now: datetime) -> Open:
+    """Return the open alarms of a battery as somebody who comes to listen may see them, in two queries at most."""
+    return _heard([listening], {listening.caller: user}, {battery.battery_id: battery.pk}, now=now)[listening]
+
+
+def _heard(
+    listening: Collection[Listening], people: Mapping[Caller, User], keys_of: Mapping[str, int], *, now: datetime
+) -> dict[Listening, Open]:
+    found = list(Alarm.objects.open().filter(subject_kind="battery", subject__in=keys_of))
     seen = _seen_alarms(people.values(), [alarm.pk for alarm in found], now=now) if found else {}
     by_battery = defaultdict(list)
     for alarm in found:
