@@ -80,8 +80,10 @@ def seed_batteries(count: int) -> dict[int, str]:
 
 def seed_sessions(count: int) -> list[str]:
     """Log so many operators in, each once, and return the keys of their sessions."""
+    from django.contrib.sessions.backends.base import VALID_KEY_CHARS
     from django.contrib.sessions.backends.db import SessionStore
     from django.utils import timezone
+    from django.utils.crypto import get_random_string
 
     from accounts.models import User
     from accounts.roles import Role
@@ -101,7 +103,11 @@ def seed_sessions(count: int) -> list[str]:
         store = SessionStore()
         expires = timezone.now() + timedelta(days=1)
         sessions.append(
-            model(session_key=store._get_new_session_key(), session_data=store.encode(login), expire_date=expires)
+            model(
+                session_key=get_random_string(32, VALID_KEY_CHARS),
+                session_data=store.encode(login),
+                expire_date=expires,
+            )
         )
     model.objects.bulk_create(sessions)
     return [session.session_key for session in sessions]
