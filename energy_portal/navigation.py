@@ -58,6 +58,14 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
+        "Batteries",
+        (
+            _Entry("batteries.Battery", "battery_charging_full", "Fleet", path="batteries:fleet"),
+            _Entry("batteries.Battery", "battery_full"),
+            _Entry("batteries.Convention", "translate"),
+        ),
+    ),
+    (
         "Validation",
         (
             _Entry("meters.ReadingException", "report", badge="energy_portal.dashboard.exceptions_badge"),
@@ -90,14 +98,6 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
             _Entry("devices.Product", "category"),
             _Entry("devices.PropertyMapping", "conversion_path"),
             _Entry("devices.UnknownCode", "help"),
-        ),
-    ),
-    (
-        "Batteries",
-        (
-            _Entry("batteries.Battery", "battery_charging_full", "Fleet", path="batteries:fleet"),
-            _Entry("batteries.Battery", "battery_full"),
-            _Entry("batteries.Convention", "translate"),
         ),
     ),
     (

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import quote
@@ -81,6 +82,13 @@ def site(django_db_setup, cache) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    with serving(port, cache) as address:
+        yield address
+
+
+@contextmanager
+def serving(port: int, cache: str) -> Iterator[str]:
+    """Run the server on a port until the block ends, and yield its address once it is up."""
     server = [sys.executable, "-m", "energy_portal.embedded.web", "--port", str(port)]
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.browser.settings",
