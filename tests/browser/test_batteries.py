@@ -31,9 +31,10 @@ def operator(transactional_db):
 def battery(transactional_db) -> Battery:
     """A battery that a file told of, an hour long, some days ago."""
     battery = BatteryFactory(name="Cellar battery", is_simulated=True)
-    began = timezone.now().replace(microsecond=0) - timedelta(days=3)
+    now = timezone.now()
+    began = now.replace(microsecond=0) - timedelta(days=3)
     values = {"soc_percent": 40.0, "cell_min_voltage_v": 3.29, "cell_max_voltage_v": 3.30, "cell_avg_voltage_v": 3.295}
-    put(battery, *((began + timedelta(minutes=minute), values) for minute in range(60)), is_live=False, now=began)
+    put(battery, *((began + timedelta(minutes=minute), values) for minute in range(60)), is_live=False, now=now)
     return battery
 
 
