@@ -3,6 +3,7 @@
 from django.urls import path
 
 from meters.batteries.api.aligned import AlignedView
+from meters.batteries.api.imports import BatteryImportView
 from meters.batteries.api.published import BMSNamesView, BMSPageView, PCSNamesView, PCSPageView
 from meters.batteries.api.registry import BatteryDetailView, BatteryListView
 from meters.batteries.api.streams import BMSStreamView, PCSStreamView
@@ -22,4 +23,5 @@ urlpatterns = [
     path("api/v1/batteries/<str:battery_id>/pcs", PCSReadingsView.as_view(), name="api_pcs"),
     path("api/v1/batteries/<str:battery_id>/aligned", AlignedView.as_view(), name="api_aligned"),
     path("api/v1/batteries/<str:battery_id>/summary", SummaryView.as_view(), name="api_summary"),
+    path("api/v1/batteries/<str:battery_id>/imports", BatteryImportView.as_view(), name="api_import"),
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,47 +68,49 @@ class Taken:
         return Source(self.staged, names) if names and self.staged.rows else None
 
 
-def found(paths: Sequence[Path], *, folder: Path) -> list[Given]:
+def found(paths: Sequence[Path], names: Mapping[Path, str], *, folder: Path) -> list[Given]:
     """Return the CSV files at some paths, in folders and in ZIP archives, ordered by name within each path.
 
+    :param names: what senders call files, where it is not as they are called here.
     :param folder: archives are unpacked there.
     :raises UnreadableFile: an archive is damaged, or holds too much; or there is no such file.
     """
     given: list[Given] = []
-    for path in paths:
+    for number, path in enumerate(paths):
+        name = names.get(path, path.name)
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.name.lower().endswith(_KINDS))
             given += [Given(each, each.name) for each in inside]
         elif not path.is_file():
-            raise UnreadableFile(f"There is no file {path.name}.")
-        elif path.suffix.lower() == ".zip":
-            given += _unpacked(path, folder)
+            raise UnreadableFile(f"There is no file {name}.")
+        elif name.lower().endswith(".zip"):
+            given += _unpacked(path, name, folder)
+        elif name.lower().endswith(".gz") and path.suffix != ".gz":
+            # That a file is packed is told by its name, which is not what an upload is called here.
+            (link := folder / f"upload{number}.csv.gz").symlink_to(path.resolve())
+            given.append(Given(link, name))
         else:
-            given.append(Given(path, path.name))
+            given.append(Given(path, name))
     return given
 
 
-def _unpacked(path: Path, folder: Path) -> Iterator[Given]:
+def _unpacked(path: Path, archive_name: str, folder: Path) -> Iterator[Given]:
     room = MOST_UNPACKED_BYTES
     try:
         with ZipFile(path) as archive:
-            members = sorted(
-                (each for each in archive.infolist() if each.filename.lower().endswith(_KINDS)),
-                key=lambda each: each.filename,
-            )
-            for number, member in enumerate(members):
+            inside = [each for each in archive.infolist() if each.filename.lower().endswith(_KINDS)]
+            for number, member in enumerate(sorted(inside, key=lambda each: each.filename)):
                 name = member.filename.rpartition("/")[2]
                 room -= member.file_size
                 if room < 0:
-                    raise UnreadableFile(f"Too much is packed in {path.name}.", code="file_too_large")
-                suffix = ".csv.gz" if name.lower().endswith(".gz") else ".csv"
-                target = folder / f"{number}{suffix}"
+                    raise UnreadableFile(f"Too much is packed in {archive_name}.", code="file_too_large")
+                target = folder / f"{number}{'.csv.gz' if name.lower().endswith('.gz') else '.csv'}"
                 with archive.open(member) as packed, target.open("wb") as file:
                     # No member yields more than the size that it states.
                     shutil.copyfileobj(packed, file)
                 yield Given(target, name)
     except _DAMAGED as error:
-        raise UnreadableFile(f"{path.name} cannot be unpacked: {error}.", code="damaged_file") from error
+        raise UnreadableFile(f"{archive_name} cannot be unpacked: {error}.", code="damaged_file") from error
 
 
 def identified(

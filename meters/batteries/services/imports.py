@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from meters.batteries.services.import_files import Taken, found, identified, sta
 from meters.batteries.services.import_report import ImportReport, SystemReport, told_of_file, told_of_system
 from meters.batteries.services.import_rows import MOST_SPAN_ROWS, AlignedRows, Plan, aligned_rows
 from meters.batteries.services.readings import Readings, store_readings
+from meters.batteries.services.registry import RetiredBattery, create_battery
 from meters.batteries.store.signal_files import SignalFiles, signal_files
 from meters.batteries.tallies import SignalTally
 from meters.series.writer import Outcome
@@ -54,12 +56,6 @@ class UnknownBattery(DomainError):
 
     code = "unknown_battery"
     status = 404
-
-
-class RetiredBattery(Invalid):
-    """The battery tells nothing any more."""
-
-    code = "retired_battery"
 
 
 class ImportUnderWay(DomainError):
@@ -124,6 +120,7 @@ def import_battery(
     *,
     battery_id: str,
     paths: Sequence[Path],
+    names: Mapping[Path, str] = MappingProxyType({}),
     options: ImportOptions,
     actor: Actor,
     now: datetime,
@@ -135,6 +132,7 @@ def import_battery(
     Memory is bounded whatever the files' size. A run that broke off goes on where it was; files that are done are done.
     The good lines of a file enter, the others are reported.
 
+    :param names: what senders call files, where it is not as they are called here.
     :param progress: called with what is done, how much of it, and of how much.
     :raises UnknownBattery: there is none, and none is to be made.
     :raises RetiredBattery: it tells nothing any more.
@@ -149,7 +147,7 @@ def import_battery(
         unpacked = folder / "unpacked"
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir(parents=True)
-        wanted, left_out = identified(found(paths, folder=unpacked), terms=terms, systems=options.systems())
+        wanted, left_out = identified(found(paths, names, folder=unpacked), terms=terms, systems=options.systems())
         size = sum(file.print.size for file in wanted)
         progress("reading", 0, size)
         with signal_files(
@@ -300,8 +298,7 @@ def _battery(battery_id: str, *, options: ImportOptions, actor: Actor, now: date
     if battery is None:
         if not options.create:
             raise UnknownBattery(f"There is no battery {battery_id}.")
-        battery = Battery.objects.create(battery_id=battery_id)
-        audit.record(action="battery.create", obj=battery, actor=actor, now=now)
+        battery = create_battery(battery_id=battery_id, details={}, actor=actor, now=now)
     if battery.status == Battery.Status.RETIRED:
         raise RetiredBattery(f"{battery_id} is retired.")
     return battery
