@@ -13,7 +13,7 @@ from psycopg import sql
 
 from meters.batteries.models import BmsReading, PcsReading
 from meters.batteries.quantities import COLUMNS, System
-from meters.series.columns import held
+from meters.series.columns import TimeKind, held
 from meters.series.spec import SeriesSpec
 from meters.series.wire import binary_cursor, packed
 
@@ -57,7 +57,7 @@ def mark_shared() -> Iterator[Callable[[], datetime | None]]:
 def is_free(system: System, battery_id: int, low: int, high: int) -> bool:
     """Tell whether a battery has no reading in ``[low, high]``, µs since 2000; one descent of the key a month."""
     spec = READINGS[system]
-    bounds = [spec.time.kind.restore(extreme) for extreme in (low, high)]
+    bounds = [TimeKind().restore(extreme) for extreme in (low, high)]
     statement = _IS_HELD.format(table=sql.Identifier(spec.table))
     with connection.cursor() as cursor:
         cursor.execute(statement, [battery_id, *bounds])

@@ -224,9 +224,10 @@ def signal_files(folder: Path, *, memory_mb: int, threads: int) -> Iterator[Sign
     spill = folder / "spill"
     shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir(mode=0o700, parents=True)
-    settings = {"memory_limit": f"{memory_mb}MB", "threads": threads, "temp_directory": str(spill)}
     try:
-        with duckdb.connect(config=settings) as connection:
+        with duckdb.connect(
+            config={"memory_limit": f"{memory_mb}MB", "threads": threads, "temp_directory": str(spill)}
+        ) as connection:
             connection.execute("SET enable_progress_bar = false")
             yield SignalFiles(connection)
     finally:
