@@ -1,4 +1,4 @@
-"""An import that is killed after some rows are stored; run as a program of its own: database, battery, file."""
+"""An import that is killed after some rows are stored; run as a program of its own: database, battery, file and upload folder, with bars between."""
 
 import os
 import signal
@@ -10,11 +10,13 @@ from pathlib import Path
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energy_portal.settings.test")
     import django
+    from django.conf import settings
     from django.db import connection
 
     django.setup()
-    database, battery, path = sys.argv[1].split("|")
+    database, battery, path, uploads = sys.argv[1].split("|")
     connection.settings_dict["NAME"] = database
+    settings.UPLOAD_DIR = Path(uploads)
 
     from accounts.actors import PORTAL
     from meters.batteries.services.imports import Bounds, ImportOptions, import_battery

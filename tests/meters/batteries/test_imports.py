@@ -1,5 +1,7 @@
 import gzip
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -7,6 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -40,6 +43,12 @@ NOW = datetime(2025, 4, 1, tzinfo=UTC)
 def table(*rows: tuple[float, object], heading: str = "timestamp,value") -> str:
     stamps = ((TEN + timedelta(seconds=at)).isoformat() for at, _ in rows)
     return f"{heading}\n" + "".join(f"{at},{value}\n" for at, (_, value) in zip(stamps, rows, strict=True))
+
+
+@pytest.fixture(autouse=True)
+def uploads(settings, tmp_path_factory) -> Path:
+    settings.UPLOAD_DIR = tmp_path_factory.mktemp("uploads")
+    return settings.UPLOAD_DIR
 
 
 @pytest.fixture
@@ -108,7 +117,7 @@ class TestImportBattery:
             "timestamp,soc\n1999-12-31T00:00:00Z,1\n2025-03-01T10:00:00Z,50\n2035-01-01T00:00:00Z,2\n"
         )
 
-        told = take(tmp_path / "soc.csv", tolerances={"soc": 5}).systems["bms"]
+        told = take(tmp_path / "soc.csv", tolerances={"soc": 10}).systems["bms"]
 
         assert (BmsReading.objects.get().time, told.too_old, told.in_future) == (TEN, 1, 1)
 
@@ -172,12 +181,14 @@ class TestImportBattery:
 
 @pytest.mark.django_db(transaction=True)
 class TestABrokenImport:
-    def test_goes_on_after_a_kill_and_ends_with_the_same_rows(self, battery: Battery, tmp_path: Path) -> None:
+    def test_goes_on_after_a_kill_and_ends_with_the_same_rows(
+        self, battery: Battery, tmp_path: Path, uploads: Path
+    ) -> None:
         path = tmp_path / "soc.csv"
         path.write_text(table(*((place * 5, 50 + place % 7) for place in range(2_000))))
 
         killed = start_script(
-            "tests.meters.batteries.importer", database=f"{connection.settings_dict['NAME']}|ZHP1|{path}"
+            "tests.meters.batteries.importer", database=f"{connection.settings_dict['NAME']}|ZHP1|{path}|{uploads}"
         )
         assert killed.wait(timeout=120) == -9
         before = BmsReading.objects.count()
@@ -203,6 +214,23 @@ class TestABrokenImport:
                 in_thread(lambda: take(tmp_path))()
         finally:
             unlock_session(name)
+
+
+class TestMemory:
+    def test_stays_within_its_bound_while_a_file_ten_times_as_large_is_read(self, tmp_path: Path) -> None:
+        grown = subprocess.run(
+            [sys.executable, "-m", "tests.meters.batteries.memory", str(tmp_path)],
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+
+        told = json.loads(grown.stdout)
+        assert told["size_mb"] > 10 * told["bound_mb"]
+        assert told["rows"] == told["expected_rows"]
+        assert told["grown_mb"] < 3 * told["bound_mb"]
 
 
 class TestCommand:
