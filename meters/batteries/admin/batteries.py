@@ -14,6 +14,7 @@ from unfold.decorators import action, display
 from accounts.admin.common import ServiceAdmin, actor_of, adopt, changed, each
 from energy_portal.shared.admin import HistoryAdmin
 from meters.admin.common import Question, VisibleRows, ask_then, change_url
+from meters.batteries.admin.imports import ImportPage
 from meters.batteries.models import Battery
 from meters.batteries.quantities import SIGNALS, System
 from meters.batteries.services import registry
@@ -48,7 +49,7 @@ class BatteryForm(forms.ModelForm[Battery]):
 
 
 @admin.register(Battery)
-class BatteryAdmin(VisibleRows, ServiceAdmin, HistoryAdmin):
+class BatteryAdmin(ImportPage, VisibleRows, ServiceAdmin, HistoryAdmin):
     """Batteries."""
 
     form = BatteryForm
@@ -61,7 +62,7 @@ class BatteryAdmin(VisibleRows, ServiceAdmin, HistoryAdmin):
     autocomplete_fields = ("account", "convention")
     readonly_fields = ("status", "retired_at", "created_at", "updated_at", "bms_told", "pcs_told")
     actions = ("retire_all",)
-    actions_detail = ("open_page", "retire")
+    actions_detail = ("open_page", "import_files", "retire")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask for what the registry keeps; operators are not told whose a battery is."""

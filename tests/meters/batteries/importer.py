@@ -1,4 +1,4 @@
-"""An import that is killed after some rows are stored; run as a program of its own: database, battery, file and upload folder, with bars between."""
+"""An import that is killed after some rows are stored; run as a program of its own: on a database, of a battery, from a file."""
 
 import os
 import signal

@@ -6,8 +6,8 @@ import resource
 import sys
 from pathlib import Path
 
-BOUND_MB = 24
-LINES = 13_200_000
+BOUND_MB = 16
+LINES = 9_000_000
 
 
 def main() -> None:
@@ -28,10 +28,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     path, second = folder / "bms_soc.csv", 1_000_000
     with duckdb.connect(config={"threads": 1, "memory_limit": f"{BOUND_MB}MB"}) as writer:
-        writer.execute(
-            f"COPY (SELECT 1735689600000 + i * 1000 AS t, i % 997 / 10 AS soc FROM range({LINES}) AS n(i))"
-            f" TO '{path}' (HEADER)"
-        )
+        statement = "COPY (SELECT 1735689600000 + i * 1000 AS t, i % 997 / 10 AS soc FROM range({}) AS n(i)) TO '{}'"
+        writer.execute(statement.format(LINES, path))
     before = peak_mb()
     tolerances = tolerances_us({})
     with signal_files(folder, memory_mb=BOUND_MB, threads=1) as files:

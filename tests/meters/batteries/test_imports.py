@@ -291,3 +291,15 @@ class TestUpload:
         assert self.post(client_of(user=UserFactory.create(role="customer")), file).status_code == 403
         Battery.objects.update(battery_id="other")
         assert self.post(client_of(scopes=[Scope.BATTERIES]), file).status_code == 404
+
+
+class TestAdmin:
+    def test_takes_a_file_by_hand_and_leads_to_its_job(self, battery: Battery, admin_client) -> None:
+        url = reverse("admin:batteries_battery_import_files", args=[battery.pk])
+        file = SimpleUploadedFile("soc.csv", table((0, 50.0)).encode())
+
+        assert admin_client.get(url).status_code == 200
+        answer = admin_client.post(url, {"file": file, "every_seconds": "60"})
+
+        job = Job.objects.get()
+        assert (answer.status_code, job.kind, job.parameters["every_seconds"]) == (302, "import_battery", 60)
