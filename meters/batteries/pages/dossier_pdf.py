@@ -10,6 +10,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
+from energy_portal.shared.paper import fonts
 from energy_portal.shared.paper.sheet import ACCENT, MUTED, TEXT, Sheet
 from meters.batteries.pages.dossier_words import Fact, Section, period_in_words, sections_of
 from meters.batteries.selectors.dossiers import BatteryDossier
@@ -19,7 +20,7 @@ _GUTTER = 8 * mm
 _HALF = (_RIGHT - _LEFT - _GUTTER) / 2
 _BOTTOM = 20 * mm
 _LINE = 14.0
-_NOTE = 9.0
+_NOTE, _NOTE_SIZE = 9.0, 7.0
 _AFTER_NOTE = 13.0
 _CHART_HEIGHT = 24 * mm
 _MOST_ALARMS = 8
@@ -105,9 +106,9 @@ def _column(canvas: Canvas, sections: Iterable[Section], *, x: float, y: float) 
 def _fact(sheet: Sheet, fact: Fact) -> None:
     sheet.text(fact.name, size=9, limit=_HALF * 0.62)
     sheet.text(fact.value, size=9, bold=fact.is_known, colour=TEXT if fact.is_known else MUTED, align="right")
-    if fact.note:
+    for line in fonts.wrap(fact.note, _NOTE_SIZE, _HALF):
         sheet.down(_NOTE)
-        sheet.text(fact.note, size=7, colour=MUTED, limit=_HALF)
+        sheet.text(line, size=_NOTE_SIZE, colour=MUTED, limit=_HALF)
     sheet.down(_AFTER_NOTE if fact.note else _LINE)
 
 
