@@ -8,6 +8,7 @@ from billing.models import Bill, TariffVersion
 from billing.services.tariffs import load_singapore_tariff
 from energy_portal.management.demo import load as loading
 from energy_portal.management.demo.state import Stage, stage, wipe
+from meters.batteries.models import QuarterMark
 from meters.devices.models import RollupMark, StateMark
 from meters.devices.services.directory import directory
 from meters.models import AlarmRule, RegisterReading
@@ -22,6 +23,7 @@ def _what_migrations_brought():
     load_singapore_tariff()
     RollupMark.objects.get_or_create(id=1)
     StateMark.objects.get_or_create(id=1)
+    QuarterMark.objects.get_or_create(id=1)
     limits = {"quantity": "power_w", "comparison": "above", "set_at": 3_680.0, "clear_at": 3_500.0}
     AlarmRule.objects.get_or_create(subject_kind="device", kind="over_power", subject="", defaults=limits)
 

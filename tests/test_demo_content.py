@@ -20,6 +20,8 @@ from billing.models import Bill, BillLine, BillRun
 from energy_portal.shared.demo_logins import read_demo_logins
 from field_ops.models import Agent, AgentPosition, ApprovalRequest, Assignment, Photo, Round
 from field_ops.selectors.photos import path_of
+from meters.batteries.models import Battery, BatteryQuarter, BmsReading
+from meters.batteries.quantities import NAMES, System
 from meters.devices.models import Command, Device, DeviceHour, FleetHour
 from meters.devices.services.directory import directory
 from meters.models import Alarm, ChainEvent, Meter, ReadingException, RegisterReading, RegistrationRequest
@@ -88,6 +90,19 @@ class TestDemo:
         assert FleetHour.objects.aggregate(sum=Sum("energy_wh"))["sum"] > 1_000
         assert Alarm.objects.open().filter(kind="over_power").count() == 1
         assert set(Command.objects.values_list("status", flat=True)) == {"effective", "failed", "expired"}
+
+    def test_shows_two_batteries_that_say_that_they_are_simulated(self):
+        mine, operators = Battery.objects.order_by("battery_id")
+        assert mine.is_simulated
+        assert operators.is_simulated
+        assert (mine.account.number, operators.account) == ("A-1001", None)
+        for battery in (mine, operators):
+            assert BmsReading.objects.filter(battery=battery).count() == 28 * 1_440
+            assert battery.state.heard_at is None
+            assert 5 <= battery.state.bms["soc"] <= 100
+            assert battery.state.pcs.keys() == set(NAMES[System.PCS])
+            throughput = BatteryQuarter.objects.filter(battery=battery).aggregate(sum=Sum("discharged_kwh"))["sum"]
+            assert 10 < throughput / battery.rated_energy_kwh < 28
 
     def test_shows_agents_at_work_and_what_they_brought(self):
         assert not Meter.objects.filter(status="active", region=None).exists()

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
@@ -26,7 +26,7 @@ def fleet_for(user: User, *, now: datetime) -> QuerySet[Battery]:
     counted = batteries.annotate(
         critical_alarms=_count(user, Q(severity=AlarmSeverity.CRITICAL)),
         open_alarms=_count(user, Q()),
-        silent=Count("pk", filter=is_silent),
+        silent=Case(When(is_silent, then=1), default=0, output_field=IntegerField()),
     )
     return counted.order_by("-critical_alarms", "-open_alarms", "-silent", "battery_id")
 

@@ -52,7 +52,13 @@ class Command(BaseCommand):
         where = parser.add_mutually_exclusive_group()
         where.add_argument("--files", type=Path, metavar="DIR", help="write files into this folder")
         where.add_argument("--url", help=f"post live to this portal (default {settings.PORTAL_URL})")
-        where.add_argument("--mqtt", metavar="URL", help="publish live to this broker, as mqtt://user:pass@host:1883")
+        where.add_argument(
+            "--mqtt",
+            nargs="?",
+            const=settings.MQTT_URL,
+            metavar="URL",
+            help="publish live to this broker, as mqtt://user:password@host:1883 (default MQTT_URL)",
+        )
         files = parser.add_argument_group("files")
         files.add_argument("--days", type=_positive(float), default=1.0, help="how many, up to now (default 1)")
         files.add_argument("--wide", action="store_true", help="one file a system instead of one a signal")
