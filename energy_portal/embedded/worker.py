@@ -74,7 +74,10 @@ class Ending:
             self._websockets.discard(send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._begin)
+        # The loop learns of signals by a pipe. A few hundred clients that leave at once fill it: it would never know.
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(self._begin))
         messages = 0
 
         async def received() -> Message:
