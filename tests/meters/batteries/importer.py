@@ -1,4 +1,4 @@
-"""An import that is killed after some rows are stored; run as a program of its own: on a database, of a battery, from a file."""
+"""An import that is killed after some rows are stored: a program on a database, of a battery, from a file."""
 
 import os
 import signal
