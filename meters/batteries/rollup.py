@@ -107,6 +107,7 @@ class Quarter:
 
 
 FIELDS = tuple(field.name for field in fields(Quarter))
+_NOTHING = Quarter(**{name: 0.0 if name.endswith("_seconds") else np.nan for name in FIELDS})
 _GAUGES = tuple(name for name in FIELDS if name.endswith(("_percent", "_v", "_c")))
 
 
@@ -117,6 +118,9 @@ def quarters(bms: Told, pcs: Told, windows: Windows, *, start: int, end: int) ->
         ``BMS_STANDING`` suffices, of ``pcs`` that of ``PCS_STANDING``.
     :param start: the start of a quarter; ``end`` that of a later one.
     """
+    if not bms.times.size and not pcs.times.size:
+        yield from ((first, _NOTHING) for first in range(start, end, QUARTER_US))
+        return
     signals = {name: _Signal(*bms.known(name)) for name in BMS_COLUMNS}
     signals |= {name: _Signal(*pcs.known(name)) for name in PCS_COLUMNS}
     for first in range(start, end, QUARTER_US):

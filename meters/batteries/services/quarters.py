@@ -53,8 +53,9 @@ class _Piece:
 def close_quarters(*, now: datetime) -> int:
     """Move the mark past the quarters that closed, and log them to be rolled up; return how many they are.
 
-    A quarter closes ``GRACE`` after its end; the first is that of the earliest month that holds readings. Writers wait
-    while this runs, which is for some statements and only where a quarter closed.
+    A quarter closes ``GRACE`` after its end; the first is that of the earliest month that holds readings. What stood
+    before the first close is logged like what came late, so that no past however long goes before the present. Writers
+    wait while this runs, which is for some statements and only where a quarter closed.
     """
     until = _floor(now - GRACE)
     known = QuarterMark.objects.values_list("until", flat=True).get(pk=1)
@@ -65,7 +66,8 @@ def close_quarters(*, now: datetime) -> int:
     reached = mark.until or _first_month()
     if reached is None or reached >= until:
         return 0
-    TouchedQuarters.objects.create(low=reached, high=until, battery_ids=[], logged_at=now)
+    concerned = [] if mark.until else list(_everyone())
+    TouchedQuarters.objects.create(low=reached, high=until, battery_ids=concerned, logged_at=now)
     mark.until = until
     mark.save(update_fields=("until",))
     return (until - reached) // QUARTER
@@ -106,8 +108,7 @@ def _pieces(mark: datetime) -> list[_Piece]:
     """Return the pieces of the earliest entries of the log, in their order, as many as a batch takes, at least one."""
     whole = TouchedQuarters.objects.filter(battery_ids=[]).order_by("low", "id").first()
     if whole is not None:
-        everyone = tuple(Battery.objects.order_by("pk").values_list("pk", flat=True))
-        return list(_cut(whole, everyone, until=whole.high, room=MOST_QUARTERS))
+        return list(_cut(whole, _everyone(), until=whole.high, room=MOST_QUARTERS))
     taken: list[_Piece] = []
     room = MOST_QUARTERS
     for entry in TouchedQuarters.objects.order_by("id")[:MOST_ENTRIES]:
@@ -118,6 +119,10 @@ def _pieces(mark: datetime) -> list[_Piece]:
         room -= sum(piece.size for piece in pieces)
         taken += pieces
     return taken
+
+
+def _everyone() -> tuple[int, ...]:
+    return tuple(Battery.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def _cut(entry: TouchedQuarters, battery_ids: tuple[int, ...], *, until: datetime, room: int) -> Iterator[_Piece]:

@@ -103,6 +103,17 @@ class TestRollUp:
         assert rounds == 2
         assert not TouchedQuarters.objects.exists()
 
+    def test_lets_no_long_past_go_before_the_present(self, battery: Battery, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(quarters, "MOST_QUARTERS", 10)
+        tell(battery, power(0, start=NOON - timedelta(days=300)), now=NOON, is_live=False)
+        close_quarters(now=NOON)
+        tell(battery, power(0, kw=60.0), now=NOON)
+        close_quarters(now=NOON + QUARTER + GRACE)
+
+        roll_up_next()
+
+        assert energies(battery) == {NOON: (1.0, 60)}
+
     def test_takes_many_days_of_one_battery_at_once(self, battery: Battery) -> None:
         tell(battery, power(0))
         roll_up(LATER)
@@ -214,7 +225,7 @@ class TestAtTheSameTime:
                 until_somebody_waits()
             wrote()
 
-        assert TouchedQuarters.objects.filter(battery_ids=[battery.pk]).count() == 1
+        assert TouchedQuarters.objects.filter(battery_ids=[battery.pk], low=NOON + 5 * MINUTE).count() == 1
 
     def test_what_comes_while_a_quarter_is_rolled_up_enters_afterwards(self, battery: Battery, monkeypatch) -> None:
         close_quarters(now=NOON + 20 * MINUTE)
