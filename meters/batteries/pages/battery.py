@@ -12,7 +12,7 @@ from meters.batteries.models import Battery
 from meters.batteries.pages.charts import RANGES, USUAL_HOURS, history_of
 from meters.batteries.pages.doors import battery_page, zone_of
 from meters.batteries.pages.standing import rest_kw, standing_of
-from meters.batteries.selectors.batteries import UnknownBattery, battery_for
+from meters.batteries.selectors.batteries import UnknownBattery, batteries_for, battery_for
 from meters.batteries.selectors.fleet import SILENT_AFTER, open_alarms_of
 
 _MODES = frozenset({"live", "replay"})
@@ -39,7 +39,7 @@ def battery(request: LoggedInRequest, battery_id: str) -> HttpResponse:
     hours = _hours(request.GET.get("hours", ""))
     history = history_of(found, until=standing.at or now, hours=hours)
     mode = request.GET.get("mode", "")
-    zone = zone_of(found)
+    zone, is_desk = zone_of(found), request.user.role in DESK_ROLES
     with timezone.override(zone):
         context = {
             "battery": found,
@@ -52,7 +52,8 @@ def battery(request: LoggedInRequest, battery_id: str) -> HttpResponse:
             "ranges": list(RANGES),
             "mode": mode if mode in _MODES else "",
             "zone": zone,
-            "is_desk": request.user.role in DESK_ROLES,
+            "is_desk": is_desk,
+            "has_others": is_desk or batteries_for(user=request.user).count() > 1,
         }
         return render(request, "batteries/battery.html", context)
 

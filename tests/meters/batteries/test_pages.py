@@ -230,6 +230,7 @@ class TestBattery:
 
         assert "Its cells are 180 mV apart." in page.text
         assert "/admin/" not in page.text
+        assert "All batteries" not in page.text
         for strange in (other.battery_id, "nobody"):
             assert client.get(reverse("batteries:battery", args=[strange])).status_code == 404
 
