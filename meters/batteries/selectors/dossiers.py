@@ -151,7 +151,7 @@ def _day_of(text: str) -> date | None:
 
 
 def _rolled_until() -> datetime:
-    until: datetime | None = QuarterMark.objects.values_list("until", flat=True).get(pk=1)
+    until: datetime | None = QuarterMark.objects.filter(pk=1).values_list("until", flat=True).first()
     return until or EPOCH
 
 

@@ -58,11 +58,11 @@ def close_quarters(*, now: datetime) -> int:
     wait while this runs, which is for some statements and only where a quarter closed.
     """
     until = _floor(now - GRACE)
-    known = QuarterMark.objects.values_list("until", flat=True).get(pk=1)
+    known = QuarterMark.objects.filter(pk=1).values_list("until", flat=True).first()
     if known is not None and known >= until:
         return 0
     store.lock_mark()
-    mark = QuarterMark.objects.get(pk=1)
+    mark, _ = QuarterMark.objects.get_or_create(pk=1)
     reached = mark.until or _first_month()
     if reached is None or reached >= until:
         return 0
@@ -84,7 +84,7 @@ def roll_up_next() -> int:
     """
     if not store.take_turn():
         return 0
-    mark = QuarterMark.objects.values_list("until", flat=True).get(pk=1)
+    mark = QuarterMark.objects.filter(pk=1).values_list("until", flat=True).first()
     if mark is None:
         return 0
     pieces = _pieces(mark)
