@@ -34,9 +34,12 @@ class TestTheSchema:
                 faults.append(f"{case.method} {case.formatted_path} {case.query} {case.body!r}: {response.text[:300]}")
 
         schema = schemathesis.openapi.from_url(f"{live_server.url}/api/schema/?format=json")
-        for operation in schema.get_all_operations():
-            paths.add(operation.ok().path)
-            thorough_enough(given(operation.ok().as_strategy())(call))()
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            paths.add(operation.path)
+            # An event stream has no end, and this server cannot hold one open.
+            if not operation.path.endswith("/stream"):
+                thorough_enough(given(operation.as_strategy())(call))()
 
         assert faults == []
         assert {"/register_account", "/receive_meter_reading", "/get_consumption", "/get_last_month_bill"} <= paths
