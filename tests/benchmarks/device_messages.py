@@ -74,8 +74,6 @@ def seed(devices: int) -> None:
         if there < devices:
             cursor.execute(_SEED, [there + 1, devices])
             cursor.execute("VACUUM ANALYZE devices_device")
-            # What the seed left to be written would be written beside the measurement.
-            cursor.execute("CHECKPOINT")
 
 
 if __name__ == "__main__":
