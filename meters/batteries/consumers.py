@@ -15,7 +15,8 @@ from accounts.roles import Role
 from energy_portal.shared.errors import Invalid
 from meters.batteries.models import Battery
 from meters.batteries.quantities import System
-from meters.batteries.selectors.listening import Listening, alarms_first_heard, battery_named
+from meters.batteries.selectors.batteries import UnknownBattery, battery_for
+from meters.batteries.selectors.listening import Listening, alarms_first_heard
 from meters.batteries.streams import NOT_THEIRS, Feed, Listener, Wish, hub_here, wish_of
 
 logger = logging.getLogger(__name__)
@@ -99,9 +100,10 @@ def _let_in(scope: Scope, wish: Wish) -> tuple[Battery, Listener]:
     user = person_behind(caller)
     if user.role == Role.AGENT:
         raise Refusal(NOT_ALLOWED)
-    battery = battery_named(scope["url_route"]["kwargs"]["battery_id"], user)
-    if battery is None:
-        raise Refusal(NOT_THEIRS)
+    try:
+        battery = battery_for(battery_id=scope["url_route"]["kwargs"]["battery_id"], user=user)
+    except UnknownBattery as error:
+        raise Refusal(NOT_THEIRS) from error
     listening = Listening(caller, battery.pk)
     listener = Listener(listening, wish.heard_systems, is_told_alarms=True)
     listener.alarms = alarms_first_heard(listening, user, battery, now=timezone.now())

@@ -26,6 +26,11 @@ _INT64_DIGITS = 18
 Bytes = NDArray[np.uint8]
 
 
+def micros_of(instant: datetime) -> int:
+    """Return an aware instant as a column of times holds it: µs since 2000, UTC."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
 @dataclass(frozen=True, slots=True)
 class Vector:
     """One column's values as the table holds them.

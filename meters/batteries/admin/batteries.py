@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -12,13 +11,12 @@ from django.utils import timezone
 from unfold.decorators import action, display
 
 from accounts.admin.common import ServiceAdmin, actor_of, adopt, changed, each
-from energy_portal.shared.admin import HistoryAdmin
 from meters.admin.common import Question, VisibleRows, ask_then, change_url
 from meters.batteries.admin.imports import ImportPage
 from meters.batteries.models import Battery
 from meters.batteries.quantities import SIGNALS, System
 from meters.batteries.services import registry
-from meters.devices.admin.common import clock, sees_customers
+from meters.devices.admin.common import OwnersHistory, clock, sees_customers
 
 _STATES = {"live": "success", "silent": "warning", "retired": "info", "not heard yet": "info"}
 _LIVE_SECONDS = 60
@@ -49,7 +47,7 @@ class BatteryForm(forms.ModelForm[Battery]):
 
 
 @admin.register(Battery)
-class BatteryAdmin(ImportPage, VisibleRows, ServiceAdmin, HistoryAdmin):
+class BatteryAdmin(ImportPage, VisibleRows, ServiceAdmin, OwnersHistory):
     """Batteries."""
 
     form = BatteryForm
@@ -93,20 +91,6 @@ class BatteryAdmin(ImportPage, VisibleRows, ServiceAdmin, HistoryAdmin):
         """Offer the history to those who may know whose the battery was."""
         more = {"show_history": sees_customers(request), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, more)
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show what changed, to those who may know whose a battery was."""
-        if not sees_customers(request):
-            raise PermissionDenied
-        answer: HttpResponse = super().history_view(request, object_id, extra_context)
-        return answer
-
-    def history_form_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the battery as it was, to those who may know whose it was."""
-        if not sees_customers(request):
-            raise PermissionDenied
-        answer: HttpResponse = super().history_form_view(request, *args, **kwargs)
-        return answer
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -60,9 +60,7 @@ class AlignedView(APIView):
     def get(self, request: Request, battery_id: str) -> Response:
         asked = asked_readings(request, _NAMES)
         battery = battery_for(battery_id=battery_id, user=asking_person(request))
-        start, end = asked_span(asked, clock_of(battery), end=timezone.now())
-        if "from" not in asked:
-            start = end - USUAL_SPAN
+        start, end = asked_span(asked, clock_of(battery), end=timezone.now(), usual=USUAL_SPAN)
         seconds = asked.get("resolution", _USUAL_RESOLUTION_SECONDS)
         rows = aligned_readings(
             battery=battery, start=start, end=end, every=timedelta(seconds=seconds), names=asked["fields"]

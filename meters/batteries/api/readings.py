@@ -80,11 +80,12 @@ def clock_of(battery: Battery) -> ZoneInfo:
 
 
 def asked_span(
-    asked: Mapping[str, Any], clock: ZoneInfo, *, start: datetime = EARLIEST, end: datetime = LATEST
+    asked: Mapping[str, Any], clock: ZoneInfo, *, end: datetime = LATEST, usual: timedelta | None = None
 ) -> tuple[datetime, datetime]:
     """Return the asked span in UTC, naive instants read on a clock.
 
-    :param start: where none is asked for; so for ``end``.
+    :param end: where none is asked for.
+    :param usual: how long before its end it starts where no start is asked for; unless told, with the earliest.
     """
 
     def bound(name: str, default: datetime) -> datetime:
@@ -94,7 +95,8 @@ def asked_span(
         aware = at if at.tzinfo else at.replace(tzinfo=clock)
         return EARLIEST if aware < EARLIEST else min(as_utc(aware), LATEST)
 
-    return bound("from", start), bound("to", end)
+    until = bound("to", end)
+    return bound("from", EARLIEST if usual is None else until - usual), until
 
 
 def asked_readings(request: Request, known: Collection[str]) -> dict[str, Any]:
@@ -134,10 +136,8 @@ class ReadReadings(ListAPIView[Any]):
         asked = self._asked()
         if "resolution" not in asked:
             return super().get(request, *args, **kwargs)
-        battery, now = self._battery(), timezone.now()
-        start, end = asked_span(asked, clock_of(battery), end=now)
-        if "from" not in asked:
-            start = end - USUAL_SPAN
+        battery = self._battery()
+        start, end = asked_span(asked, clock_of(battery), end=timezone.now(), usual=USUAL_SPAN)
         every = timedelta(seconds=asked["resolution"])
         rows = sampled_readings(
             system=self.system, battery=battery, start=start, end=end, every=every, names=asked["fields"]

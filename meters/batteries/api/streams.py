@@ -21,10 +21,10 @@ from accounts.api.authentication import (
 )
 from accounts.api.permissions import asking_person
 from accounts.roles import Role
-from energy_portal.shared.errors import NotFound
 from meters.batteries.api.callers import MayAskOfBatteries
 from meters.batteries.quantities import System
-from meters.batteries.selectors.listening import Listening, battery_named
+from meters.batteries.selectors.batteries import battery_for
+from meters.batteries.selectors.listening import Listening
 from meters.batteries.streams import Feed, Listener, Wish, hub_here, wish_of
 
 _WHAT = """One reading an event, as published: `data:` is the JSON of exactly one, `id:` is `live-<ms>` while the
@@ -99,9 +99,7 @@ class _StreamView(APIView):
             last_event_id=request.headers.get("Last-Event-ID", ""),
             is_paced=True,
         )
-        battery = battery_named(battery_id, asking_person(request))
-        if battery is None:
-            raise NotFound("There is no such battery.")
+        battery = battery_for(battery_id=battery_id, user=asking_person(request))
         listening = Listening(caller_behind(request), battery.pk)
         return EventStreamResponse(_chunks(listening, wish))
 

@@ -59,7 +59,5 @@ class SummaryView(APIView):
         query.is_valid(raise_exception=True)
         asked, now = query.validated_data, timezone.now()
         battery = battery_for(battery_id=battery_id, user=asking_person(request))
-        start, end = asked_span(asked, clock_of(battery), end=now)
-        if "from" not in asked:
-            start = end - timedelta(days=USUAL_DAYS)
+        start, end = asked_span(asked, clock_of(battery), end=now, usual=timedelta(days=USUAL_DAYS))
         return Response(summary(battery=battery, start=start, end=end, now=now))

@@ -16,7 +16,7 @@ from meters.batteries.models import Battery, BatteryQuarter, QuarterMark
 from meters.batteries.rollup import FIELDS, QUARTER_US
 from meters.models import Alarm
 from meters.models.alarms import SubjectKind
-from meters.series.columns import EPOCH
+from meters.series.columns import EPOCH, micros_of
 
 LONGEST = timedelta(days=366)
 USUAL_DAYS = 30
@@ -161,12 +161,12 @@ def _dossier(battery: Battery, period: Period, edges: list[datetime]) -> Dossier
         .order_by("time")
         .values_list("time", *FIELDS)
     )
-    starts = np.array([_micros(row[0]) for row in rows], np.int64)
+    starts = np.array([micros_of(row[0]) for row in rows], np.int64)
     values = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), len(FIELDS))
     quarters = Quarters(starts, {name: values[:, place] for place, name in enumerate(FIELDS)})
     return dossier_of(
         quarters,
-        edges=[_micros(edge) for edge in edges],
+        edges=[micros_of(edge) for edge in edges],
         capacity_ah=battery.capacity_ah,
         rated_energy_kwh=battery.rated_energy_kwh,
     )
@@ -185,7 +185,3 @@ def _alarms(battery: Battery, period: Period, *, now: datetime) -> tuple[AlarmsO
         .annotate(count=Count("pk"), standing=Count("pk", filter=Q(cleared_at=None)), lasted=Sum(lasted))
     )
     return tuple(AlarmsOfKind(row["kind"], row["count"], row["standing"], row["lasted"]) for row in rows)
-
-
-def _micros(instant: datetime) -> int:
-    return (instant - EPOCH) // _MICROSECOND

@@ -43,16 +43,6 @@ class Open:
     newest: list[Alarm]
 
 
-def battery_named(battery_id: str, user: User | None) -> Battery | None:
-    """Return a battery by its name, None where there is none or not for this person.
-
-    :param user: None for a data source, which may see all.
-    """
-    batteries = Battery.objects.all() if user is None else Battery.objects.visible_to(user)
-    found: Battery | None = batteries.filter(battery_id=battery_id).first()
-    return found
-
-
 def refusals(listening: Collection[Listening], *, now: datetime) -> dict[Listening, Refused]:
     """Return who may not listen any more, in four queries at most, however many listen."""
     callers = {each.caller for each in listening}

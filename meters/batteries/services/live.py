@@ -1,7 +1,7 @@
 """Live readings: judged, stored and told, one commit a system for all that is in flight, one outcome a reading."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, partial
 from typing import NamedTuple
@@ -21,11 +21,10 @@ from meters.batteries.services.readings import EARLIEST, Readings, store_reading
 from meters.batteries.services.registry import BatteryExists, create_battery
 from meters.batteries.services.telling import teller
 from meters.batteries.services.terms import Book
-from meters.series.columns import EPOCH
+from meters.series.columns import micros_of
 from meters.series.commit import GroupCommitter
 
 _NEITHER = (0, False)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Outcome(StrEnum):
@@ -88,7 +87,7 @@ def take_readings(*, readings: Sequence[Reading], now: datetime) -> list[Outcome
     :returns: an outcome a reading, in their order.
     """
     known = _batteries(readings)
-    lowest, highest = _micros(EARLIEST), _micros(now + settings.DEVICE_FUTURE_TOLERANCE)
+    lowest, highest = micros_of(EARLIEST), micros_of(now + settings.DEVICE_FUTURE_TOLERANCE)
     if _create_missing(readings, known, range(lowest, highest + 1), now):
         known = _batteries(readings)
     outcomes: list[Outcome | None] = [None] * len(readings)
@@ -159,7 +158,3 @@ def _columns(system: System, readings: Sequence[Reading], keys: Sequence[int]) -
         np.array([reading.time_us for reading in readings], dtype=np.int64),
         {COLUMNS[system][place]: table[:, place] for place in told},
     )
-
-
-def _micros(instant: datetime) -> int:
-    return (instant - EPOCH) // _MICROSECOND

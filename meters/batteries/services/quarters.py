@@ -20,7 +20,7 @@ from meters.batteries.rollup import LOOK_BACK_US, QUARTER_US, Ints, Quarter, Tol
 from meters.batteries.store import READINGS
 from meters.batteries.store import quarters as store
 from meters.batteries.store.quarters import BATTERY_QUARTERS
-from meters.series.columns import EPOCH
+from meters.series.columns import EPOCH, micros_of
 from meters.series.partitions import ensure_partitions, list_partitions
 from meters.store.archive import holds_rows
 
@@ -174,7 +174,7 @@ def _rolled(
     end: datetime,
 ) -> Iterator[tuple[int, int, Quarter]]:
     for battery in battery_ids.tolist():
-        span = {"start": _micros(start), "end": _micros(end)}
+        span = {"start": micros_of(start), "end": micros_of(end)}
         for first, quarter in quarters(bms[battery], pcs[battery], windows[battery], **span):
             yield battery, first, quarter
 
@@ -193,7 +193,3 @@ def _windows(battery_ids: Ints) -> dict[int, Windows]:
 def _floor(instant: datetime) -> datetime:
     instant = as_utc(instant)
     return instant - (instant - EPOCH) % QUARTER
-
-
-def _micros(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)

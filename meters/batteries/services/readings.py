@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from meters.batteries import store
 from meters.batteries.quantities import SIGNALS, System
 from meters.batteries.store import READINGS
-from meters.series.columns import EPOCH, TimeKind, Values, held
+from meters.series.columns import EPOCH, TimeKind, Values, held, micros_of
 from meters.series.partitions import ensure_partitions
 from meters.series.writer import Outcome, copy_in, write
 
 EARLIEST = EPOCH
 
-_UNIX_EPOCH_US = int((EPOCH - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000
+_UNIX_EPOCH_US = -micros_of(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def store_readings(*, system: System, readings: Readings, is_live: bool, now: da
     rows: dict[str, Values] = {
         spec.owner.name: held(readings.battery_ids),
         spec.time.name: held(readings.times),
-        "received_at": held(np.full(size, _since_2000(now), dtype=np.int64)),
+        "received_at": held(np.full(size, micros_of(now), dtype=np.int64)),
         **(readings.values or {SIGNALS[system][0].column: np.full(size, np.nan)}),
     }
     if not is_live and _is_copied(system, readings, rows, now=now):
@@ -93,10 +93,6 @@ def _is_copied(system: System, readings: Readings, rows: dict[str, Values], *, n
         return False
 
 
-def _since_2000(instant: datetime) -> int:
-    return int(np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64)) - _UNIX_EPOCH_US
-
-
 def _newest(system: System, readings: Readings) -> list[tuple[int, datetime, str]]:
     """Return each battery's newest reading: its key, its time, and its values by published name as JSON."""
     order = np.lexsort((readings.times, readings.battery_ids))
@@ -118,7 +114,7 @@ def _newest(system: System, readings: Readings) -> list[tuple[int, datetime, str
 
 
 def _log_below(mark: datetime, readings: Readings, outcomes: list[Outcome], *, now: datetime) -> None:
-    below = readings.times < _since_2000(mark)
+    below = readings.times < micros_of(mark)
     if below.any():
         below &= np.array([outcome is not Outcome.DUPLICATE for outcome in outcomes])
     if below.any():

@@ -1,6 +1,5 @@
 """The registry of batteries: they come, change and are retired; none is ever deleted."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from accounts.services.checks import check_fields
 from energy_portal.shared.errors import Conflict, Invalid, ItemError
 from meters.batteries.models import Battery, BatteryState
 from meters.batteries.selectors.batteries import UnknownBattery
+from meters.devices.services.registry import may_be_called
 from meters.services.history import save_as
 
 NAMEPLATE = ("cells_in_series", "capacity_ah", "rated_energy_kwh", "rated_power_kw", "current_limit_a")
@@ -34,9 +34,6 @@ CHANGEABLE = frozenset(
         *(name for window in WINDOWS for name in window),
     }
 )
-# A battery's name for itself is a level of MQTT topics and a part of paths.
-_POSSIBLE_ID = re.compile(r"[!-~]{1,64}")
-_IMPOSSIBLE = frozenset("/+#?%")
 _TAKEN = frozenset({"devices"})  # /bms/devices lists them.
 
 
@@ -129,7 +126,7 @@ def _check(battery: Battery) -> None:
 
 
 def _check_id(battery_id: str) -> None:
-    if not _POSSIBLE_ID.fullmatch(battery_id) or _IMPOSSIBLE.intersection(battery_id) or battery_id in _TAKEN:
+    if not may_be_called(battery_id) or battery_id in _TAKEN:
         raise Invalid(
             "Its name is 1 to 64 printable ASCII characters without spaces, /, +, #, ? and %, and not devices.",
             code="invalid_battery_id",

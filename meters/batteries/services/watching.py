@@ -17,7 +17,7 @@ from meters.batteries.quantities import COLUMNS, SIGNALS, System
 from meters.batteries.store import watching as store
 from meters.models import Alarm
 from meters.models.alarms import SubjectKind
-from meters.series.columns import EPOCH
+from meters.series.columns import EPOCH, micros_of
 from meters.services.alarms import (
     Observation,
     check_silence,
@@ -144,7 +144,7 @@ def _ponder(due: set[BatteryState], now: datetime) -> Iterator[Observation]:
 
 def _last_minutes(due: set[BatteryState], system: System, now: datetime) -> dict[int, Rows]:
     told = {state.pk: at for state in due if (at := _told_at(state, system, now)) is not None}
-    return store.last_minutes(system, [(pk, (at - EPOCH) // _MICROSECOND) for pk, at in told.items()]) if told else {}
+    return store.last_minutes(system, [(pk, micros_of(at)) for pk, at in told.items()]) if told else {}
 
 
 def _newest(state: BatteryState, system: System, now: datetime) -> Newest | None:
@@ -153,7 +153,7 @@ def _newest(state: BatteryState, system: System, now: datetime) -> Newest | None
         return None
     values = getattr(state, system).items()
     columns = _COLUMN_OF[system]
-    return Newest((at - EPOCH) // _MICROSECOND, {columns[name]: value for name, value in values})
+    return Newest(micros_of(at), {columns[name]: value for name, value in values})
 
 
 def _told_at(state: BatteryState, system: System, now: datetime) -> datetime | None:

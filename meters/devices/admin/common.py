@@ -1,14 +1,15 @@
 """What the admin pages of devices share."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
-from energy_portal.shared.admin import moment
+from energy_portal.shared.admin import HistoryAdmin, moment
 from meters.devices.models import Command
 
 COMMAND_COLOURS = {
@@ -31,6 +32,24 @@ def person(request: HttpRequest) -> User:
 def sees_customers(request: HttpRequest) -> bool:
     """Tell whether the page may name customers: to operators it does not."""
     return person(request).role != Role.OPERATOR
+
+
+class OwnersHistory(HistoryAdmin):
+    """A history that tells whose something was, for those who may know."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show what changed."""
+        if not sees_customers(request):
+            raise PermissionDenied
+        answer: HttpResponse = super().history_view(request, object_id, extra_context)
+        return answer
+
+    def history_form_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show something as it was."""
+        if not sees_customers(request):
+            raise PermissionDenied
+        answer: HttpResponse = super().history_form_view(request, *args, **kwargs)
+        return answer
 
 
 def watts(power_w: float | None) -> str:

@@ -16,9 +16,9 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin.common import ServiceAdmin, actor_of, adopt, changed, each
-from energy_portal.shared.admin import BoundedPaginator, HistoryAdmin
+from energy_portal.shared.admin import BoundedPaginator
 from meters.admin.common import Question, VisibleRows, ask_then, change_url
-from meters.devices.admin.common import clock, person, sees_customers, watts
+from meters.devices.admin.common import OwnersHistory, clock, person, sees_customers, watts
 from meters.devices.admin.fleet import FleetPage
 from meters.devices.models import Command, Device
 from meters.devices.selectors.fleet import newest_commands
@@ -67,7 +67,7 @@ class OnlineFilter(admin.SimpleListFilter):
 
 
 @admin.register(Device)
-class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
+class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, OwnersHistory):
     """Devices."""
 
     form = DeviceForm
@@ -113,20 +113,6 @@ class DeviceAdmin(FleetPage, VisibleRows, ServiceAdmin, HistoryAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_retired = isinstance(obj, Device) and obj.status == Device.Status.RETIRED
         return not is_retired and super().has_change_permission(request, obj)
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show what changed, to those who may know whose a device was."""
-        if not sees_customers(request):
-            raise PermissionDenied
-        answer: HttpResponse = super().history_view(request, object_id, extra_context)
-        return answer
-
-    def history_form_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the device as it was, to those who may know whose it was."""
-        if not sees_customers(request):
-            raise PermissionDenied
-        answer: HttpResponse = super().history_form_view(request, *args, **kwargs)
-        return answer
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -22,7 +22,7 @@ from meters.devices.selectors.hours import complete_until, rolled_until
 from meters.devices.store import hours as store
 from meters.devices.store.hours import DevicesOfZone
 from meters.devices.store.samples import DEVICE_SAMPLES
-from meters.series.columns import TimeKind
+from meters.series.columns import micros_of
 from meters.series.partitions import ensure_partitions, list_partitions
 from meters.store.archive import holds_rows
 
@@ -180,8 +180,8 @@ def _roll_up(bucket: _Bucket, ids: Ints, hold: Ints, *, everyone: bool) -> Ints:
     """
     asked = None if everyone else ids
     hour = Hour(
-        start=_micros(bucket.start),
-        end=_micros(bucket.end),
+        start=micros_of(bucket.start),
+        end=micros_of(bucket.end),
         device_ids=ids,
         hold=hold,
         before=store.standing(asked, bucket.previous),
@@ -210,7 +210,3 @@ def _bucket(clock: ZoneInfo, instant: datetime) -> _Bucket:
 
 def _clock(name: str) -> ZoneInfo:
     return zone(name or settings.SITE_ZONE)
-
-
-def _micros(instant: datetime) -> int:
-    return int(TimeKind().read([instant]).data[0])

@@ -164,8 +164,13 @@ def _require_free(new: Device, old: Device) -> None:
         raise NotFree(f"{new.device_id} cannot take the place: it has one already, or had one.")
 
 
+def may_be_called(name: str) -> bool:
+    """Tell whether something may call itself so in topics and paths."""
+    return bool(_POSSIBLE_ID.fullmatch(name)) and not _IMPOSSIBLE.intersection(name)
+
+
 def _check_id(device_id: str) -> None:
-    if not _POSSIBLE_ID.fullmatch(device_id) or _IMPOSSIBLE.intersection(device_id):
+    if not may_be_called(device_id):
         raise Invalid(
             "A device calls itself by 1 to 64 printable ASCII characters without spaces, /, +, #, ? and %.",
             code="invalid_device_id",
