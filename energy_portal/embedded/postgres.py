@@ -17,6 +17,7 @@ from energy_portal.embedded.home import Home
 from energy_portal.embedded.place import Place, find_place, named_identity, take_ownership
 from energy_portal.embedded.processes import (
     ServiceFailed,
+    available_memory_bytes,
     end_strays,
     last_lines,
     launch,
@@ -28,6 +29,7 @@ from energy_portal.embedded.processes import (
 
 _START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
+_MOST_SHARED_MB = 8192
 _ADMINISTRATOR = "postgres"
 _ROLE = _DATABASE = "portal"
 _PROGRAM = "postgres"
@@ -41,8 +43,6 @@ _SETTINGS = {
     "listen_addresses": "''",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "'256MB'",
-    "effective_cache_size": "'1GB'",
     "maintenance_work_mem": "'128MB'",
     "max_wal_size": "'4GB'",
     # Rows of many devices touch as many pages; to compress each page's first image cost thrice what the rows did.
@@ -59,6 +59,7 @@ _SETTINGS = {
     "synchronous_commit": "on",
 }
 _DISPOSABLE_SETTINGS = {
+    "shared_buffers": "'256MB'",
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
@@ -149,7 +150,7 @@ class Postgres:
 
     def _configure(self, place: Place) -> None:
         """Write our settings, and who may connect: the user that this process runs as, over the socket."""
-        settings = {**_SETTINGS, **(_DISPOSABLE_SETTINGS if self._disposable else {})}
+        settings = {**_SETTINGS, **_memory_settings(), **(_DISPOSABLE_SETTINGS if self._disposable else {})}
         settings["unix_socket_directories"] = _quoted(str(self._socket_folder))
         lines = [f"{name} = {value}" for name, value in settings.items()]
         _write(place, "postgresql.auto.conf", lines)
@@ -192,6 +193,16 @@ class Postgres:
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(_DATABASE), sql.Identifier(_ROLE))
                 )
+
+
+def _memory_settings() -> dict[str, str]:
+    """Return how much memory the server keeps pages in, and how much it may take the machine to keep, in MB.
+
+    An eighth and a half of what there is: the rest is for the portal's other processes, which share the machine.
+    """
+    available = available_memory_bytes() // 2**20
+    shared = max(128, min(available // 8, _MOST_SHARED_MB))
+    return {"shared_buffers": f"'{shared}MB'", "effective_cache_size": f"'{max(512, available // 2)}MB'"}
 
 
 def _holds(connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, name: str) -> bool:

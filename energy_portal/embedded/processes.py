@@ -13,6 +13,7 @@ from typing import IO
 
 _GUARD = Path(__file__).with_name("guard.py")
 _POLL_SECONDS = 0.02
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _LARGEST_LOG = 10 * 1024 * 1024
 
 
@@ -26,6 +27,15 @@ class Identity:
 
     uid: int
     gid: int
+
+
+def available_memory_bytes(limit: Path = _MEMORY_LIMIT) -> int:
+    """Return the memory that this machine, or the control group which holds this process, gives to processes."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(limit.read_text()))
+    except (OSError, ValueError):
+        return machine
 
 
 def launch(
