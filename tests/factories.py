@@ -11,6 +11,7 @@ from accounts import models as accounts
 from accounts.actors import PORTAL
 from accounts.roles import Role, Scope
 from billing import models as billing
+from billing.rating.terms import encode, flat_terms
 from billing.services.bills import issue_bill
 from energy_portal.shared.clock import YearMonth, local_month, zone
 from energy_portal.shared.units import to_cents
@@ -200,11 +201,17 @@ class TariffFactory(DjangoModelFactory):
 class TariffVersionFactory(DjangoModelFactory):
     class Meta:
         model = billing.TariffVersion
+        skip_postgeneration_save = True
 
     tariff = factory.SubFactory(TariffFactory)
     name = "first"
     effective = factory.LazyFunction(lambda: DateRange(date(2020, 1, 1), None))
-    energy_rate = Decimal("0.2895")
+
+    @factory.post_generation
+    def energy_rate(self, create, extracted, **kwargs):
+        """Charge energy at this rate a kWh, at all times."""
+        terms = encode(flat_terms(Decimal(extracted or "0.2895")))
+        self.components.create(position=1, kind="energy", name="Electricity", terms=terms)
 
 
 def singapore_bill(
@@ -238,7 +245,7 @@ def singapore_bill(
         period=billed,
         quantity=Decimal(kwh),
         unit="kWh",
-        rate=version.energy_rate,
+        rate=Decimal("0.2895"),
         amount=subtotal,
         reads=[
             {

@@ -52,7 +52,7 @@ class VersionInline(TabularInline):  # type: ignore[misc]
 class TariffVersionInline(VersionInline):
     model = TariffVersion
     parent_name, line_name = "tariff", "tariff_version"
-    fields = ("name", "effective", "energy_rate", "in_use")
+    fields = ("name", "effective", "in_use")
 
 
 class TaxVersionInline(VersionInline):

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from billing.models import Bill, BillLine, BillRun, Tariff, TariffVersion
+from billing.models import Bill, BillLine, BillRun, Tariff, TariffComponent, TariffVersion
 from energy_portal.shared.clock import YearMonth
 
 
@@ -200,14 +200,25 @@ class BillRunOut(serializers.ModelSerializer[BillRun]):
         read_only_fields = fields
 
 
+class TariffComponentOut(serializers.ModelSerializer[TariffComponent]):
+    """One thing that a version charges for."""
+
+    terms = serializers.JSONField(read_only=True)
+
+    class Meta:
+        model = TariffComponent
+        fields = ("kind", "name", "terms")
+        read_only_fields = fields
+
+
 class TariffVersionOut(serializers.ModelSerializer[TariffVersion]):
     """Prices in a period of local days: ``from`` is the first, ``to`` the first day after; null where open."""
 
-    energy_rate = RateField(help_text="Currency a kWh, before tax.")
+    components = TariffComponentOut(many=True)
 
     class Meta:
         model = TariffVersion
-        fields = ("name", "energy_rate")
+        fields = ("name", "components")
         read_only_fields = fields
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

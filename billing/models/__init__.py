@@ -1,5 +1,5 @@
 from billing.models.bills import Bill, BillLine, BillNumberSeries, BillRun, Hold
-from billing.models.tariffs import Tariff, TariffAssignment, TariffVersion, Tax, TaxVersion
+from billing.models.tariffs import Tariff, TariffAssignment, TariffComponent, TariffVersion, Tax, TaxVersion
 
 __all__ = [
     "Bill",
@@ -9,6 +9,7 @@ __all__ = [
     "Hold",
     "Tariff",
     "TariffAssignment",
+    "TariffComponent",
     "TariffVersion",
     "Tax",
     "TaxVersion",

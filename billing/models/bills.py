@@ -64,6 +64,10 @@ class Hold(models.TextChoices):
         "no_tariff_in_force",
         "No tariff or tax version is in force for part of the period: add it, then run the month again.",
     )
+    ESTIMATED_ENERGY = (
+        "estimated_energy",
+        "Too much of the energy is estimated: get readings, or rate it with leave to bill estimates.",
+    )
     MIXED_CURRENCIES = (
         "mixed_currencies",
         "Tariffs of two currencies are in force in the period: assign tariffs of one, then run the month again.",
@@ -79,7 +83,20 @@ class Bill(models.Model):
         VOID = "void"
         ARCHIVED = "archived"
 
+    class Kind(models.TextChoices):
+        BILL = "bill"
+        CREDIT_NOTE = "credit_note"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.BILL)
+    corrects = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="corrections",
+        help_text="The bill that a credit note takes back, or that a new bill stands in for.",
+    )
     number = models.CharField(max_length=40, unique=True, null=True, blank=True, help_text="Given at issue.")
     account = models.ForeignKey("accounts.CustomerAccount", on_delete=models.PROTECT, related_name="bills")
     run = models.ForeignKey(BillRun, on_delete=models.PROTECT, null=True, blank=True, related_name="bills")
@@ -98,6 +115,7 @@ class Bill(models.Model):
     estimated_share = models.DecimalField(max_digits=5, decimal_places=4, default=0)
     as_of = models.DateTimeField(help_text="When the readings were taken from the register of readings.")
     issued_at = models.DateTimeField(null=True, blank=True)
+    due_on = models.DateField(null=True, blank=True, help_text="Local day by which it is to be paid; given at issue.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = BillQuerySet.as_manager()
@@ -107,8 +125,20 @@ class Bill(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("account", "month"),
-                condition=~models.Q(status="void"),
-                name="bill_one_an_account_and_month",
+                condition=models.Q(kind="bill", status__in=("issued", "archived")),
+                name="bill_one_issued_an_account_and_month",
+            ),
+            models.UniqueConstraint(
+                fields=("account", "month"),
+                condition=models.Q(kind="bill", status="draft"),
+                name="bill_one_draft_an_account_and_month",
+            ),
+            models.UniqueConstraint(
+                fields=("corrects",), condition=models.Q(kind="credit_note"), name="bill_one_credit_note_a_bill"
+            ),
+            models.CheckConstraint(
+                name="bill_credit_note_corrects",
+                condition=~models.Q(kind="credit_note") | models.Q(corrects__isnull=False),
             ),
             models.CheckConstraint(
                 name="bill_issued_is_whole",
@@ -129,10 +159,14 @@ class Bill(models.Model):
 
 
 class BillLine(models.Model):
-    """One line of a bill: a quantity at a rate, or a tax on the lines above it."""
+    """One line: a quantity at a rate, or a tax on the lines above it; of a credit note, what it takes back."""
 
     class Kind(models.TextChoices):
         ENERGY = "energy"
+        EXPORT = "export"
+        DEMAND = "demand"
+        FIXED = "fixed"
+        MINIMUM = "minimum"
         TAX = "tax"
 
     id = models.BigAutoField(primary_key=True)
@@ -146,14 +180,22 @@ class BillLine(models.Model):
     tariff_version = models.ForeignKey(
         "billing.TariffVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_lines"
     )
+    component = models.ForeignKey(
+        "billing.TariffComponent", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_lines"
+    )
     tax_version = models.ForeignKey(
         "billing.TaxVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="bill_lines"
     )
     period = DateTimeRangeField(default_bounds="[)")
-    quantity = models.DecimalField(max_digits=18, decimal_places=6, help_text="kWh, or the taxed amount.")
+    quantity = models.DecimalField(
+        max_digits=18, decimal_places=6, help_text="kWh, kW, days or months, or the taxed amount."
+    )
     unit = models.CharField(max_length=10)
     rate = models.DecimalField(max_digits=12, decimal_places=6)
     amount = models.DecimalField(max_digits=14, decimal_places=2)
+    detail = models.JSONField(
+        default=dict, blank=True, help_text="Of its component: the period by its number, and the tier by its limits."
+    )
     reads = models.JSONField(default=list, blank=True, help_text="The register reads that the quantity follows from.")
 
     class Meta:

@@ -14,6 +14,7 @@ from accounts.models import CustomerAccount
 from billing import rating
 from billing.models import Hold, Tariff, TariffAssignment, TariffVersion, TaxVersion
 from billing.rating import EnergyRate, Rating, Stretch, TaxRate
+from billing.rating.terms import EnergyTerms, decode
 from energy_portal.shared.clock import Period, local_day, zone
 from energy_portal.shared.errors import DomainError
 from meters.selectors.quantities import MeteredQuantity
@@ -136,8 +137,8 @@ class _Shelf:
         tariffs = {item.tariff for items in self.assignments.values() for item in items}
         tariffs |= {self.default} if self.default else set()
         self.versions: dict[UUID, list[TariffVersion]] = defaultdict(list)
-        in_days = TariffVersion.objects.filter(tariff__in=tariffs, effective__overlap=days)
-        for version in in_days.order_by("effective"):
+        in_days = TariffVersion.objects.filter(tariff__in=tariffs, effective__overlap=days, superseded_at__isnull=True)
+        for version in in_days.prefetch_related("components").order_by("effective"):
             self.versions[version.tariff_id].append(version)
         self.taxes: dict[UUID, list[TaxVersion]] = defaultdict(list)
         taxes = TaxVersion.objects.filter(tax__tariffs__in=tariffs, effective__overlap=days).distinct()
@@ -188,7 +189,7 @@ class _Shelf:
                     name=version.name,
                     start=days.start,
                     end=days.end,
-                    rate_per_kwh=version.energy_rate,
+                    rate_per_kwh=_flat_rate(version),
                     tax_code=tariff.tax.code if tariff.tax else None,
                 )
 
@@ -203,6 +204,11 @@ class _Shelf:
                     end=days.end,
                     rate=version.rate,
                 )
+
+
+def _flat_rate(version: TariffVersion) -> Decimal:
+    terms = (decode(item.kind, item.terms) for item in version.components.all())
+    return next(item.periods[0].tiers[0].rate for item in terms if isinstance(item, EnergyTerms))
 
 
 def percent(share: Decimal) -> str:

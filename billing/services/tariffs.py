@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
 from billing.models import Tariff, TariffVersion, Tax, TaxVersion
+from billing.rating.terms import Kind, encode, flat_terms
 
 SINGAPORE_TARIFF = {"code": "sg-household", "name": "Singapore household", "currency": "SGD"}
 SINGAPORE_TAX = {"code": "GST", "name": "GST"}
@@ -60,7 +61,15 @@ def load_singapore_tariff() -> Tariff:
     for year, quarter, cents in SINGAPORE_QUARTERS:
         days = quarter_days(year, quarter)
         if not tariff.versions.filter(effective__overlap=days).exists():
-            TariffVersion.objects.create(
-                tariff=tariff, name=f"{year} Q{quarter}", effective=days, energy_rate=Decimal(cents) / 100
+            add_flat_version(
+                tariff=tariff, name=f"{year} Q{quarter}", effective=days, rate_per_kwh=Decimal(cents) / 100
             )
     return tariff
+
+
+@transaction.atomic
+def add_flat_version(*, tariff: Tariff, name: str, effective: DateRange, rate_per_kwh: Decimal) -> TariffVersion:
+    """Store a version of a tariff by which energy costs the same at all times."""
+    version = TariffVersion.objects.create(tariff=tariff, name=name, effective=effective)
+    version.components.create(position=1, kind=Kind.ENERGY, name="Electricity", terms=encode(flat_terms(rate_per_kwh)))
+    return version

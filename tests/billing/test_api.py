@@ -329,7 +329,13 @@ class TestTariffs:
         assert (tariff["currency"], tariff["tax"], tariff["is_default"]) == ("SGD", "GST", True)
         assert tariff["versions"][0] == {
             "name": "2022 Q1",
-            "energy_rate": "0.254400",
+            "components": [
+                {
+                    "kind": "energy",
+                    "name": "Electricity",
+                    "terms": {"periods": [{"name": "", "tiers": [{"up_to": None, "rate": "0.2544"}]}]},
+                }
+            ],
             "from": "2022-01-01",
             "to": "2022-04-01",
         }

@@ -6,7 +6,8 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 
 from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry
-from billing.models import Bill, BillNumberSeries, TariffAssignment, TariffVersion
+from billing.models import Bill, BillNumberSeries, TariffAssignment, TariffComponent, TariffVersion
+from billing.rating.terms import decode
 from billing.services.bills import AlreadyIssued, HeldBack, MonthNotOver, draft_bill, issue_bill
 from billing.services.tariffs import load_singapore_tariff
 from billing.workflow import CannotMove
@@ -212,7 +213,9 @@ class TestLoadSingaporeTariff:
     def test_holds_exactly_the_quarters_that_are_known(self):
         tariff = load_singapore_tariff()
 
-        cents = {version.name: version.energy_rate * 100 for version in tariff.versions.all()}
+        components = TariffComponent.objects.filter(version__tariff=tariff).select_related("version")
+        rates = {item.version.name: decode(item.kind, item.terms).periods[0].tiers[0].rate for item in components}
+        cents = {name: 100 * rate for name, rate in rates.items()}
         assert cents == {
             "2022 Q1": Decimal("25.44"),
             "2022 Q2": Decimal("27.94"),

@@ -101,8 +101,8 @@ class TestDatabaseGuard:
             "UPDATE billing_billline SET amount = amount + 1 WHERE bill_id = %s",
             "DELETE FROM billing_billline WHERE bill_id = %s",
             "INSERT INTO billing_billline (bill_id, position, kind, description, period, quantity, unit, rate, amount,"
-            " reads) SELECT bill_id, position + 10, kind, description, period, quantity, unit, rate, amount, reads"
-            " FROM billing_billline WHERE bill_id = %s",
+            " detail, reads) SELECT bill_id, position + 10, kind, description, period, quantity, unit, rate, amount,"
+            " detail, reads FROM billing_billline WHERE bill_id = %s",
         ],
         ids=["update", "delete", "insert"],
     )

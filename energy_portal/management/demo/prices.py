@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from accounts.actors import Actor
 from billing.models import Tariff, TariffVersion
 from billing.services.runs import process_run, start_month
-from billing.services.tariffs import quarter_days
+from billing.services.tariffs import add_flat_version, quarter_days
 from energy_portal.management.demo.state import DEMO_VERSION_SUFFIX
 from energy_portal.shared.clock import YearMonth, local_month
 
@@ -25,11 +25,8 @@ def add_demo_prices(*, first_day: date, last_day: date) -> list[TariffVersion]:
         days = quarter_days(year, quarter)
         if not tariff.versions.filter(effective__overlap=days).exists():
             rate = Decimal(_CENTS_OF_QUARTER[quarter - 1]) / 100
-            version = TariffVersion(
-                tariff=tariff, name=f"{year} Q{quarter}{DEMO_VERSION_SUFFIX}", effective=days, energy_rate=rate
-            )
-            version.save()
-            added.append(version)
+            name = f"{year} Q{quarter}{DEMO_VERSION_SUFFIX}"
+            added.append(add_flat_version(tariff=tariff, name=name, effective=days, rate_per_kwh=rate))
     return added
 
 
