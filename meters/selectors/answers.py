@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from energy_portal.shared.clock import HALF_HOUR, Period
 from energy_portal.shared.units import round_half_up
-from meters.consumption import ESTIMATES, UNKNOWN, Chain, Energy, total
+from meters.consumption import ESTIMATES, UNKNOWN, Chain, Energy, Step, total
 from meters.selectors.flows import Unit, in_one_unit
 from meters.selectors.measuring import Question, chains_of
 from meters.selectors.periods import Granularity, edges, ended
@@ -212,10 +212,20 @@ def _consumption(measured: _Measured) -> Consumption:
 
 
 def _series(measured: _Measured) -> Iterator[Interval]:
-    """Yield the series; most half-hours of one meter are simply the steps from read to read."""
+    """Return the series; most half-hours of one meter are simply the steps from read to read."""
     axis, parts = measured.axis, measured.parts
     alone = parts[0] if axis.is_half_hourly and measured.unit == Unit.KWH and len(parts) == 1 else None
-    steps = iter(alone.chain.half_hours(alone.period.start, alone.period.end) if alone else ())
+    steps = alone.chain.half_hours(alone.period.start, alone.period.end) if alone else []
+    if steps and axis.edges == (*(step[0] for step in steps), steps[-1][0] + HALF_HOUR):
+        starts, amounts, qualities, estimates = zip(*steps, strict=True)
+        return map(Interval, starts, axis.edges[1:], amounts, qualities, estimates, amounts)
+    return _series_of_pieces(measured, steps)
+
+
+def _series_of_pieces(measured: _Measured, known: Sequence[Step]) -> Iterator[Interval]:
+    """Yield the series piece by piece: the step from read to read where there is one, or else what is measured."""
+    axis = measured.axis
+    steps = iter(known)
     step = next(steps, None)
     for place, (start, end) in enumerate(pairwise(axis.edges)):
         while step and step[0] < start:
