@@ -1,6 +1,6 @@
 """The hand-written SQL of meters, and the archive beside it: the one home of both, by topic."""
 
-from meters.store import archive, days, door, gaps, reads
+from meters.store import archive, days, door, gaps, profiles, reads
 from meters.store.door import State
 from meters.store.registers import (
     REGISTER_READINGS,
@@ -29,6 +29,7 @@ __all__ = [
     "lock_outbox",
     "lock_states",
     "places_of",
+    "profiles",
     "readings_around",
     "reads",
     "refresh_estimated",
