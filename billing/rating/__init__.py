@@ -1,33 +1,38 @@
 """What energy costs: a tariff's terms, and priced lines from metered quantities. Pure; every amount is a Decimal."""
 
-from billing.rating.engine import (
-    NOTHING,
-    EnergyLine,
-    EnergyRate,
+from billing.rating.calendar import Hours
+from billing.rating.engine import rate
+from billing.rating.lines import NOTHING, TAX, Line, Rating
+from billing.rating.supplies import HalfHoursMissing, Stretch, Supply
+from billing.rating.versions import (
     NoRateInForce,
     NoTaxInForce,
     NotCut,
-    Rating,
     RatingError,
-    Stretch,
-    TaxLine,
     TaxRate,
+    TwoCurrencies,
+    Version,
     cuts,
-    rate,
+    needs_half_hours,
 )
 
 __all__ = [
     "NOTHING",
-    "EnergyLine",
-    "EnergyRate",
+    "TAX",
+    "HalfHoursMissing",
+    "Hours",
+    "Line",
     "NoRateInForce",
     "NoTaxInForce",
     "NotCut",
     "Rating",
     "RatingError",
     "Stretch",
-    "TaxLine",
+    "Supply",
     "TaxRate",
+    "TwoCurrencies",
+    "Version",
     "cuts",
+    "needs_half_hours",
     "rate",
 ]

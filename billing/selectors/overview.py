@@ -1,18 +1,21 @@
 """An account's month at a glance: so far, against the same days of last month, and where it is heading."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.models import CustomerAccount
-from billing.forecasting import Projection, project_total
-from billing.selectors.pricing import NotPriced, PriceBook, Priced, price_books, price_by
+from billing.selectors.month_end import Metered, MonthEnd, month_end
+from billing.selectors.pricing import PriceBook, Priced, price_books
 from billing.selectors.recent import last_known_end, measured_until, used_between
 from energy_portal.shared.clock import Period, YearMonth, local_day, local_month, previous_month
 from meters.selectors.consumption import Consumption, Granularity, Interval, account_consumption
-from meters.selectors.quantities import MeteredQuantity, QuantityRequest, metered_quantities
+from meters.selectors.half_hours import PointProfile, ProfileRequest, metered_half_hours
+from meters.selectors.quantities import QuantityRequest, metered_quantities
+
+__all__ = ["MonthEnd", "Overview", "Spell", "month_overview"]
 
 LOOK_BACK = timedelta(days=84)
 
@@ -25,16 +28,6 @@ class Spell:
     energy_kwh: Decimal | None
     estimated_share: Decimal
     priced: Priced | None
-
-
-@dataclass(frozen=True)
-class MonthEnd:
-    """Where the month is heading, and what its three energies would cost in all; None without a price."""
-
-    projection: Projection
-    low: Decimal | None
-    likely: Decimal | None
-    high: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -69,9 +62,9 @@ def month_overview(*, account: CustomerAccount, now: datetime) -> Overview:
         same_days = _same_days_of_last_month(elapsed, zone)
         prices = Period(same_days.start, month.end)
         book = price_books(accounts=[account], periods={account.pk: prices})[account.pk]
-        quantities = _metered(account, (elapsed, same_days), book, now)
-        so_far, before = (_spell(period, found, book) for period, found in quantities.items())
-        heading = _month_end(quantities[elapsed], Period(until, month.end), days, book)
+        metered = _metered(account, (elapsed, same_days), book, now)
+        so_far, before = (_spell(period, found, book) for period, found in metered.items())
+        heading = month_end(metered[elapsed], Period(until, month.end), days, book)
     return Overview(
         month=month,
         measured_until=until,
@@ -95,74 +88,28 @@ def _same_days_of_last_month(elapsed: Period, zone: ZoneInfo) -> Period:
 
 def _metered(
     account: CustomerAccount, periods: Sequence[Period], book: PriceBook, now: datetime
-) -> dict[Period, list[MeteredQuantity]]:
-    """Return each period's quantities, cut wherever a price changes."""
+) -> dict[Period, Metered]:
+    """Return what passed in each period, cut wherever a price changes."""
     edges = {edge for period in periods for edge in (period.start, period.end)}
-    cuts = sorted(edges | {cut for cut in book.cuts if min(edges) < cut < max(edges)})
+    whole = Period(min(edges), max(edges))
+    cuts = sorted(edges | {cut for cut in book.cuts if whole.contains(cut)})
     found = metered_quantities(requests=[QuantityRequest(account.pk, tuple(cuts))], now=now).get(account.pk, [])
+    profiles: Sequence[PointProfile] = ()
+    if book.needs_half_hours:
+        asked = [ProfileRequest(account.pk, whole)]
+        profiles = metered_half_hours(requests=asked, now=now, exports=book.needs_exports).get(account.pk, ())
     return {
-        period: [item for item in found if period.start <= item.period.start and item.period.end <= period.end]
+        period: Metered(
+            [item for item in found if period.start <= item.period.start and item.period.end <= period.end], profiles
+        )
         for period in periods
     }
 
 
-def _energy(quantities: Sequence[MeteredQuantity]) -> Decimal | None:
-    energies = [item.energy_kwh for item in quantities]
-    known = [energy for energy in energies if energy is not None]
-    return sum(known, Decimal(0)) if energies and len(known) == len(energies) else None
-
-
-def _priced(quantities: Sequence[MeteredQuantity], book: PriceBook) -> Priced | None:
-    if _energy(quantities) is None:
-        return None
-    try:
-        return price_by(book, quantities)
-    except NotPriced:
-        return None
-
-
-def _spell(period: Period, quantities: Sequence[MeteredQuantity], book: PriceBook) -> Spell:
+def _spell(period: Period, metered: Metered, book: PriceBook) -> Spell:
     return Spell(
         period=period,
-        energy_kwh=_energy(quantities),
-        estimated_share=max((item.estimated_share for item in quantities), default=Decimal(0)),
-        priced=_priced(quantities, book),
+        energy_kwh=metered.energy_kwh,
+        estimated_share=max((item.estimated_share for item in metered.quantities), default=Decimal(0)),
+        priced=metered.priced(book),
     )
-
-
-def _month_end(
-    quantities: Sequence[MeteredQuantity], rest: Period, days: Sequence[Interval], book: PriceBook
-) -> MonthEnd | None:
-    measured = _energy(quantities)
-    if measured is None:
-        return None
-    projection = project_total(
-        measured_kwh=measured,
-        recent_days=[day.energy_kwh for day in days],
-        days_left=Decimal(rest.duration // timedelta(minutes=1)) / (24 * 60),
-    )
-    if projection is None:
-        return None
-    outcomes = (projection.low_kwh, projection.likely_kwh, projection.high_kwh)
-    low, likely, high = (_total_at(quantities, rest, outcome - measured, book) for outcome in outcomes)
-    return MonthEnd(projection, low, likely, high)
-
-
-def _total_at(
-    quantities: Sequence[MeteredQuantity], rest: Period, energy_kwh: Decimal, book: PriceBook
-) -> Decimal | None:
-    """Price a month whose rest takes an energy, spread evenly over the stretches of different prices."""
-    to_come = [
-        replace(
-            quantities[-1],
-            period=piece,
-            energy_kwh=energy_kwh * Decimal(piece.duration / rest.duration),
-            complete=False,
-            estimated_share=Decimal(1),
-            reads=(),
-        )
-        for piece in rest.split_at(*book.cuts)
-        if rest.duration
-    ]
-    priced = _priced([*quantities, *to_come], book)
-    return priced.total if priced else None

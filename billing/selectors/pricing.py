@@ -1,26 +1,38 @@
-"""What energy costs an account: the versions of its tariff and tax, as instants in its own zone."""
+"""What metered energy costs an account, or would cost by any tariff."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.backends.postgresql.psycopg_any import DateRange
-
-from accounts.models import CustomerAccount
 from billing import rating
-from billing.models import Hold, Tariff, TariffAssignment, TariffVersion, TaxVersion
-from billing.rating import EnergyRate, Rating, Stretch, TaxRate
-from billing.rating.terms import EnergyTerms, decode
-from energy_portal.shared.clock import Period, local_day, zone
+from billing.models import Hold, Tariff
+from billing.rating import Rating, Stretch, Supply
+from billing.selectors.price_books import PriceBook, price_books, tariff_prices
+from energy_portal.shared.clock import Period
 from energy_portal.shared.errors import DomainError
+from meters.halfhours import HalfHours
+from meters.selectors.half_hours import PointProfile
 from meters.selectors.quantities import MeteredQuantity
 
-_DAY = timedelta(days=1)
+__all__ = [
+    "EnergyNotKnown",
+    "MixedCurrencies",
+    "NoTariffInForce",
+    "NotPriced",
+    "PriceBook",
+    "Priced",
+    "price_books",
+    "price_by",
+    "rate_profile",
+]
+
 _STORED = Decimal("0.000001")
+_PROFILE = UUID(int=0)
+
+Priced: TypeAlias = Rating
 
 
 class NotPriced(DomainError):
@@ -45,175 +57,94 @@ class MixedCurrencies(NotPriced):
     code = Hold.MIXED_CURRENCIES.value
 
 
-@dataclass(frozen=True)
-class Priced(Rating):
-    """A rating in its currency."""
+def price_by(book: PriceBook, quantities: Sequence[MeteredQuantity], profiles: Sequence[PointProfile] = ()) -> Priced:
+    """Price quantities of one billing period, metered between a book's cuts, by that book.
 
-    currency: str
+    What was in force in the past and what is announced for later days are priced alike.
 
-
-@dataclass(frozen=True)
-class PriceBook:
-    """Every price and tax rate that an account meets in a period, cut to it."""
-
-    period: Period
-    currencies: tuple[str, ...]
-    energy_rates: tuple[EnergyRate, ...]
-    tax_rates: tuple[TaxRate, ...]
-
-    @property
-    def cuts(self) -> tuple[datetime, ...]:
-        """The instants at which energy must be known to be priced: what a QuantityRequest takes."""
-        return rating.cuts(self.period.start, self.period.end, self.energy_rates, self.tax_rates)
-
-    @property
-    def currency(self) -> str:
-        """The first tariff's currency; empty without a tariff."""
-        return self.currencies[0] if self.currencies else ""
-
-
-def price_books(*, accounts: Sequence[CustomerAccount], periods: Mapping[UUID, Period]) -> dict[UUID, PriceBook]:
-    """Collect what each account pays in its period, in four queries.
-
-    :param periods: by account id.
-    """
-    if not accounts:
-        return {}
-    shelf = _Shelf(accounts, _days_around(periods[account.pk] for account in accounts))
-    return {account.pk: shelf.book(account, periods[account.pk]) for account in accounts}
-
-
-def price_cuts(*, account: CustomerAccount, period: Period) -> tuple[datetime, ...]:
-    """List the instants at which an account's energy must be known to price a period: what a QuantityRequest takes."""
-    return price_books(accounts=[account], periods={account.pk: period})[account.pk].cuts
-
-
-def price(*, account: CustomerAccount, quantities: Sequence[MeteredQuantity], now: datetime) -> Priced:
-    """Price quantities that were metered between an account's :func:`price_cuts`.
-
-    What was in force before ``now`` and what is announced for later days are priced alike.
-
+    :param profiles: the half-hours of the same time, where the book needs them.
     :raises NoTariffInForce: a part of them has no price, which is never guessed.
-    :raises EnergyNotKnown: one of them has no energy.
+    :raises EnergyNotKnown: one of them has no energy, or half-hours are needed and missing.
     :raises MixedCurrencies: their tariffs are in more than one currency.
     """
-    periods = [quantity.period for quantity in quantities] or [Period(now, now)]
-    whole = Period(min(period.start for period in periods), max(period.end for period in periods))
-    book = price_books(accounts=[account], periods={account.pk: whole})[account.pk]
-    return price_by(book, quantities)
-
-
-def price_by(book: PriceBook, quantities: Sequence[MeteredQuantity]) -> Priced:
-    """Price quantities by a book that covers them.
-
-    :raises NotPriced: as :func:`price` does.
-    """
-    stretches = [_stretch(quantity) for quantity in quantities]
-    if len(book.currencies) > 1:
-        raise MixedCurrencies(f"Prices are in {' and '.join(book.currencies)}.")
+    supplies = [_supply(book, each, profile) for each, profile in _by_supply(quantities, profiles)]
+    prices = book.prices
     try:
-        rated = rating.rate(stretches, book.energy_rates, book.tax_rates)
-    except (rating.NoRateInForce, rating.NoTaxInForce) as error:
-        raise NoTariffInForce(str(error)) from error
-    return Priced(
-        lines=rated.lines,
-        taxes=rated.taxes,
-        subtotal=rated.subtotal,
-        tax=rated.tax,
-        total=rated.total,
-        currency=book.currency,
+        return rating.rate(supplies, book.versions_of, prices.taxes, hours=prices.hours)
+    except rating.RatingError as error:
+        raise _refusal(error) from error
+
+
+def rate_profile(
+    *,
+    tariff: Tariff,
+    profile: HalfHours,
+    exported: HalfHours | None,
+    zone: ZoneInfo,
+    period: Period,
+    service_point_code: str = "profile",
+) -> Priced:
+    """Price the half-hours of any place by any tariff, as one billing period: tiers count from its start.
+
+    :param profile: what came in, covering the period.
+    :param exported: what went out over the same time; None where nothing can.
+    :raises NotPriced: as :func:`price_by` does.
+    """
+    prices = tariff_prices(tariff=tariff, zone=zone, period=period)
+    (versions,) = prices.versions.values()
+    pieces = [(piece, profile.between(piece.start, piece.end)) for piece in period.split_at(*prices.cuts)]
+    if profile.start > period.start or profile.end < period.end or not all(found.is_complete for _, found in pieces):
+        raise EnergyNotKnown(f"Half-hours are missing in {period.start:%Y-%m-%d} to {period.end:%Y-%m-%d}.")
+    supply = Supply(
+        service_point_id=_PROFILE,
+        service_point_code=service_point_code,
+        zone=zone,
+        stretches=tuple(Stretch(piece.start, piece.end, found.total_kwh) for piece, found in pieces),
+        imported=profile,
+        exported=exported,
     )
+    try:
+        return rating.rate([supply], {_PROFILE: versions}, prices.taxes, hours=prices.hours)
+    except rating.RatingError as error:
+        raise _refusal(error) from error
 
 
-class _Shelf:
-    """The tariffs and versions that some accounts may meet in some local days, and the books made from them."""
+def _refusal(error: rating.RatingError) -> NotPriced:
+    if isinstance(error, rating.HalfHoursMissing):
+        return EnergyNotKnown(str(error))
+    if isinstance(error, rating.TwoCurrencies):
+        return MixedCurrencies(str(error))
+    return NoTariffInForce(str(error))
 
-    def __init__(self, accounts: Sequence[CustomerAccount], days: DateRange) -> None:
-        self.default = Tariff.objects.filter(is_default=True).select_related("tax").first()
-        self.assignments: dict[UUID, list[TariffAssignment]] = defaultdict(list)
-        assigned = TariffAssignment.objects.filter(account__in=accounts, effective__overlap=days)
-        for assignment in assigned.select_related("tariff__tax").order_by("effective"):
-            self.assignments[assignment.account_id].append(assignment)
-        tariffs = {item.tariff for items in self.assignments.values() for item in items}
-        tariffs |= {self.default} if self.default else set()
-        self.versions: dict[UUID, list[TariffVersion]] = defaultdict(list)
-        in_days = TariffVersion.objects.filter(tariff__in=tariffs, effective__overlap=days, superseded_at__isnull=True)
-        for version in in_days.prefetch_related("components").order_by("effective"):
-            self.versions[version.tariff_id].append(version)
-        self.taxes: dict[UUID, list[TaxVersion]] = defaultdict(list)
-        taxes = TaxVersion.objects.filter(tax__tariffs__in=tariffs, effective__overlap=days).distinct()
-        for tax in taxes.select_related("tax").order_by("effective"):
-            self.taxes[tax.tax_id].append(tax)
-        self._books: dict[object, PriceBook] = {}
 
-    def book(self, account: CustomerAccount, period: Period) -> PriceBook:
-        """Make an account's book, or hand out the one of an account with the same zone, period and tariffs."""
-        assignments = self.assignments.get(account.pk, [])
-        key = (account.zone, period, tuple((item.tariff_id, item.effective) for item in assignments))
-        if key not in self._books:
-            self._books[key] = self._new_book(zone(account.zone), period, assignments)
-        return self._books[key]
-
-    def _new_book(self, site: ZoneInfo, period: Period, assignments: Sequence[TariffAssignment]) -> PriceBook:
-        spans = list(self._spans(site, period, assignments))
-        tariffs = [tariff for tariff, _ in spans]
-        taxes = {tariff.tax_id for tariff in tariffs if tariff.tax_id is not None}
-        return PriceBook(
-            period=period,
-            currencies=tuple(dict.fromkeys(tariff.currency for tariff in tariffs)),
-            energy_rates=tuple(rate for tariff, span in spans for rate in self._energy_rates(site, tariff, span)),
-            tax_rates=tuple(rate for tax_id in taxes for rate in self._tax_rates(site, tax_id, period)),
+def _by_supply(
+    quantities: Iterable[MeteredQuantity], profiles: Sequence[PointProfile]
+) -> list[tuple[list[MeteredQuantity], PointProfile | None]]:
+    """Put the quantities of each service point together, or of each stay there where half-hours tell stays apart."""
+    at: dict[UUID, list[PointProfile]] = defaultdict(list)
+    for profile in profiles:
+        at[profile.service_point_id].append(profile)
+    found: dict[tuple[UUID, int], tuple[list[MeteredQuantity], PointProfile | None]] = {}
+    for quantity in quantities:
+        point_id, start = quantity.service_point_id, quantity.period.start
+        number, own = next(
+            ((number, each) for number, each in enumerate(at[point_id]) if each.period.contains(start)), (-1, None)
         )
-
-    def _spans(
-        self, site: ZoneInfo, period: Period, assignments: Sequence[TariffAssignment]
-    ) -> Iterator[tuple[Tariff, Period]]:
-        """Yield the account's own tariffs in their days, the default one between them."""
-        reached = period.start
-        for assignment in assignments:
-            own = _within(assignment.effective, site, period)
-            if own is None:
-                continue
-            if self.default and reached < own.start:
-                yield self.default, Period(reached, own.start)
-            yield assignment.tariff, own
-            reached = own.end
-        if self.default and reached < period.end:
-            yield self.default, Period(reached, period.end)
-
-    def _energy_rates(self, site: ZoneInfo, tariff: Tariff, span: Period) -> Iterator[EnergyRate]:
-        for version in self.versions[tariff.pk]:
-            if (days := _within(version.effective, site, span)) is not None:
-                yield EnergyRate(
-                    version_id=version.pk,
-                    name=version.name,
-                    start=days.start,
-                    end=days.end,
-                    rate_per_kwh=_flat_rate(version),
-                    tax_code=tariff.tax.code if tariff.tax else None,
-                )
-
-    def _tax_rates(self, site: ZoneInfo, tax_id: UUID, period: Period) -> Iterator[TaxRate]:
-        for version in self.taxes[tax_id]:
-            if (days := _within(version.effective, site, period)) is not None:
-                yield TaxRate(
-                    version_id=version.pk,
-                    tax_code=version.tax.code,
-                    name=f"{version.tax.name} {percent(version.rate)} %",
-                    start=days.start,
-                    end=days.end,
-                    rate=version.rate,
-                )
+        found.setdefault((point_id, number), ([], own))[0].append(quantity)
+    return list(found.values())
 
 
-def _flat_rate(version: TariffVersion) -> Decimal:
-    terms = (decode(item.kind, item.terms) for item in version.components.all())
-    return next(item.periods[0].tiers[0].rate for item in terms if isinstance(item, EnergyTerms))
-
-
-def percent(share: Decimal) -> str:
-    """Write a share as a percentage without trailing zeros: 0.09 is 9."""
-    return f"{(share * 100).normalize():f}"
+def _supply(book: PriceBook, quantities: Sequence[MeteredQuantity], profile: PointProfile | None) -> Supply:
+    point_id = quantities[0].service_point_id
+    return Supply(
+        service_point_id=point_id,
+        service_point_code=quantities[0].service_point_code,
+        zone=book.zones.get(point_id, book.zone),
+        stretches=tuple(_stretch(quantity) for quantity in quantities),
+        imported=profile.imported if profile else None,
+        exported=profile.exported if profile else None,
+        billing_zone=book.zone,
+    )
 
 
 def _stretch(quantity: MeteredQuantity) -> Stretch:
@@ -223,26 +154,9 @@ def _stretch(quantity: MeteredQuantity) -> Stretch:
             f"{quantity.period.start:%Y-%m-%d} to {quantity.period.end:%Y-%m-%d}.",
         )
     return Stretch(
-        service_point_id=quantity.service_point_id,
-        service_point_code=quantity.service_point_code,
         start=quantity.period.start,
         end=quantity.period.end,
         # What the line will store: quantity times rate must give its amount again.
         energy_kwh=quantity.energy_kwh.quantize(_STORED, rounding=ROUND_HALF_UP),
         reads=quantity.reads,
     )
-
-
-def _within(days: DateRange, site: ZoneInfo, period: Period) -> Period | None:
-    """Return the part of a period that a range of local days covers."""
-    start = period.start if days.lower is None else local_day(days.lower, site).start
-    end = period.end if days.upper is None else local_day(days.upper, site).start
-    return Period(start, end).intersect(period)
-
-
-def _days_around(periods: Iterable[Period]) -> DateRange:
-    """Return UTC days that hold the periods, a day wider at each end: no zone is further from UTC than that."""
-    wide = list(periods)
-    first: date = min(period.start for period in wide).date() - _DAY
-    after: date = max(period.end for period in wide).date() + 2 * _DAY
-    return DateRange(first, after)

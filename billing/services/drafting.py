@@ -1,21 +1,22 @@
 """Make bills of metered energy and prices, many accounts at a time in a constant number of queries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from accounts.models import CustomerAccount
 from billing import store
 from billing.models import Bill, BillLine, BillRun, Hold
-from billing.rating import EnergyLine, TaxLine
-from billing.selectors.pricing import NotPriced, PriceBook, Priced, price_books, price_by
+from billing.selectors.pricing import NotPriced, PriceBook, price_books, price_by
+from billing.services.lines import lines_of
 from energy_portal.shared.clock import YearMonth, local_month, zone
-from meters.selectors.quantities import MeteredQuantity, QuantityRequest, ReadUsed, metered_quantities
+from meters.selectors.half_hours import PointProfile, ProfileRequest, metered_half_hours
+from meters.selectors.quantities import MeteredQuantity, QuantityRequest, metered_quantities
 
 _REWRITTEN = (
     "run",
@@ -38,13 +39,27 @@ class _Draft:
     lines: tuple[BillLine, ...]
 
 
+@dataclass(frozen=True)
+class _Metered:
+    """What passed at an account's service points, and when, where its prices ask for that."""
+
+    quantities: Sequence[MeteredQuantity]
+    profiles: Sequence[PointProfile]
+
+
 def draft_bills(
-    *, accounts: Sequence[CustomerAccount], month: YearMonth, run: BillRun | None, now: datetime
+    *,
+    accounts: Sequence[CustomerAccount],
+    month: YearMonth,
+    run: BillRun | None,
+    now: datetime,
+    allow_estimates: bool = False,
 ) -> list[Bill]:
     """Draft a month's bills, or rate their drafts anew; an account whose bill is issued is passed over.
 
     The caller has locked the accounts' rows, in the order of their numbers, and holds a transaction open.
 
+    :param allow_estimates: however much of the energy is estimated, do not hold a draft because of it.
     :returns: the drafts, stored with their lines, in the order of ``accounts``; see their ``held_because``.
     """
     standing = _lock_standing_bills(accounts, month)
@@ -55,15 +70,12 @@ def draft_bills(
     ]
     periods = {account.pk: local_month(month, zone(account.zone)) for account in open_accounts}
     books = price_books(accounts=open_accounts, periods=periods)
-    quantities = metered_quantities(
-        requests=[QuantityRequest(account_id=account.pk, cuts=books[account.pk].cuts) for account in open_accounts],
-        now=now,
-    )
+    metered = _metered(books, now)
     drafts = []
     for account in open_accounts:
         bill = standing.get(account.pk) or Bill(account=account, month=month.first_day)
         bill.account, bill.run, bill.as_of = account, run, now
-        drafts.append(_draft(bill, books[account.pk], quantities.get(account.pk, [])))
+        drafts.append(_draft(bill, books[account.pk], metered[account.pk], allow_estimates=allow_estimates))
     _store(drafts)
     return [draft.bill for draft in drafts]
 
@@ -88,88 +100,69 @@ def _lock_standing_bills(accounts: Sequence[CustomerAccount], month: YearMonth) 
     return {bill.account_id: bill for bill in standing.order_by("pk").select_for_update()}
 
 
-def _draft(bill: Bill, book: PriceBook, quantities: Sequence[MeteredQuantity]) -> _Draft:
+def _metered(books: Mapping[UUID, PriceBook], now: datetime) -> dict[UUID, _Metered]:
+    """Ask for all energies between cuts, and for half-hours where prices need them."""
+    quantities = metered_quantities(
+        requests=[QuantityRequest(account_id=account_id, cuts=book.cuts) for account_id, book in books.items()], now=now
+    )
+    asked = {account_id: book for account_id, book in books.items() if book.needs_half_hours}
+    profiles: dict[UUID, list[PointProfile]] = {}
+    if asked:
+        profiles = metered_half_hours(
+            requests=[ProfileRequest(account_id=account_id, period=book.period) for account_id, book in asked.items()],
+            now=now,
+            exports=any(book.needs_exports for book in asked.values()),
+        )
+    return {account_id: _Metered(quantities.get(account_id, ()), profiles.get(account_id, ())) for account_id in books}
+
+
+def _draft(bill: Bill, book: PriceBook, metered: _Metered, *, allow_estimates: bool) -> _Draft:
+    quantities = metered.quantities
     energies = [quantity.energy_kwh for quantity in quantities]
     known = [energy for energy in energies if energy is not None]
     bill.period = DateTimeTZRange(book.period.start, book.period.end)
     bill.currency = book.currency
     bill.consumption_kwh = sum(known, Decimal(0)) if known and len(known) == len(energies) else None
     bill.complete = bool(quantities) and all(quantity.complete for quantity in quantities)
-    bill.estimated_share = _estimated_share(quantities)
+    bill.estimated_share = _estimated_share(metered)
     bill.subtotal = bill.tax = bill.total = None
     bill.held_because = ""
     if not quantities:
         bill.held_because = Hold.NO_METER
     elif not bill.complete:
         bill.held_because = Hold.INCOMPLETE_ENERGY
+    elif bill.estimated_share > settings.BILL_MAX_ESTIMATED_SHARE and not allow_estimates:
+        bill.held_because = Hold.ESTIMATED_ENERGY
     else:
-        try:
-            return _priced(bill, price_by(book, quantities))
-        except NotPriced as error:
-            bill.held_because = error.code
+        return _priced(bill, book, metered)
     return _Draft(bill, ())
 
 
-def _priced(bill: Bill, priced: Priced) -> _Draft:
+def _priced(bill: Bill, book: PriceBook, metered: _Metered) -> _Draft:
+    try:
+        priced = price_by(book, metered.quantities, metered.profiles)
+    except NotPriced as error:
+        bill.held_because = error.code
+        bill.complete = error.code != Hold.INCOMPLETE_ENERGY
+        return _Draft(bill, ())
     bill.subtotal, bill.tax, bill.total = priced.subtotal, priced.tax, priced.total
-    places = len({line.stretch.service_point_id for line in priced.lines})
-    lines = [_energy_line(bill, line, named=places > 1) for line in priced.lines]
-    lines += [_tax_line(bill, line) for line in priced.taxes]
-    for position, line in enumerate(lines, start=1):
-        line.position = position
-    return _Draft(bill, tuple(lines))
+    return _Draft(bill, lines_of(bill, priced))
 
 
-def _energy_line(bill: Bill, line: EnergyLine, *, named: bool) -> BillLine:
-    stretch = line.stretch
-    place = f" at {stretch.service_point_code}" if named else ""
-    return BillLine(
-        bill=bill,
-        kind=BillLine.Kind.ENERGY,
-        description=f"Electricity{place}, {line.rate.name}",
-        service_point_id=stretch.service_point_id,
-        tariff_version_id=line.rate.version_id,
-        period=DateTimeTZRange(stretch.start, stretch.end),
-        quantity=stretch.energy_kwh,
-        unit="kWh",
-        rate=line.rate.rate_per_kwh,
-        amount=line.amount,
-        reads=[_read(read) for read in stretch.reads],
-    )
+def _estimated_share(metered: _Metered) -> Decimal:
+    """Weigh each quantity's estimated share by its energy, or evenly where no energy passed.
 
-
-def _tax_line(bill: Bill, line: TaxLine) -> BillLine:
-    return BillLine(
-        bill=bill,
-        kind=BillLine.Kind.TAX,
-        description=line.tax.name,
-        tax_version_id=line.tax.version_id,
-        period=DateTimeTZRange(line.start, line.end),
-        quantity=line.taxed,
-        unit=bill.currency,
-        rate=line.tax.rate,
-        amount=line.amount,
-    )
-
-
-def _read(read: ReadUsed) -> dict[str, Any]:
-    return {
-        "serial": read.serial,
-        "register_code": read.register_code,
-        "time": read.time.isoformat(),
-        "value": f"{read.value:f}",
-        "quality": read.quality,
-        "role": read.role,
-    }
-
-
-def _estimated_share(quantities: Sequence[MeteredQuantity]) -> Decimal:
-    """Weigh each quantity's estimated share by its energy, or evenly where no energy passed."""
-    weights = [abs(quantity.energy_kwh or Decimal(0)) for quantity in quantities]
+    Where half-hours are priced, what is estimated of them counts, if that is more.
+    """
+    weights = [abs(quantity.energy_kwh or Decimal(0)) for quantity in metered.quantities]
     if not any(weights):
-        weights = [Decimal(1)] * len(quantities)
-    shares = [quantity.estimated_share * weight for quantity, weight in zip(quantities, weights, strict=True)]
-    return (sum(shares, Decimal(0)) / (sum(weights) or 1)).quantize(Decimal("0.0001"))
+        weights = [Decimal(1)] * len(weights)
+    shares = [quantity.estimated_share * weight for quantity, weight in zip(metered.quantities, weights, strict=True)]
+    share = sum(shares, Decimal(0)) / (sum(weights) or 1)
+    half_hours = [profile.imported for profile in metered.profiles]
+    if total := sum((each.total_kwh for each in half_hours), Decimal(0)):
+        share = max(share, sum((each.estimated_kwh for each in half_hours), Decimal(0)) / total)
+    return share.quantize(Decimal("0.0001"))
 
 
 def _store(drafts: Sequence[_Draft]) -> None:

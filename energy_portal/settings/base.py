@@ -1,6 +1,7 @@
 """Everything that the portal reads from its environment; the other modules hold differences only."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -222,6 +223,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Energy portal <portal@localh
 BILL_ISSUER_NAME = env.str("BILL_ISSUER_NAME", "Energy portal")
 BILL_ISSUER_ADDRESS = env.str("BILL_ISSUER_ADDRESS", "")
 BILL_ISSUER_CONTACT = env.str("BILL_ISSUER_CONTACT", DEFAULT_FROM_EMAIL)
+# A draft of which more is estimated waits for readings, or for a manager's leave.
+BILL_MAX_ESTIMATED_SHARE = Decimal(env.str("BILL_MAX_ESTIMATED_SHARE", "0.5"))
 
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 READING_ACCEPTANCE_DAYS = env.int("READING_ACCEPTANCE_DAYS", 5 * 366)
