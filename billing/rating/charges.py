@@ -138,12 +138,11 @@ def _energy(
 ) -> list[Line]:
     times = tally.days if terms.tiers_per is Per.DAY else _ONE
     sign = -1 if component.kind is Kind.EXPORT else 1
-    same: Counter[str] = Counter()
     lines = []
     for index, quantity in _energies(part, component, terms, hours):
         period = terms.periods[index]
-        key = (*like, period.name, same[period.name])
-        same[period.name] += 1
+        namesakes = sum(other.name == period.name for other in terms.periods[:index])
+        key = (*like, period.name, namesakes)
         for each in tally.slices(key, period, quantity, times=times):
             amount = sign * to_cents(each.quantity * each.rate)
             detail = _detail(terms, index, each)
