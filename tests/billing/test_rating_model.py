@@ -46,9 +46,9 @@ rates = st.decimals(min_value=0, max_value=2, places=6)
 
 @st.composite
 def rate_periods(draw):
-    limits = sorted(draw(st.sets(st.integers(1, 300), max_size=3)))
+    limits = sorted(draw(st.sets(st.integers(1, 150), max_size=3)))
     return RatePeriod(
-        draw(st.sampled_from(["", "A", "B"])),
+        draw(st.sampled_from(["", "", "A"])),
         tuple(Tier(None if each is None else Decimal(each), draw(rates)) for each in [*limits, None]),
     )
 
@@ -78,7 +78,7 @@ def components(draw):
         terms = DemandTerms(*draw(priced()))
     else:
         terms = (FixedTerms if kind is Kind.FIXED else MinimumTerms)(draw(rates) * 10, per)
-    return component(kind, terms, draw(st.sampled_from(["Energy", "Network"])))
+    return component(kind, terms, draw(st.sampled_from(["Energy", "Energy", "Network"])))
 
 
 @st.composite
@@ -86,11 +86,18 @@ def cases(draw):
     """Draw a zone, versions one after the other, and half-hours of some days, clock changes among them."""
     zone = draw(st.sampled_from(ZONES))
     first = draw(st.sampled_from([date(2025, 3, 1), date(2025, 3, 25), date(2025, 10, 20), date(2025, 6, 28)]))
-    days = draw(st.integers(1, 20))
-    changes = sorted(draw(st.sets(st.integers(1, 20), max_size=2)))
+    days = draw(st.integers(2, 15))
+    changes = sorted(draw(st.sets(st.integers(1, days - 1), max_size=2)))
     starts = [date(2020, 1, 1), *(first + timedelta(days=change) for change in changes)]
     versions = [
-        version(start, after, *draw(st.lists(components(), max_size=4)), name=f"v{number}", tax_code="GST", zone=zone)
+        version(
+            start,
+            after,
+            *draw(st.lists(components(), min_size=1, max_size=4)),
+            name=f"v{number}",
+            tax_code="GST",
+            zone=zone,
+        )
         for number, (start, after) in enumerate(zip(starts, [*starts[1:], None], strict=True))
     ]
     low, high = midnight(first, zone), midnight(first + timedelta(days=days), zone)
@@ -214,7 +221,7 @@ class SlowModel:
 
 
 class TestAgainstTheSlowModel:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(cases())
     def test_energies_and_amounts_are_the_same(self, case):
         zone, versions, imported, exported = case
