@@ -57,7 +57,7 @@ class BillAdmin(AppendOnlyAdmin):
     list_filter = ("status", MonthFilter, "held_because")
     search_fields = ("^number", "^account__number", "account__owner_name")
     search_help_text = "Bill number, account number, name, or a meter's serial"
-    actions = ("issue_selected", "rate_selected")
+    actions = ("issue_selected", "rate_selected", "rate_with_leave")
     inlines = (BillLineInline,)
     fields = (
         "name",
@@ -100,13 +100,24 @@ class BillAdmin(AppendOnlyAdmin):
 
     @admin.action(description="Rate selected drafts anew", permissions=["issue"])
     def rate_selected(self, request: HttpRequest, queryset: QuerySet[Bill]) -> None:
+        self._rate(request, queryset)
+
+    @admin.action(description="Rate selected drafts anew, with leave to bill estimates", permissions=["issue"])
+    def rate_with_leave(self, request: HttpRequest, queryset: QuerySet[Bill]) -> None:
+        self._rate(request, queryset, allow_estimates=True)
+
+    def _rate(self, request: HttpRequest, queryset: QuerySet[Bill], *, allow_estimates: bool = False) -> None:
         actor, now = actor_of(request), timezone.now()
         wanted = {bill.pk: bill for bill in queryset}
         self._each(
             request,
             wanted,
             lambda key: draft_bill(
-                account_id=wanted[key].account_id, month=YearMonth.of(wanted[key].month), actor=actor, now=now
+                account_id=wanted[key].account_id,
+                month=YearMonth.of(wanted[key].month),
+                actor=actor,
+                now=now,
+                allow_estimates=allow_estimates,
             ),
             "rated",
         )

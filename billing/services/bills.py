@@ -43,19 +43,23 @@ def require_month_over(*, month: YearMonth, zone_name: str, now: datetime) -> No
 
 
 @transaction.atomic
-def draft_bill(*, account_id: UUID, month: YearMonth, actor: Actor, now: datetime) -> Bill:
+def draft_bill(
+    *, account_id: UUID, month: YearMonth, actor: Actor, now: datetime, allow_estimates: bool = False
+) -> Bill:
     """Draft one account's bill of a month, or rate its draft anew.
 
+    :param allow_estimates: leave to bill however much of the energy is estimated; until it is rated anew without.
     :raises CustomerAccount.DoesNotExist: there is no such account.
     :raises MonthNotOver: the month is not over in the account's zone.
     :raises AlreadyIssued: the month's bill stands.
     """
     account = CustomerAccount.objects.select_for_update(no_key=True).get(pk=account_id)
     require_month_over(month=month, zone_name=account.zone, now=now)
-    drafts = drafting.draft_bills(accounts=[account], month=month, run=None, now=now)
+    drafts = drafting.draft_bills(accounts=[account], month=month, run=None, now=now, allow_estimates=allow_estimates)
     if not drafts:
         raise AlreadyIssued(f"{account.number} has its bill of {month}.")
-    audit.record(action="bill.drafted", obj=drafts[0], actor=actor, now=now, month=str(month))
+    leave = {"allow_estimates": True} if allow_estimates else {}
+    audit.record(action="bill.drafted", obj=drafts[0], actor=actor, now=now, month=str(month), **leave)
     return drafts[0]
 
 
