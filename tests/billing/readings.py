@@ -1,7 +1,7 @@
 """Readings of half-hours, and tariffs that ask for them, in the database."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
@@ -19,6 +19,7 @@ from tests.factories import TariffFactory
 _STORE = (
     "INSERT INTO meters_registerreading (register_id, time, value, quality, received_at) VALUES (%s, %s, %s, %s, %s)"
 )
+_WEEK = timedelta(days=7)
 _RAW, _REFERENCE_DAY = 14, 8
 
 
@@ -33,7 +34,8 @@ def turn(
 ) -> None:
     """Let a register show, from a start on, what each half-hour adds; numbers of marks are skipped or estimated."""
     end = start + len(energies_kwh) * HALF_HOUR
-    ensure_partitions(REGISTER_READINGS, [start, end], floor=start, ceiling=end)
+    weeks = [start + n * _WEEK for n in range((end - start) // _WEEK + 1)]
+    ensure_partitions(REGISTER_READINGS, [*weeks, end], floor=start, ceiling=end)
     values = accumulate((Decimal(each) for each in energies_kwh), initial=Decimal(first))
     rows = [
         (register.pk, at, value, _REFERENCE_DAY if number in estimated else _RAW, at)
