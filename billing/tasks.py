@@ -10,6 +10,8 @@ from accounts.actors import PORTAL
 from billing.services import runs
 from energy_portal.shared.clock import YearMonth, zone
 
+_PREVIEW_BY_CALENDAR = {"issue": False, "preview": True, "never": None}
+
 
 @shared_task(name=runs.PROCESS_TASK)
 def run_month_bills(*, run_id: str) -> None:
@@ -19,7 +21,16 @@ def run_month_bills(*, run_id: str) -> None:
 
 @shared_task(name="billing.tasks.run_last_month")
 def run_last_month() -> None:
-    """Request the bills of the month that is over, as the site's clock has it."""
+    """Request the bills, or the preview, of the month that is over on the site's clock; never, if settings say so."""
+    preview = _PREVIEW_BY_CALENDAR[settings.BILL_RUN_BY_CALENDAR]
+    if preview is None:
+        return
     now = timezone.now()
     month = YearMonth.of(now, zone(settings.SITE_ZONE)).previous()
-    runs.request_month(month=month, actor=PORTAL, now=now)
+    runs.request_month(month=month, actor=PORTAL, now=now, preview=preview)
+
+
+@shared_task(name="billing.tasks.resume_runs")
+def resume_runs() -> None:
+    """Go on with runs whose processes died."""
+    runs.resume_stalled()

@@ -1,4 +1,4 @@
-from billing.models.bills import Bill, BillLine, BillNumberSeries, BillRun, Hold
+from billing.models.bills import Bill, BillLine, BillNumberSeries, BillRun, BillRunChunk, Hold
 from billing.models.tariffs import Tariff, TariffAssignment, TariffComponent, TariffVersion, Tax, TaxVersion
 
 __all__ = [
@@ -6,6 +6,7 @@ __all__ = [
     "BillLine",
     "BillNumberSeries",
     "BillRun",
+    "BillRunChunk",
     "Hold",
     "Tariff",
     "TariffAssignment",

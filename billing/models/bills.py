@@ -7,7 +7,10 @@ from billing.querysets import BillQuerySet
 
 
 class BillRun(models.Model):
-    """One calendar month's bills for all accounts: started once, continued where it stopped."""
+    """One calendar month's bills for all accounts: started once, continued where it stopped.
+
+    Its accounts are dealt out in chunks, so that several processes may share it.
+    """
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -18,7 +21,8 @@ class BillRun(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     month = models.DateField(unique=True, help_text="First day of the month, in each account's own zone.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
-    cursor = models.CharField(max_length=40, blank=True, help_text="Number of the last account that was billed.")
+    issues = models.BooleanField(default=True, help_text="Otherwise it is a preview: it makes drafts, and issues none.")
+    cursor = models.CharField(max_length=40, blank=True, help_text="Number of the last account that was dealt out.")
     accounts_total = models.PositiveIntegerField(default=0)
     accounts_done = models.PositiveIntegerField(default=0)
     bills_issued = models.PositiveIntegerField(default=0)
@@ -36,6 +40,26 @@ class BillRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%B %Y}"
+
+
+class BillRunChunk(models.Model):
+    """Accounts of a run that one process bills at one go, by their numbers: those beyond ``after`` up to ``upto``.
+
+    Its row stays locked while that is done, so that a chunk that is neither locked nor done is one whose process died.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(BillRun, on_delete=models.CASCADE, db_index=False, related_name="chunks")
+    after = models.CharField(max_length=40, blank=True)
+    upto = models.CharField(max_length=40)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("run", "id")
+        indexes = (models.Index(fields=("run", "id"), name="bill_run_chunk_in_order"),)
+
+    def __str__(self) -> str:
+        return f"{self.run}, up to {self.upto}"
 
 
 class BillNumberSeries(models.Model):

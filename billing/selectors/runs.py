@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Avg, Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.models import CustomerAccount
-from billing.models import Bill, BillRun
+from billing.models import Bill, BillRun, Hold
 from energy_portal.shared.clock import YearMonth, local_month, zone
 from meters.models import Binding
 
 STANDING = (Bill.Status.ISSUED, Bill.Status.ARCHIVED)
+UNDER_WAY = (BillRun.Status.QUEUED, BillRun.Status.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,37 @@ class RunCounts:
 
     supplied: int
     billed: int
+
+
+@dataclass(frozen=True)
+class BillSum:
+    """Bills of one status and currency that are not held: how many, their energy, kWh, their total, what is estimated.
+
+    ``estimated_share`` is the mean of theirs, 0 to 1.
+    """
+
+    status: Bill.Status
+    currency: str
+    bills: int
+    energy_kwh: Decimal | None
+    total: Decimal | None
+    estimated_share: Decimal
+
+
+@dataclass(frozen=True)
+class HeldBills:
+    """Drafts that are held for one reason."""
+
+    reason: Hold
+    bills: int
+
+
+@dataclass(frozen=True)
+class RunTotals:
+    """What a run made: bills that are whole, and drafts that are held."""
+
+    sums: tuple[BillSum, ...]
+    holds: tuple[HeldBills, ...]
 
 
 def account_zones() -> list[str]:
@@ -42,11 +75,17 @@ def supplied_accounts(*, month: YearMonth, zones: Iterable[str], now: datetime) 
     return CustomerAccount.objects.filter(condition)
 
 
-def due_accounts(*, month: YearMonth, zones: Iterable[str], after: str, now: datetime) -> QuerySet[CustomerAccount]:
-    """Order by number the supplied accounts beyond ``after`` that have no issued bill of the month."""
+def due_accounts(
+    *, month: YearMonth, zones: Iterable[str], after: str, now: datetime, upto: str | None = None
+) -> QuerySet[CustomerAccount]:
+    """Order by number the supplied accounts beyond ``after`` that have no issued bill of the month.
+
+    :param upto: the last number wanted; all unless told.
+    """
     issued = Bill.objects.filter(account=OuterRef("pk"), month=month.first_day, status__in=STANDING)
     supplied = supplied_accounts(month=month, zones=zones, now=now)
-    return supplied.filter(~Exists(issued), number__gt=after).order_by("number")
+    due = supplied.filter(~Exists(issued), number__gt=after).order_by("number")
+    return due if upto is None else due.filter(number__lte=upto)
 
 
 def run_counts(*, month: YearMonth, now: datetime) -> RunCounts:
@@ -54,6 +93,43 @@ def run_counts(*, month: YearMonth, now: datetime) -> RunCounts:
     issued = Bill.objects.filter(account=OuterRef("pk"), month=month.first_day, status__in=STANDING)
     supplied = supplied_accounts(month=month, zones=account_zones(), now=now)
     return RunCounts(supplied=supplied.count(), billed=supplied.filter(Exists(issued)).count())
+
+
+def run_totals(run: BillRun) -> RunTotals:
+    """Add up the bills that a run made, those that are void left out. One query, of the index on the run."""
+    bills = Bill.objects.filter(run=run).exclude(status=Bill.Status.VOID).order_by()
+    sums, holds = [], []
+    grouped = bills.values("status", "currency", "held_because").annotate(
+        bills=Count("pk"), energy_kwh=Sum("consumption_kwh"), total=Sum("total"), estimated=Avg("estimated_share")
+    )
+    for group in grouped.order_by("status", "currency", "held_because"):
+        if group["held_because"]:
+            holds.append(HeldBills(Hold(group["held_because"]), group["bills"]))
+        else:
+            sums.append(
+                BillSum(
+                    Bill.Status(group["status"]),
+                    group["currency"],
+                    group["bills"],
+                    group["energy_kwh"],
+                    group["total"],
+                    group["estimated"].quantize(Decimal("0.0001")),
+                )
+            )
+    return RunTotals(tuple(sums), tuple(holds))
+
+
+def stalled_runs() -> list[BillRun]:
+    """Return the runs under way whose chunks nobody holds: their processes died, or wait to begin.
+
+    Within a transaction, which then holds those chunks.
+    """
+    stalled = []
+    for run in BillRun.objects.filter(status__in=UNDER_WAY).order_by("month"):
+        undone = run.chunks.filter(done_at=None)
+        if undone.count() == len(undone.select_for_update(skip_locked=True, no_key=True)):
+            stalled.append(run)
+    return stalled
 
 
 def run_with_starter(run_id: UUID) -> BillRun:

@@ -83,6 +83,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),
     },
+    "bill-runs-that-stand-still": {
+        "task": "billing.tasks.resume_runs",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
+    },
     "jobs-that-wait": {
         "task": "meters.tasks.resume_jobs",
         "schedule": crontab(minute="*/5"),
