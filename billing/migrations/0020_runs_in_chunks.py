@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ("run", "id"),
+                "ordering": ("id",),
                 "indexes": [models.Index(fields=["run", "id"], name="bill_run_chunk_in_order")],
             },
         ),

@@ -55,7 +55,7 @@ class BillRunChunk(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering = ("run", "id")
+        ordering = ("id",)
         indexes = (models.Index(fields=("run", "id"), name="bill_run_chunk_in_order"),)
 
     def __str__(self) -> str:

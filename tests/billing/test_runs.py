@@ -1,34 +1,50 @@
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
 from threading import Barrier
+from time import monotonic, sleep
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.actors import PORTAL, Actor
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, CustomerAccount
 from billing import tasks
-from billing.models import Bill, BillRun
+from billing.models import Bill, BillRun, BillRunChunk
+from billing.selectors.runs import run_totals
 from billing.services.bills import AlreadyIssued, MonthNotOver, draft_bill, issue_bill
-from billing.services.runs import process_run, request_month, start_month
+from billing.services.runs import RunUnderWay, process_run, request_month, resume_stalled, start_month
 from billing.services.tariffs import load_singapore_tariff
-from energy_portal.shared.clock import YearMonth
-from tests.factories import BindingFactory, CustomerAccountFactory, ManagerFactory, since
+from energy_portal.shared.clock import YearMonth, local_month
+from tests.factories import BindingFactory, CustomerAccountFactory, ManagerFactory, since, supplied_register
+from tests.meters.helpers import store_reading
 
 FEBRUARY = YearMonth(2023, 2)
 NOW = datetime(2023, 3, 2, 1, tzinfo=UTC)
+SGT = ZoneInfo("Asia/Singapore")
+
+
+def wait_until(true):
+    deadline = monotonic() + 60
+    while not true():
+        assert monotonic() < deadline
+        sleep(0.02)
 
 
 def supplied(count, **binding):
     return [BindingFactory(**binding).account for _ in range(count)]
 
 
-def run_month(month=FEBRUARY, now=NOW, chunk_accounts=2):
-    run = start_month(month=month, actor=PORTAL, now=now)
+def run_month(month=FEBRUARY, now=NOW, chunk_accounts=2, **how):
+    run = start_month(month=month, actor=PORTAL, now=now, **how)
     return process_run(run_id=run.pk, now=now, chunk_accounts=chunk_accounts)
 
 
@@ -67,6 +83,62 @@ class TestStartMonth:
 
         assert (run.status, run.accounts_total, run.accounts_done) == ("queued", 2, 1)
         assert (run.bills_issued, run.bills_held, run.finished_at) == (1, 0, None)
+
+    def test_goes_on_where_a_run_failed(self, meters):
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        BillRun.objects.update(status="failed", error="no light", cursor="A-7", accounts_done=3)
+
+        again = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+
+        assert (again.pk, again.status, again.error, again.cursor) == (run.pk, "queued", "", "A-7")
+        assert again.accounts_done == 3
+
+    @pytest.mark.parametrize("preview", [True, False])
+    def test_refuses_to_issue_during_a_preview_and_the_other_way_round(self, preview):
+        start_month(month=FEBRUARY, actor=PORTAL, now=NOW, preview=preview)
+
+        with pytest.raises(RunUnderWay):
+            start_month(month=FEBRUARY, actor=PORTAL, now=NOW, preview=not preview)
+
+        assert BillRun.objects.get().issues is not preview
+
+
+@pytest.mark.django_db
+class TestPreview:
+    @pytest.fixture(autouse=True)
+    def tariff(self):
+        return load_singapore_tariff()
+
+    def test_drafts_and_issues_nothing(self, meters):
+        *_, broken = supplied(3)
+        meters.daily_kwh[broken.pk] = None
+
+        run = run_month(preview=True)
+
+        assert (run.status, run.accounts_done, run.bills_issued, run.bills_held) == ("done", 3, 0, 1)
+        assert set(Bill.objects.values_list("status", "number")) == {("draft", None)}
+
+    def test_tells_totals_and_holds(self, meters):
+        *_, broken = supplied(3)
+        meters.daily_kwh[broken.pk] = None
+
+        totals = run_totals(run_month(preview=True))
+
+        (whole,) = totals.sums
+        assert (whole.status, whole.currency, whole.bills, whole.energy_kwh) == ("draft", "SGD", 2, 560)
+        assert whole.total == sum(Bill.objects.exclude(total=None).values_list("total", flat=True))
+        assert [(held.reason, held.bills) for held in totals.holds] == [("incomplete_energy", 1)]
+
+    def test_is_issued_by_a_run_that_rates_anew(self, meters):
+        account, _ = supplied(2)
+        run_month(preview=True)
+        meters.daily_kwh[account.pk] = Decimal(20)
+
+        run = run_month()
+
+        assert (run.issues, run.bills_issued, run.accounts_total) == (True, 2, 2)
+        assert Bill.objects.get(account=account).consumption_kwh == 560
+        assert Bill.objects.count() == 2
 
 
 @pytest.mark.django_db
@@ -224,9 +296,54 @@ class TestInterruption:
         assert (finished.status, finished.bills_issued) == ("done", 5)
         assert sum(meters.asked) == 5
 
+    def test_continues_a_run_whose_process_was_killed_in_the_middle_of_a_chunk(self):
+        load_singapore_tariff()
+        registers = [supplied_register() for _ in range(5)]
+        for register in registers:
+            store_reading(register, local_month(FEBRUARY, SGT).start, "1000")
+            store_reading(register, local_month(FEBRUARY, SGT).end, "1280")
+        third = CustomerAccount.objects.order_by("number")[2]
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        told = (connection.settings_dict["NAME"], str(run.pk), NOW.isoformat())
+        with transaction.atomic():
+            CustomerAccount.objects.select_for_update().get(pk=third.pk)
+            biller = subprocess.Popen([sys.executable, "-m", "tests.billing.biller", *told], cwd=settings.BASE_DIR)
+            wait_until(lambda: BillRunChunk.objects.count() == 2 or biller.poll() is not None)
+            biller.kill()
+            assert biller.wait(30) == -signal.SIGKILL
+        assert sorted(Bill.objects.values_list("status", flat=True)) == ["issued"] * 2
+
+        finished = process_run(run_id=run.pk, now=NOW, chunk_accounts=2)
+
+        assert (finished.status, finished.accounts_done, finished.bills_issued) == ("done", 5, 5)
+        numbers = Bill.objects.order_by("account__number").values_list("number", flat=True)
+        assert sorted(numbers) == [f"202302-{count:06d}" for count in range(1, 6)]
+
 
 @pytest.mark.django_db(transaction=True)
 class TestTwoAtOnce:
+    def test_bill_side_by_side_and_wait_for_each_other(self, meters):
+        load_singapore_tariff()
+        first, *_ = supplied(6)
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+
+        def process():
+            try:
+                return process_run(run_id=run.pk, now=NOW, chunk_accounts=2).status
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            with transaction.atomic():
+                CustomerAccount.objects.select_for_update().get(pk=first.pk)
+                together = [pool.submit(process) for _ in range(2)]
+                wait_until(lambda: Bill.objects.count() == 4)
+                assert not any(future.done() for future in together)
+            assert [future.result() for future in together] == ["done", "done"]
+
+        assert BillRun.objects.get().bills_issued == 6
+        assert set(Bill.objects.values_list("number", flat=True)) == {f"202302-{n:06d}" for n in range(1, 7)}
+
     def test_make_one_bill_an_account(self, meters):
         load_singapore_tariff()
         supplied(12)
@@ -312,7 +429,36 @@ class TestRequestMonth:
 
 
 @pytest.mark.django_db
+class TestResumeStalled:
+    def test_has_a_run_that_nobody_processes_go_on(self, meters, django_capture_on_commit_callbacks):
+        load_singapore_tariff()
+        supplied(3)
+        run = start_month(month=FEBRUARY, actor=PORTAL, now=NOW)
+        BillRunChunk.objects.create(run=run, upto=CustomerAccount.objects.order_by("number")[1].number)
+        BillRun.objects.update(status="running", cursor=BillRunChunk.objects.get().upto)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            assert resume_stalled() == 1
+
+        assert (BillRun.objects.get().status, Bill.objects.count()) == ("done", 3)
+
+    def test_leaves_alone_what_is_done_or_failed(self):
+        BillRun.objects.create(month=date(2023, 1, 1), status="done")
+        BillRun.objects.create(month=date(2023, 2, 1), status="failed")
+
+        assert resume_stalled() == 0
+
+
+@pytest.mark.django_db
 class TestCalendar:
+    @pytest.mark.parametrize(("setting", "runs"), [("preview", [False]), ("never", [])])
+    def test_follows_the_setting(self, settings, meters, setting, runs):
+        settings.BILL_RUN_BY_CALENDAR = setting
+
+        tasks.run_last_month()
+
+        assert list(BillRun.objects.values_list("issues", flat=True)) == runs
+
     def test_bills_the_month_that_is_over_in_the_site_s_zone(self, monkeypatch, meters):
         monkeypatch.setattr(tasks.timezone, "now", lambda: datetime(2023, 2, 28, 17, tzinfo=UTC))
 
