@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from accounts.admin.common import actor_of
 from billing.models import BillRun
-from billing.selectors.runs import run_with_starter
+from billing.selectors.runs import UNDER_WAY, BillSum, run_totals, run_with_starter
 from billing.services.runs import request_month
 from energy_portal.shared.admin import PortalAdmin, moment
 from energy_portal.shared.clock import YearMonth, zone
@@ -25,7 +25,6 @@ from energy_portal.shared.errors import DomainError
 
 MONTHS_OFFERED = 36
 _REFRESH_SECONDS = "3"
-_ACTIVE = (BillRun.Status.QUEUED, BillRun.Status.RUNNING)
 
 
 def finished_months() -> list[tuple[str, str]]:
@@ -48,6 +47,13 @@ class RunMonthForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Accounts that have an issued bill of the month are left alone.",
     )
 
+    preview = forms.BooleanField(
+        label="Preview",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="Make drafts only, to look at totals and at what is held; issue them afterwards.",
+    )
+
     class Meta:
         model = BillRun
         fields = ()
@@ -56,18 +62,27 @@ class RunMonthForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(BillRun)
 class BillRunAdmin(PortalAdmin):
     form = RunMonthForm
-    list_display = ("month_name", "status_label", "progress", "bills_issued", "bills_held", "starter", "finished")
+    list_display = (
+        "month_name",
+        "purpose",
+        "status_label",
+        "progress",
+        "bills_issued",
+        "bills_held",
+        "starter",
+        "finished",
+    )
     list_select_related = ("started_by",)
     list_filter = ("status",)
     actions_list = ("run_month",)
-    actions_detail = ("continue_run",)
+    actions_detail = ("continue_run", "preview_run", "issue_run")
 
     def get_fields(self, request: HttpRequest, obj: BillRun | None = None) -> Any:
         if obj is None:
-            return ("billed_month",)
-        counts = ("accounts_total", "accounts_done", "bills_issued", "bills_held")
+            return ("billed_month", "preview")
+        counts = ("accounts_total", "accounts_done", "bills_issued", "bills_held", "totals", "holds")
         times = ("created_at", "started_at", "finished_at")
-        return ("month_name", "status_label", "progress", *counts, "started_by", *times, "error")
+        return ("month_name", "purpose", "status_label", "progress", *counts, "started_by", *times, "error")
 
     def get_readonly_fields(self, request: HttpRequest, obj: BillRun | None = None) -> Any:
         return () if obj is None else self.get_fields(request, obj)
@@ -83,20 +98,21 @@ class BillRunAdmin(PortalAdmin):
 
     def save_model(self, request: HttpRequest, obj: BillRun, form: Any, change: bool) -> None:
         """Request the month through the service; the object becomes the run that stands for it."""
-        run = _request(YearMonth.parse(form.cleaned_data["billed_month"]), request)
+        month = YearMonth.parse(form.cleaned_data["billed_month"])
+        run = _request(month, request, preview=form.cleaned_data["preview"])
         obj.__dict__.update(run.__dict__)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the runs, and have the browser ask again while one is under way."""
         response: HttpResponse = super().changelist_view(request, extra_context)
-        if BillRun.objects.filter(status__in=_ACTIVE).exists():
+        if BillRun.objects.filter(status__in=UNDER_WAY).exists():
             response["Refresh"] = _REFRESH_SECONDS
         return response
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show a run, and have the browser ask again while it is under way."""
         response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
-        if BillRun.objects.filter(pk=object_id, status__in=_ACTIVE).exists():
+        if BillRun.objects.filter(pk=object_id, status__in=UNDER_WAY).exists():
             response["Refresh"] = _REFRESH_SECONDS
         return response
 
@@ -106,12 +122,24 @@ class BillRunAdmin(PortalAdmin):
 
     @action(description="Continue this run", url_path="continue", permissions=["continue"])
     def continue_run(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        issues = run_with_starter(object_id).issues
+        return self._ask(request, object_id, preview=not issues, done="The run continues.")
+
+    @action(description="Preview the bills", url_path="preview", permissions=["continue"])
+    def preview_run(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        return self._ask(request, object_id, preview=True, done="The bills are being drafted.")
+
+    @action(description="Issue the bills", url_path="issue", permissions=["continue"])
+    def issue_run(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        return self._ask(request, object_id, preview=False, done="The bills are being issued.")
+
+    def _ask(self, request: HttpRequest, object_id: UUID, *, preview: bool, done: str) -> HttpResponse:
         try:
-            _request(YearMonth.of(run_with_starter(object_id).month), request)
+            _request(YearMonth.of(run_with_starter(object_id).month), request, preview=preview)
         except DomainError as error:
             self.message_user(request, str(error), messages.WARNING)
         else:
-            self.message_user(request, "The run continues.")
+            self.message_user(request, done)
         return redirect(reverse("admin:billing_billrun_change", args=(object_id,)))
 
     @display(description="Month", ordering="month")
@@ -125,6 +153,32 @@ class BillRunAdmin(PortalAdmin):
     )
     def status_label(self, run: BillRun) -> tuple[str, str]:
         return run.status, run.get_status_display()
+
+    @display(description="For")
+    def purpose(self, run: BillRun) -> str:
+        return "issue" if run.issues else "preview"
+
+    @display(description="Bills")
+    def totals(self, run: BillRun) -> SafeString | str:
+        """Tell what the bills that are not held come to."""
+        sums = run_totals(run).sums
+        return format_html_join(mark_safe("<br>"), "{}", ((_sum_words(each),) for each in sums)) if sums else "-"
+
+    @display(description="Held drafts")
+    def holds(self, run: BillRun) -> SafeString | str:
+        """Tell why drafts are held, each reason leading to its drafts."""
+        holds = run_totals(run).holds
+        bills = reverse("admin:billing_bill_changelist")
+        links = (
+            (
+                f"{bills}?month={run.month}&status__exact=draft&held_because__exact={held.reason}",
+                held.bills,
+                held.reason,
+            )
+            for held in holds
+        )
+        rows = ((url, f"{count:,}", reason.label) for url, count, reason in links)
+        return format_html_join(mark_safe("<br>"), '<a class="underline" href="{}">{}: {}</a>', rows) if holds else "-"
 
     @display(description="Started by", ordering="started_by__name")
     def starter(self, run: BillRun) -> str:
@@ -144,5 +198,12 @@ class BillRunAdmin(PortalAdmin):
         )
 
 
-def _request(month: YearMonth, request: HttpRequest) -> BillRun:
-    return request_month(month=month, actor=actor_of(request), now=timezone.now())
+def _sum_words(each: BillSum) -> str:
+    return (
+        f"{each.bills:,} {each.status.label.lower()}, {each.energy_kwh or 0:,.2f} kWh, "
+        f"{each.currency} {each.total or 0:,.2f}, {each.estimated_share:.1%} estimated"
+    )
+
+
+def _request(month: YearMonth, request: HttpRequest, *, preview: bool) -> BillRun:
+    return request_month(month=month, actor=actor_of(request), now=timezone.now(), preview=preview)

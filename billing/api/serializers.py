@@ -175,18 +175,21 @@ class BillRunIn(serializers.Serializer[Any]):
     """The month to bill."""
 
     month = MonthField()
+    preview = serializers.BooleanField(default=False, help_text="Make drafts only, and issue none.")
 
 
 class BillRunOut(serializers.ModelSerializer[BillRun]):
     """A month's run and how far it is."""
 
     month = MonthField()
+    preview = serializers.SerializerMethodField(help_text="Whether it makes drafts only, and issues none.")
 
     class Meta:
         model = BillRun
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "month",
+            "preview",
             "status",
             "accounts_total",
             "accounts_done",
@@ -198,6 +201,9 @@ class BillRunOut(serializers.ModelSerializer[BillRun]):
             "error",
         )
         read_only_fields = fields
+
+    def get_preview(self, run: BillRun) -> bool:
+        return not run.issues
 
 
 class TariffComponentOut(serializers.ModelSerializer[TariffComponent]):

@@ -99,6 +99,25 @@ class TestBillRuns:
             assert '<progress value="50" max="200"' in response.content.decode()
             assert response.get("Refresh") == refresh
 
+    def test_preview_and_then_issue(self, desk, meters, django_capture_on_commit_callbacks):
+        load_singapore_tariff()
+        BindingFactory()
+        meters.daily_kwh[BindingFactory().account_id] = None
+
+        with django_capture_on_commit_callbacks(execute=True):
+            desk.post(reverse("admin:billing_billrun_add"), {"billed_month": "2023-02", "preview": "on"})
+
+        run = BillRun.objects.get()
+        page = desk.get(reverse("admin:billing_billrun_change", args=(run.pk,))).content.decode()
+        assert "1 draft, 280.00 kWh, SGD 87.54, 0.0% estimated" in page
+        assert "held_because__exact=incomplete_energy" in page
+
+        with django_capture_on_commit_callbacks(execute=True):
+            response = desk.get(reverse("admin:billing_billrun_issue_run", args=(run.pk,)))
+
+        assert words(response) == ["The bills are being issued."]
+        assert (BillRun.objects.get().issues, BillRun.objects.get().bills_issued) == (True, 1)
+
     def test_link_to_the_choice_of_a_month(self, desk):
         assert "Run a month" in desk.get(RUNS).content.decode()
         assert desk.get(reverse("admin:billing_billrun_run_month")).url == reverse("admin:billing_billrun_add")

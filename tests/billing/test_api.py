@@ -290,6 +290,34 @@ class TestBillRuns:
         )
         assert [run["id"] for run in json.loads(client.get("/api/v1/bill-runs").content)["results"]] == [shown["id"]]
 
+    def test_preview_a_month_and_tell_what_it_comes_to(self, meters, account, django_capture_on_commit_callbacks):
+        load_singapore_tariff()
+        BindingFactory(account=account)
+        meters.daily_kwh[BindingFactory().account_id] = None
+        client = client_of(ManagerFactory())
+
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post("/api/v1/bill-runs", {"month": "2023-02", "preview": True}, format="json")
+
+        shown = json.loads(client.get(answer["Location"]).content)
+        assert (shown["preview"], shown["bills_issued"], shown["bills_held"]) == (True, 0, 1)
+        (drafts,) = shown["bills"]
+        assert (drafts["status"], drafts["bills"], drafts["consumption_kwh"], drafts["total"]) == (
+            "draft",
+            1,
+            280,
+            "87.54",
+        )
+        assert [(held["held_because"], held["bills"]) for held in shown["held"]] == [("incomplete_energy", 1)]
+
+    def test_refuse_to_issue_during_a_preview(self):
+        client = client_of(ManagerFactory())
+        client.post("/api/v1/bill-runs", {"month": "2023-02", "preview": True}, format="json")
+
+        answer = client.post("/api/v1/bill-runs", {"month": "2023-02"}, format="json")
+
+        assert (answer.status_code, json.loads(answer.content)["code"]) == (409, "bill_run_under_way")
+
     def test_start_once_a_month(self):
         client = client_of(ManagerFactory())
 
