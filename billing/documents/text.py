@@ -3,7 +3,10 @@
 from datetime import date
 from decimal import Decimal
 
-from billing.documents.content import DocumentLine
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from billing.documents.content import BillDocument, DocumentLine
 
 
 def money(amount: Decimal) -> str:
@@ -28,12 +31,30 @@ def rate_of(line: DocumentLine) -> str:
     return f"{line.rate:.{decimals}f}"
 
 
+def day_in_words(day: date) -> str:
+    """Write a local day: 1 Feb 2023."""
+    return date_format(day, "j M Y")
+
+
 def day_span(first: date, last: date) -> str:
     """Write local days, the last one included, no longer than need be: 1 to 28 Feb 2023."""
     if first == last:
-        return f"{last.day} {last:%b %Y}"
+        return day_in_words(last)
     if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day} to {last.day} {last:%b %Y}"
-    if first.year == last.year:
-        return f"{first.day} {first:%b} to {last.day} {last:%b %Y}"
-    return f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
+        start = date_format(first, "j")
+    elif first.year == last.year:
+        start = date_format(first, "j M")
+    else:
+        start = day_in_words(first)
+    return _("%(first)s to %(last)s") % {"first": start, "last": day_in_words(last)}
+
+
+def short_span(first: date, last: date, *, year: int) -> str:
+    """Write local days without the year that a reader takes for granted: 1 to 14 Feb."""
+    span = day_span(first, last)
+    return span.removesuffix(f" {year}") if first.year == last.year == year else span
+
+
+def name_of(bill: BillDocument) -> str:
+    """Say what a document is: Electricity bill."""
+    return _("Credit note") if bill.is_credit_note else _("Electricity bill")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from billing.documents import BillDocument, DayUse, DocumentLine, DocumentRead, Issuer, bill_pdf
+from billing.documents import BillDocument, BilledUse, DayUse, DocumentLine, DocumentRead, Issuer, bill_pdf
 from billing.documents.text import day_span, money, plain, rate_of
 from energy_portal.shared.paper import fonts
 
@@ -25,6 +25,11 @@ READS = tuple(
         "SP-1", "SG-000123", "1.8.0", datetime(2023, month, 1, tzinfo=SINGAPORE), Decimal(value), 17, "boundary"
     )
     for month, value in ((2, "14002.3"), (3, "14310.82"))
+)
+COMPARED = (
+    BilledUse(FIRST, Decimal("308.52"), 28),
+    BilledUse(date(2023, 1, 1), Decimal(311), 31),
+    BilledUse(date(2022, 2, 1), Decimal(343), 28),
 )
 
 
@@ -56,6 +61,19 @@ def document(**changes: object) -> BillDocument:
 def read(bill: BillDocument) -> tuple[PdfReader, str]:
     reader = PdfReader(BytesIO(bill_pdf(bill)))
     return reader, reader.pages[0].extract_text()
+
+
+def heights_of(reader: PdfReader) -> dict[str, list[float]]:
+    """Return how high the texts stand before the foot of the page, and in it."""
+    heights: dict[str, list[float]] = {"before": [], "foot": []}
+
+    def note(text, _, matrix, *__):
+        if text.strip() and text.strip() not in {"DRAFT", "VOID"}:
+            in_foot = heights["foot"] or "How to pay" in text
+            heights["foot" if in_foot else "before"].append(matrix[5])
+
+    reader.pages[0].extract_text(visitor_text=note)
+    return heights
 
 
 class TestBillPdf:
@@ -94,28 +112,82 @@ class TestBillPdf:
     def test_is_the_same_every_time(self):
         assert bill_pdf(document()) == bill_pdf(document())
 
-    @pytest.mark.parametrize(("lines", "reads"), [(1, 0), (16, 14), (17, 15), (60, 400)])
+    @pytest.mark.parametrize(("lines", "reads"), [(1, 0), (5, 2), (16, 14), (20, 15), (45, 400), (120, 400)])
     def test_fits_one_page_and_still_adds_up(self, lines, reads):
         bill = document(
             lines=(ENERGY,) * lines + (GST, replace(GST, description="GST 9 %")),
             reads=tuple(replace(READS[0], time=READS[0].time + timedelta(hours=hour)) for hour in range(reads)),
+            compared=COMPARED,
         )
 
         reader, text = read(bill)
 
-        heights: dict[bool, list[float]] = {True: [], False: []}
-
-        def note_height(text, _, matrix, *__):
-            if text.strip():
-                heights["How to read" in text or bool(heights[True])].append(matrix[5])
-
-        reader.pages[0].extract_text(visitor_text=note_height)
         assert len(reader.pages) == 1
-        assert min(heights[False]) > max(heights[True]) > min(heights[True]) > 0
-        assert "How to read this bill" in text
-        hidden = max(0, lines - 15) if lines > 16 else 0
-        assert text.count("Electricity, 2023 Q1") == lines - hidden
-        assert not hidden or f"{money(hidden * ENERGY.amount)}" in text
+        heights = heights_of(reader)
+        assert min(heights["before"]) > max(heights["foot"]) > min(heights["foot"]) > 0
+        shown = text.count("Electricity, 2023 Q1")
+        assert shown == lines or f"{lines - shown} more lines on the website" in text
+        assert shown == lines or money((lines - shown) * ENERGY.amount) in text
+
+    @pytest.mark.parametrize("lines", [1, 20, 45])
+    def test_leaves_no_line_out_that_a_smaller_type_has_room_for(self, lines):
+        _, text = read(document(lines=(ENERGY,) * lines + (GST,)))
+
+        assert "more line" not in text
+
+    def test_breaks_a_long_description_instead_of_cutting_it(self):
+        words = "Electricity at SP-000123, On-peak, from 400 to 1,000 kWh, household time-of-use of summer 2025"
+
+        _, text = read(document(lines=(replace(ENERGY, description=words), GST)))
+
+        assert " ".join(text.split()).find(words) > 0
+
+    def test_says_how_to_pay_by_when_and_with_which_reference(self):
+        issuer = replace(document().issuer, payment="Bank transfer to 123-456-789.", website="https://portal.example")
+
+        text = " ".join(read(document(due_on=date(2023, 3, 23), issuer=issuer))[1].split())
+
+        assert "Pay by 23 Mar 2023" in text
+        assert "Please pay SGD 96.47 by 23 Mar 2023 and give the payment reference 202302-000001." in text
+        assert "Bank transfer to 123-456-789." in text
+        assert "https://portal.example and dispute it there" in text
+
+    def test_asks_for_nothing_where_the_bill_is_in_favour_of_the_payer(self):
+        _, text = read(document(subtotal=Decimal("-5.00"), tax=Decimal("-0.40"), total=Decimal("-5.40")))
+
+        assert "Nothing is to be paid" in " ".join(text.split())
+        assert "Please pay" not in text
+
+    def test_compares_the_use_of_a_day_with_other_months(self):
+        _, text = read(document(compared=COMPARED))
+
+        assert "Jan 2023 10.03 10 % higher" in text
+        assert "Feb 2022 12.25 10 % lower" in text
+
+    def test_says_where_there_is_nothing_to_compare_with(self):
+        _, text = read(document(compared=(*COMPARED[:2], BilledUse(date(2022, 2, 1), None, 28))))
+
+        assert "Feb 2022 not billed" in text
+
+    def test_tells_a_credit_note_from_a_bill(self):
+        note = document(
+            kind="credit_note",
+            number="CN-000001",
+            corrects="202302-000001",
+            subtotal=Decimal("-89.32"),
+            tax=Decimal("-7.15"),
+            total=Decimal("-96.47"),
+        )
+
+        reader, text = read(note)
+
+        assert reader.metadata.title == "Credit note CN-000001"
+        for expected in ("Takes back bill 202302-000001", "Credited to you SGD 96.47", "Total SGD -96.47"):
+            assert expected in text
+        assert "Pay by" not in text
+
+    def test_says_which_bill_it_stands_in_for(self):
+        assert "Replaces bill 202302-000001" in read(document(number="202302-000009", corrects="202302-000001"))[1]
 
     def test_says_why_a_draft_is_held(self):
         held = document(
@@ -132,12 +204,16 @@ class TestBillPdf:
 
         _, text = read(held)
 
-        assert "DRAFT" in text
+        assert "DRAFT: not a bill yet" in text
         assert "No tariff is in force: add it." in text
         assert "Held" in text
 
     def test_says_that_a_bill_is_void(self):
-        assert "VOID" in read(document(status="void"))[1]
+        _, text = read(document(status="void", taken_back_by="CN-000001", due_on=date(2023, 3, 23)))
+
+        assert "VOID: taken back by credit note CN-000001" in text
+        assert text.splitlines()[0] == "VOID"
+        assert "Pay by" not in text
 
     @pytest.mark.parametrize("name", ["陈美玲", "김서연", "さくら", "Zoë Ångström", "Renée"])
     def test_prints_names_in_their_own_letters(self, name):
@@ -158,7 +234,7 @@ class TestBillPdf:
     def test_leaves_the_chart_out_when_no_day_is_known(self):
         _, text = read(document(daily_use=tuple(DayUse(FIRST, None) for _ in range(28))))
 
-        assert "kWh a day" not in text
+        assert "Your use" not in text
 
     @given(st.text(max_size=60), st.text(max_size=200), st.text(max_size=60))
     def test_never_fails_on_what_people_are_called(self, name, address, serial):

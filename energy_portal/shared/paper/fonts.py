@@ -8,7 +8,7 @@ font has becomes a question mark, and :func:`is_printable` says so beforehand.
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
@@ -64,16 +64,24 @@ def fit(text: str, size: float, limit: float, *, bold: bool = False) -> str:
 
 
 def wrap(text: str, size: float, limit: float) -> Iterator[str]:
-    """Break a text at spaces into lines no wider than ``limit`` points."""
+    """Break a text at spaces into lines no wider than ``limit`` points, and within a word that is wider."""
     line = ""
-    for word in text.split():
-        longer = f"{line} {word}".strip()
+    for piece in chain.from_iterable(_pieces(word, size, limit) for word in text.split()):
+        longer = f"{line} {piece}".strip()
         if line and width(longer, size) > limit:
             yield line
-            longer = word
+            longer = piece
         line = longer
     if line:
         yield line
+
+
+def _pieces(word: str, size: float, limit: float) -> Iterator[str]:
+    while len(word) > 1 and width(word, size) > limit:
+        fitting = next((length for length in range(len(word) - 1, 1, -1) if width(word[:length], size) <= limit), 1)
+        yield word[:fitting]
+        word = word[fitting:]
+    yield word
 
 
 def _glyph(character: str, bold: bool) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """A page that is filled from the top: text, tables, bars."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +9,12 @@ from reportlab.lib.colors import Color, HexColor
 from reportlab.pdfgen.canvas import Canvas
 
 from energy_portal.shared.paper import fonts
+from energy_portal.shared.paper.structure import Box, Structure
 
 ACCENT, TEXT, MUTED, LINE = (HexColor(code) for code in ("#0e7490", "#0f172a", "#475569", "#e2e8f0"))
 _PALE = HexColor("#ecfeff")
 ROW_HEIGHT = 12.5
+ROW_SIZE = 9.0
 _SMALLEST_BAR = 0.6
 
 
@@ -25,10 +28,31 @@ class Column:
 
 
 class Sheet:
-    """A canvas with margins and the height, in points, at which the next thing is drawn."""
+    """A canvas with margins and the height, in points, at which the next thing is drawn.
 
-    def __init__(self, canvas: Canvas, *, left: float, right: float, y: float) -> None:
-        self.canvas, self.left, self.right, self.y = canvas, left, right, y
+    With a structure, everything that is drawn is told to it.
+    """
+
+    def __init__(
+        self, canvas: Canvas, *, left: float, right: float, y: float, structure: Structure | None = None
+    ) -> None:
+        self.canvas, self.left, self.right, self.y, self.structure = canvas, left, right, y, structure
+
+    def element(
+        self, kind: str, *, alt: str = "", scope: str = "", span: int = 1, box: Box | None = None
+    ) -> AbstractContextManager[object]:
+        """Have what is drawn meanwhile belong to an element of the structure; see :meth:`Structure.element`."""
+        if self.structure is None:
+            return nullcontext()
+        return self.structure.element(kind, alt=alt, scope=scope, span=span, box=box)
+
+    def content(self) -> AbstractContextManager[None]:
+        """Have what is drawn meanwhile be read."""
+        return nullcontext() if self.structure is None else self.structure.content()
+
+    def artifact(self) -> AbstractContextManager[None]:
+        """Have what is drawn meanwhile be passed over by readers."""
+        return nullcontext() if self.structure is None else self.structure.artifact()
 
     def down(self, points: float) -> None:
         """Go down the page."""
@@ -47,6 +71,8 @@ class Sheet:
     ) -> None:
         """Draw one line of text at this height, from ``x`` or up to it; cut at ``limit`` points."""
         shown = text if limit is None else fonts.fit(text, size, limit, bold=bold)
+        if not shown:
+            return
         start = (self.left if align == "left" else self.right) if x is None else x
         if align == "right":
             start -= fonts.width(shown, size, bold=bold)
@@ -55,43 +81,60 @@ class Sheet:
         for run in fonts.runs(shown, bold=bold):
             line.setFont(run.font, size)
             line.textOut(run.text)
-        self.canvas.drawText(line)
+        with self.content():
+            self.canvas.drawText(line)
 
     def rule(self) -> None:
         """Draw a line across the page."""
-        self.canvas.setStrokeColor(LINE)
-        self.canvas.setLineWidth(0.8)
-        self.canvas.line(self.left, self.y, self.right, self.y)
+        with self.artifact():
+            self.canvas.setStrokeColor(LINE)
+            self.canvas.setLineWidth(0.8)
+            self.canvas.line(self.left, self.y, self.right, self.y)
 
     def band(self, height: float) -> None:
         """Shade the page from this height down."""
-        self.canvas.setFillColor(_PALE)
-        self.canvas.roundRect(self.left, self.y - height, self.right - self.left, height, 6, stroke=0, fill=1)
+        with self.artifact():
+            self.canvas.setFillColor(_PALE)
+            self.canvas.roundRect(self.left, self.y - height, self.right - self.left, height, 6, stroke=0, fill=1)
 
     def heading(self, text: str) -> None:
         """Head what follows."""
         self.down(6)
-        self.text(text, size=10.5, bold=True, colour=ACCENT)
+        with self.element("H2"):
+            self.text(text, size=10.5, bold=True, colour=ACCENT)
         self.down(14)
 
-    def columns(self, columns: Sequence[Column]) -> None:
+    def columns(self, columns: Sequence[Column], *, size: float = 8.0) -> None:
         """Head a table."""
-        for column in columns:
-            self.text(column.name, size=8, colour=MUTED, x=self.left + column.x, align=column.align)
+        with self.element("TR"):
+            for column in columns:
+                with self.element("TH", scope="Column"):
+                    self.text(column.name, size=size, colour=MUTED, x=self.left + column.x, align=column.align)
         self.down(4)
         self.rule()
         self.down(11)
 
-    def row(self, columns: Sequence[Column], cells: Sequence[str]) -> None:
-        """Draw a table's row; what is aligned left is cut where the next column starts."""
-        for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):
-            limit = None
-            if column.align == "left" and index + 1 < len(columns):
-                following = columns[index + 1]
-                reach = fonts.width(cells[index + 1], 9) if following.align == "right" else 0
-                limit = following.x - reach - column.x - 6
-            self.text(cell, size=9, x=self.left + column.x, align=column.align, limit=limit)
-        self.down(ROW_HEIGHT)
+    def row(
+        self, columns: Sequence[Column], cells: Sequence[str], *, size: float = ROW_SIZE, height: float = ROW_HEIGHT
+    ) -> None:
+        """Draw a table's row, headed by its first cell, which may have several lines of ``height`` points.
+
+        What is aligned left is cut where the next column starts.
+        """
+        with self.element("TR"):
+            for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+                limit = None
+                if column.align == "left" and index + 1 < len(columns):
+                    following = columns[index + 1]
+                    reach = fonts.width(cells[index + 1], size) if following.align == "right" else 0
+                    limit = following.x - reach - column.x - 6
+                with self.element("TD" if index else "TH", scope="" if index else "Row"):
+                    top = self.y
+                    for line in cell.split("\n"):
+                        self.text(line, size=size, x=self.left + column.x, align=column.align, limit=limit)
+                        self.down(height)
+                    self.y = top
+        self.down(height * (cells[0].count("\n") + 1))
 
     def bars(self, shares: Sequence[float | None], height: float) -> None:
         """Draw a bar a share of the greatest, 0 to 1, side by side; what is not known stays blank."""
