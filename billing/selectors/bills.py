@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Prefetch
+from django.db.models import Max, Min, Prefetch, Q
 
 from accounts.models import CustomerAccount, User
-from billing.documents import BillDocument, DayUse, DocumentLine, DocumentRead, Issuer
+from billing.documents import BillDocument, BilledUse, DayUse, DocumentLine, DocumentRead, Issuer
 from billing.models import Bill, BillLine
 from billing.querysets import BillQuerySet
 from energy_portal.shared.clock import Period, YearMonth, local_month, zone
@@ -61,14 +61,14 @@ def bill_with_lines(*, user: User | None, bill_id: UUID) -> Bill:
     :param user: None for a data source, as in :func:`bills_visible_to`.
     :raises Bill.DoesNotExist: there is none, or it is not theirs to see.
     """
-    bill: Bill = bills_visible_to(user).prefetch_related(_LINES).get(pk=bill_id)
+    bill: Bill = bills_visible_to(user).select_related("account", "corrects").prefetch_related(_LINES).get(pk=bill_id)
     return bill
 
 
 def latest_bill(account: CustomerAccount) -> Bill | None:
     """Return an account's newest issued bill, with its lines."""
     issued = account.bills.filter(status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))
-    return issued.select_related("account").prefetch_related(_LINES).order_by("-month").first()
+    return issued.select_related("account", "corrects").prefetch_related(_LINES).order_by("-month").first()
 
 
 def account_for_query(*, number: str | None, serial: str | None, user: User | None, now: datetime) -> CustomerAccount:
@@ -133,8 +133,9 @@ def bill_document(bill: Bill, *, now: datetime) -> BillDocument:
     site = zone(bill.account.zone)
     first, last = _local_days(bill.period, site)
     lines = list(bill.lines.all())
+    is_bill = bill.kind == Bill.Kind.BILL
     return BillDocument(
-        issuer=Issuer(settings.BILL_ISSUER_NAME, settings.BILL_ISSUER_ADDRESS, settings.BILL_ISSUER_CONTACT),
+        issuer=_issuer(),
         number=bill.number,
         status=bill.status,
         held_because=bill.get_held_because_display(),
@@ -153,8 +154,59 @@ def bill_document(bill: Bill, *, now: datetime) -> BillDocument:
         estimated_share=bill.estimated_share,
         lines=tuple(_document_line(line, site) for line in lines),
         reads=tuple(read for line in lines for read in _document_reads(line, site)),
-        daily_use=_daily_use(bill, site, now),
+        daily_use=_daily_use(bill, site, now) if is_bill else (),
+        kind=bill.kind,
+        corrects=bill.corrects.number if bill.corrects else None,
+        taken_back_by=_taken_back_by(bill),
+        due_on=bill.due_on,
+        compared=_compared(bill, site) if is_bill else (),
     )
+
+
+def _issuer() -> Issuer:
+    return Issuer(
+        settings.BILL_ISSUER_NAME,
+        settings.BILL_ISSUER_ADDRESS,
+        settings.BILL_ISSUER_CONTACT,
+        settings.BILL_HOW_TO_PAY,
+        settings.PORTAL_URL,
+    )
+
+
+def _taken_back_by(bill: Bill) -> str | None:
+    if bill.status != Bill.Status.VOID:
+        return None
+    notes = bill.corrections.filter(kind=Bill.Kind.CREDIT_NOTE).exclude(number=None)
+    return notes.values_list("number", flat=True).first()
+
+
+def _compared(bill: Bill, site: ZoneInfo) -> tuple[BilledUse, ...]:
+    """Return the use of a bill, and what was billed for the month before it and for the same month a year before."""
+    month = YearMonth.of(bill.month)
+    before = (month.previous().first_day, YearMonth(month.year - 1, month.month).first_day)
+    bills = Bill.objects.filter(
+        account=bill.account_id,
+        month__in=before,
+        kind=Bill.Kind.BILL,
+        status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED),
+    )
+    charges = ~Q(lines__kind=BillLine.Kind.TAX)
+    found = bills.values_list("month", "consumption_kwh").annotate(
+        start=Min("lines__period__startswith", filter=charges), end=Max("lines__period__endswith", filter=charges)
+    )
+    billed = {month: BilledUse(month, kwh, _days(start, end, site)) for month, kwh, start, end in found}
+    ends = [(line.period.lower, line.period.upper) for line in bill.lines.all() if line.kind != BillLine.Kind.TAX]
+    start, end = min((start for start, _ in ends), default=None), max((end for _, end in ends), default=None)
+    own = BilledUse(bill.month, bill.consumption_kwh, _days(start, end, site))
+    return (own, *(billed.get(month, BilledUse(month, None, 0)) for month in before))
+
+
+def _days(start: datetime | None, end: datetime | None, site: ZoneInfo) -> int:
+    """Count the local days from an instant to another."""
+    if start is None or end is None:
+        return 0
+    first, last = _local_days(DateTimeTZRange(start, end), site)
+    return (last - first).days + 1
 
 
 def _month_before(account: CustomerAccount, now: datetime) -> YearMonth:
@@ -205,4 +257,4 @@ def _daily_use(bill: Bill, site: ZoneInfo, now: datetime) -> tuple[DayUse, ...]:
         granularity=Granularity.DAY,
         now=now,
     )
-    return tuple(DayUse(day.start.astimezone(site).date(), day.energy_kwh) for day in used.series)
+    return tuple(DayUse(day.start.astimezone(site).date(), day.energy_kwh, day.estimated) for day in used.series)
