@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Self
 
-from accounts.querysets import OfAccountQuerySet, sees_every_account
+from accounts.querysets import OfAccountQuerySet, VisibleThroughAccess, sees_every_account
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -15,3 +15,9 @@ class BillQuerySet(OfAccountQuerySet):
         """Keep the bills that somebody may see: customers see those of their accounts, once issued."""
         visible = super().visible_to(user)
         return visible if sees_every_account(user) else visible.exclude(status="draft")
+
+
+class BillDeliveryQuerySet(VisibleThroughAccess):
+    """Mails about bills."""
+
+    access_path = "bill__account__accesses"

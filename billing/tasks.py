@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.actors import PORTAL
-from billing.services import runs
+from billing.services import deliveries, runs
 from energy_portal.shared.clock import YearMonth, zone
 
 _PREVIEW_BY_CALENDAR = {"issue": False, "preview": True, "never": None}
@@ -34,3 +34,9 @@ def run_last_month() -> None:
 def resume_runs() -> None:
     """Go on with runs whose processes died."""
     runs.resume_stalled()
+
+
+@shared_task
+def mail_bills() -> int:
+    """Mail what is due of the bills that were issued, a minute's share; several workers may do so at once."""
+    return deliveries.send_due(now=timezone.now(), most=settings.BILL_MAILS_A_MINUTE)

@@ -128,6 +128,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         (
             _Entry("billing.BillRun", "play_circle"),
             _Entry("billing.Bill", "receipt_long"),
+            _Entry("billing.BillDelivery", "forward_to_inbox"),
             _Entry("billing.Tariff", "sell"),
             _Entry("billing.TariffVersion", "price_change"),
             _Entry("billing.TariffAssignment", "assignment_ind"),

@@ -1,6 +1,6 @@
 """Bills as people and machines ask for them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Max, Min, Prefetch, Q
+from django.db.models import Max, Min, Prefetch, Q, QuerySet
 
 from accounts.models import CustomerAccount, User
 from billing.documents import BillDocument, BilledUse, DayUse, DocumentLine, DocumentRead, Issuer
@@ -63,6 +63,12 @@ def bill_with_lines(*, user: User | None, bill_id: UUID) -> Bill:
     """
     bill: Bill = bills_visible_to(user).select_related("account", "corrects").prefetch_related(_LINES).get(pk=bill_id)
     return bill
+
+
+def bills_with_lines(bill_ids: Collection[UUID]) -> QuerySet[Bill]:
+    """Return bills as :func:`bill_with_lines` does, those that exist, whoever may see them."""
+    bills = Bill.objects.filter(pk__in=bill_ids).select_related("account", "corrects")
+    return bills.prefetch_related(_LINES)
 
 
 def latest_bill(account: CustomerAccount) -> Bill | None:

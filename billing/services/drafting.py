@@ -13,6 +13,7 @@ from accounts.models import CustomerAccount
 from billing import store
 from billing.models import Bill, BillLine, BillRun, Hold
 from billing.selectors.pricing import NotPriced, PriceBook, price_books, price_by
+from billing.services.deliveries import queue_deliveries
 from billing.services.lines import lines_of
 from energy_portal.shared.clock import YearMonth, local_month, zone
 from meters.selectors.half_hours import PointProfile, ProfileRequest, metered_half_hours
@@ -92,6 +93,7 @@ def issue_drafts(*, bills: Sequence[Bill], month: YearMonth, now: datetime) -> l
     store.issue_drafts(bill_ids=[bill.pk for bill in whole], numbers=numbers, issued_at=now)
     for bill, number in zip(whole, numbers, strict=True):
         bill.number, bill.status, bill.issued_at = number, Bill.Status.ISSUED, now
+    queue_deliveries(bills=whole, now=now)
     return whole
 
 

@@ -88,6 +88,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="*/5"),
         "options": {"expires": 300},
     },
+    "mail-bills": {
+        "task": "billing.tasks.mail_bills",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "jobs-that-wait": {
         "task": "meters.tasks.resume_jobs",
         "schedule": crontab(minute="*/5"),
