@@ -1,6 +1,7 @@
 from billing.pages.accounts import switch_account
 from billing.pages.alarms import alarms_page
 from billing.pages.bills import bill_page, bill_pdf_file, bills_page
+from billing.pages.data import bill_data_file
 from billing.pages.devices import devices, devices_live, switch_device
 from billing.pages.front import landing, welcome
 from billing.pages.home import home
@@ -8,6 +9,7 @@ from billing.pages.usage import usage, usage_file
 
 __all__ = [
     "alarms_page",
+    "bill_data_file",
     "bill_page",
     "bill_pdf_file",
     "bills_page",

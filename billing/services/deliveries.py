@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPServerDisconnected
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import get_connection
@@ -94,6 +95,12 @@ def resend(*, delivery_id: int, actor: Actor, now: datetime) -> BillDelivery:
     delivery.save()
     audit.record(action="bill.mail_queued", obj=delivery.bill, actor=actor, now=now, number=delivery.bill.number)
     return delivery
+
+
+def leave_unsent(*, run_id: UUID) -> int:
+    """Have nobody mailed about the bills of a run, as when a past year is billed again; returns how many mails."""
+    waiting = BillDelivery.objects.filter(bill__run=run_id, status=_Status.QUEUED)
+    return waiting.update(status=_Status.UNWANTED)
 
 
 def _give_up_stale(now: datetime) -> None:
