@@ -22,7 +22,8 @@ _SUMS_AT = 128 * mm
 
 def description_width(bill: BillDocument) -> float:
     """Return how wide the descriptions of lines may be, in points; wider where every line is of the whole period."""
-    return (_WHEN if _has_parts(bill) else _QUANTITY - _QUANTITY_WIDTH) - _BETWEEN
+    width: float = (_WHEN if _has_parts(bill) else _QUANTITY - _QUANTITY_WIDTH) - _BETWEEN
+    return width
 
 
 def distinct_reads(bill: BillDocument) -> list[DocumentRead]:

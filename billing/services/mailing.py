@@ -1,6 +1,7 @@
 """The mail about a bill: what it says, and the document that goes with it."""
 
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 
 from django.conf import settings
@@ -73,7 +74,7 @@ def _subject(bill: Bill, document: BillDocument) -> str:
 
 
 def _amount(document: BillDocument) -> str:
-    total = document.total or 0
+    total = document.total or Decimal(0)
     return f"{document.currency} {money(-total if document.is_credit_note else total)}"
 
 
