@@ -6,7 +6,7 @@ from accounts.actors import PORTAL, Actor
 from meters.models import DomainEvent, Quality, ReadingWork, Register, RegisterReading, RegisterState, SupersededReading
 from meters.services.entering import Change, Estimate, Replaced, enter_estimates, replace_readings
 from tests.factories import DataSourceFactory, supplied_register
-from tests.meters.test_door import LATER, LINEAR, NOW, VERIFIED, mark, offer, stored, superseded
+from tests.meters.door import LATER, LINEAR, NOW, VERIFIED, mark, offer, stored, superseded
 
 EDITED = Quality.EDITED
 CORRECTION = SupersededReading.Reason.CORRECTION

@@ -2,17 +2,14 @@
 
 import json
 import shutil
-from contextlib import nullcontext
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from io import StringIO
 
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.core.management import CommandError
+from django.db import DatabaseError
 
-from accounts.actors import PORTAL
 from accounts.models import CustomerAccount
 from billing.models import Bill
 from energy_portal.embedded.home import Home
@@ -20,61 +17,27 @@ from energy_portal.management.safekeeping import backup as backing_up
 from energy_portal.management.safekeeping import command as commands
 from energy_portal.management.safekeeping import programs
 from energy_portal.management.safekeeping import restore as restoring
-from energy_portal.management.safekeeping.folders import copy_folder
 from energy_portal.management.safekeeping.server import Server
 from energy_portal.management.services import services_alone
 from meters import store
-from meters.models import ArchivedMonth, ChainEvent, RegisterReading, RegisterState
-from meters.series.partitions import ensure_partitions, list_partitions
-from meters.services.archive_runs import archive_and_prepare
-from meters.services.archiving import ArchiveBusy
-from meters.store.reads import readings_within
-from tests.factories import CustomerAccountFactory, RegisterFactory, ServicePointFactory, singapore_bill
+from meters.models import ChainEvent, RegisterReading, RegisterState
+from meters.series.partitions import list_partitions
+from tests.factories import CustomerAccountFactory, ServicePointFactory, singapore_bill
+from tests.safekeeping.acts import (
+    FEBRUARY,
+    ISSUED_AT,
+    MARCH,
+    PHOTO,
+    databases,
+    differences,
+    readings,
+    run,
+    run_json,
+    tamper,
+)
 
 # pg_dump sees what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
-
-FEBRUARY, MARCH = date(2025, 2, 1), date(2025, 3, 1)
-ISSUED_AT = datetime(2025, 3, 2, tzinfo=UTC)
-PHOTO = b"the photo of a dial"
-
-
-@pytest.fixture(autouse=True)
-def folders(settings, tmp_path, monkeypatch):
-    # The suite's server runs; a home of one's own would start another.
-    for services in ("services_at_hand", "services_alone"):
-        monkeypatch.setattr(commands, services, nullcontext)
-    settings.PORTAL_HOME = tmp_path / "home"
-    settings.UPLOAD_DIR = tmp_path / "home" / "media"
-    settings.ARCHIVE_DIR = tmp_path / "home" / "archive"
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "secret-key").write_text("old key")
-
-
-@pytest.fixture
-def media(settings):
-    photo = settings.UPLOAD_DIR / "photos" / "dial.jpg"
-    photo.parent.mkdir(parents=True)
-    photo.write_bytes(PHOTO)
-    return settings.UPLOAD_DIR
-
-
-@pytest.fixture
-def bill():
-    times = [datetime(2025, 2, 27, tzinfo=UTC) + timedelta(hours=12 * n) for n in range(8)]
-    ensure_partitions(store.REGISTER_READINGS, times, floor=times[0], ceiling=times[-1])
-    register = RegisterFactory()
-    RegisterReading.objects.bulk_create(
-        RegisterReading(register=register, time=time, value=Decimal(1000 + n)) for n, time in enumerate(times)
-    )
-    RegisterState.objects.create(register=register, last_time=times[-1], last_value=Decimal(1007))
-    return singapore_bill(account=CustomerAccountFactory(), first_day=FEBRUARY, issued_at=ISSUED_AT)
-
-
-@pytest.fixture
-def backup(bill, media, tmp_path):
-    run("backup", tmp_path / "backup")
-    return tmp_path / "backup"
 
 
 @pytest.fixture(scope="module")
@@ -89,52 +52,6 @@ def any_backup(shelf, tmp_path, request):
         request.getfixturevalue("bill")
         run("backup", shelf / "backup")
     return shutil.copytree(shelf / "backup", tmp_path / "backup")
-
-
-def run(command, folder, *arguments):
-    said = StringIO()
-    call_command(command, str(folder), *arguments, stdout=said)
-    return said.getvalue()
-
-
-def run_json(command, folder, *arguments):
-    return json.loads(run(command, folder, "--json", *arguments))
-
-
-def differences(folder):
-    """Run a drill that must fail and return what differs by check."""
-    said = StringIO()
-    with pytest.raises(CommandError, match="differences"):
-        call_command("restore_drill", str(folder), "--json", stdout=said)
-    return {
-        check["name"]: check["differences"] for check in json.loads(said.getvalue())["checks"] if check["differences"]
-    }
-
-
-def databases():
-    """List the databases beside the portal's that have its name in theirs."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [own_database() + "_"])
-        # A parallel run's workers have databases of their own, named alike.
-        return {name for (name,) in cursor.fetchall() if not name.removeprefix(own_database() + "_").startswith("gw")}
-
-
-def own_database():
-    return connection.settings_dict["NAME"]
-
-
-def tamper(statement, *values):
-    """Change what the triggers guard, as somebody with the database's password could."""
-    with connection.cursor() as cursor:
-        for table in ("billing_bill", "billing_billline"):
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(statement, values)
-        for table in ("billing_bill", "billing_billline"):
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-
-
-def readings():
-    return list(RegisterReading.objects.order_by("register_id", "time").values_list("register_id", "time", "value"))
 
 
 class TestBackup:
@@ -356,80 +273,3 @@ class TestDrill:
             run("restore_drill", backup)
 
         assert not databases()
-
-
-class TestArchivedMonths:
-    @pytest.fixture
-    def archived(self, bill):
-        """Archive February, of which 4 readings are, and all of a register that was silent since."""
-        silent = RegisterFactory()
-        last = datetime(2025, 2, 27, tzinfo=UTC)
-        RegisterReading.objects.create(register=silent, time=last, value=Decimal(7), received_at=last)
-        RegisterState.objects.create(register=silent, last_time=last, last_value=Decimal(7))
-        archive_and_prepare(actor=PORTAL, now=datetime(2025, 5, 2, tzinfo=UTC), until=MARCH, wait_seconds=5)
-        return ArchivedMonth.objects.get(low__date=FEBRUARY)
-
-    def test_are_backed_up_drilled_and_restored(self, archived, settings, tmp_path):
-        def answers():
-            windows = [store.Window(register, ISSUED_AT - timedelta(days=30), ISSUED_AT) for register in registers]
-            return readings_within(windows, [])
-
-        registers = RegisterState.objects.values_list("register_id", flat=True)
-        before = answers()
-        run("backup", tmp_path / "backup")
-        drilled = run_json("restore_drill", tmp_path / "backup")
-        shutil.rmtree(settings.ARCHIVE_DIR)
-        ArchivedMonth.objects.all().delete()
-
-        run("restore", tmp_path / "backup", "--force", "--drop-old")
-
-        assert drilled["passed"]
-        assert {check["name"]: check["compared"] for check in drilled["checks"]}["Archived files"] == 1
-        assert answers() == before
-        assert len(before) == 8
-
-    @pytest.mark.parametrize("damage", ["is missing", "was changed"])
-    def test_are_not_left_out_of_a_backup(self, damage, archived, settings, tmp_path):
-        file = settings.ARCHIVE_DIR / archived.path
-        if damage == "is missing":
-            file.unlink()
-        else:
-            file.write_bytes(file.read_bytes() + b"more")
-
-        with pytest.raises(CommandError, match=damage):
-            run("backup", tmp_path / "backup")
-
-    def test_that_lack_a_newest_reading_fail_the_drill(self, archived, tmp_path):
-        RegisterState.objects.filter(last_value=7).update(last_value=8)
-        run("backup", tmp_path / "backup")
-
-        (found,) = differences(tmp_path / "backup").values()
-
-        assert "its newest reading, 8" in found[0]
-
-    def test_that_hold_other_rows_than_recorded_fail_the_drill(self, archived, tmp_path):
-        ArchivedMonth.objects.update(rows=99)
-        run("backup", tmp_path / "backup")
-
-        (found,) = differences(tmp_path / "backup").values()
-
-        assert "99 rows were archived, 5 are there" in found[0]
-
-    def test_do_not_move_while_a_backup_is_taken(self, bill, monkeypatch, tmp_path):
-        """Archive, and be refused, between the dump and the copy of the files."""
-        refused = []
-
-        def copy_late(source, *arguments, **options):
-            if not refused:
-                with pytest.raises(ArchiveBusy):
-                    archive_and_prepare(actor=PORTAL, now=datetime(2025, 5, 2, tzinfo=UTC), until=MARCH, wait_seconds=0)
-                refused.append(source)
-            return copy_folder(source, *arguments, **options)
-
-        monkeypatch.setattr(backing_up, "copy_folder", copy_late)
-        run("backup", tmp_path / "backup")
-
-        assert refused
-        assert RegisterReading.objects.count() == 8
-        assert run_json("restore_drill", tmp_path / "backup")["passed"]
-        assert not [path for path in (tmp_path / "backup").rglob("*") if path.suffix == ".part"]
