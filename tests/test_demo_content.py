@@ -1,8 +1,10 @@
 """What the demo data show, loaded once for all tests here, which leave them as they are."""
 
+import csv
 import json
 import stat
 from collections.abc import Iterator
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from django.utils import timezone
 
 from accounts.models import AccountAccess, CustomerAccount
 from accounts.roles import Role
-from billing.models import Bill, BillLine, BillRun
+from billing.models import Bill, BillDelivery, BillLine, BillRun
+from billing.selectors.data import DataFormat, bill_data
 from energy_portal.shared.demo_logins import read_demo_logins
 from field_ops.models import Agent, AgentPosition, ApprovalRequest, Assignment, Photo, Round
 from field_ops.selectors.photos import path_of
@@ -57,6 +60,16 @@ pytestmark = pytest.mark.usefixtures("loaded", "db")
 
 
 class TestDemo:
+    def test_makes_bills_whose_half_hours_add_up(self):
+        for bill in Bill.objects.filter(status="issued").select_related("account"):
+            files = b"".join(bill_data(bill, file_format=DataFormat.CSV, now=timezone.now())).decode()
+            energies = [Decimal(row["energy_kwh"] or 0) for row in csv.DictReader(StringIO(files))]
+
+            assert sum(energies) == bill.consumption_kwh
+
+    def test_mails_nobody_about_its_bills(self):
+        assert set(BillDelivery.objects.values_list("status", flat=True)) == {"unwanted"}
+
     def test_makes_bills_whose_lines_add_up(self):
         issued = Bill.objects.filter(status="issued")
         assert issued.count() >= 3

@@ -17,6 +17,7 @@ from energy_portal.management.demo.people import create_people, create_source_fi
 from energy_portal.management.demo.prices import add_demo_prices, months_over, run_bills
 from energy_portal.management.demo.replay import Script, reading_count, register_households, replay
 from energy_portal.management.demo.state import mark_loaded
+from energy_portal.management.demo.store import date_back
 from energy_portal.shared.demo_logins import DemoLogin, DemoSource, write_demo_logins
 from meters.services.partitions import make_partitions_ahead
 from meters.services.registration import Registration, request_registration
@@ -55,6 +56,7 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     task = progress.add_task("Readings", total=total)
     replay(script, advance=lambda sent: progress.advance(task, sent))
     note_source_seen(source=source, now=now)
+    date_back()
 
     task = progress.add_task("Bills by month", total=len(months))
     run_bills(months=months, zone=zone, actor=manager, now=now, advance=lambda done: progress.advance(task, done))
