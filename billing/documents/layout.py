@@ -1,7 +1,8 @@
 """Find room for a bill on one page: smaller type first, then fewer readings, then no chart, at last fewer lines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from reportlab.lib.units import mm
 
@@ -39,9 +40,9 @@ class Layout:
     bars: float
 
 
-def described(line: DocumentLine, size: float, width: float) -> str:
+def described(description: str, size: float, width: float) -> str:
     """Break a line's description into at most two lines of text, the last one cut where it is too long."""
-    pieces = list(fonts.wrap(line.description, size, width))
+    pieces = list(fonts.wrap(description, size, width))
     if len(pieces) > _MOST_LINES_OF_TEXT:
         pieces = [*pieces[: _MOST_LINES_OF_TEXT - 1], " ".join(pieces[_MOST_LINES_OF_TEXT - 1 :])]
     return "\n".join(fonts.fit(piece, size, width) for piece in pieces)
@@ -52,7 +53,7 @@ def lay_out(bill: BillDocument, *, room: float, reads: int, description_width: f
 
     :param reads: how many readings there are.
     """
-    page = _Page(bill, room, reads, description_width)
+    page = _Page(bill, room, reads, description_width, [line for line in bill.lines if line.kind != "tax"])
     for type_ in _TYPES:
         for bars in (_USUAL_BARS, _LOWEST_BARS):
             if page.fits(type_, bars, min(reads, type_.reads)):
@@ -69,10 +70,8 @@ class _Page:
     room: float
     reads: int
     description_width: float
-
-    @property
-    def charges(self) -> Sequence[DocumentLine]:
-        return [line for line in self.bill.lines if line.kind != "tax"]
+    charges: Sequence[DocumentLine]
+    rows: dict[float, list[int]] = field(default_factory=dict)
 
     def fits(self, type_: Type, bars: float, reads: int) -> bool:
         return self.height(type_, bars, reads) <= self.room
@@ -81,14 +80,26 @@ class _Page:
         """Return the height of the chart, all lines, their sums and some readings."""
         chart = chart_height(self.bill, bars) if bars else 0
         return (
-            chart + self.lines_height(type_, self.charges) + self.sums_height(type_) + self.reads_height(type_, reads)
+            chart
+            + self.lines_height(type_, len(self.charges))
+            + self.sums_height(type_)
+            + self.reads_height(type_, reads)
         )
 
-    def lines_height(self, type_: Type, lines: Sequence[DocumentLine]) -> float:
+    def lines_height(self, type_: Type, shown: int) -> float:
         if not self.charges:
             return 0
-        texts = (described(line, type_.size, self.description_width) for line in lines)
-        return HEADING + COLUMNS + sum(text.count("\n") + 1 for text in texts) * type_.row
+        return HEADING + COLUMNS + sum(self.rows_of(type_.size)[:shown]) * type_.row
+
+    def rows_of(self, size: float) -> list[int]:
+        """Return how many lines of text each line takes."""
+        if size not in self.rows:
+            # Many lines are described alike.
+            told = {line.description: 0 for line in self.charges}
+            for description in told:
+                told[description] = described(description, size, self.description_width).count("\n") + 1
+            self.rows[size] = [told[line.description] for line in self.charges]
+        return self.rows[size]
 
     def sums_height(self, type_: Type) -> float:
         if self.bill.total is None:
@@ -113,10 +124,9 @@ class _Page:
 
     def cut(self, type_: Type) -> Layout:
         """Show as many lines as fit above one that sums up the others."""
-        rest = self.sums_height(type_) + self.reads_height(type_, 0) + type_.row
-        shown = len(self.charges)
-        while shown and rest + self.lines_height(type_, self.charges[:shown]) > self.room:
-            shown -= 1
+        left = self.room - self.sums_height(type_) - self.reads_height(type_, 0) - self.lines_height(type_, 0)
+        heights = accumulate(rows * type_.row for rows in self.rows_of(type_.size))
+        shown = sum(height + type_.row <= left for height in heights)
         return Layout(type_, shown, 0, 0)
 
 

@@ -45,7 +45,7 @@ def draw_lines(sheet: Sheet, bill: BillDocument, layout: Layout) -> None:
             sheet.columns(columns, size=min(8, layout.type.size))
         for line in charges[: layout.lines]:
             when = [short_span(line.first_day, line.last_day, year=bill.last_day.year)] if has_parts else []
-            text = described(line, layout.type.size, description_width(bill))
+            text = described(line.description, layout.type.size, description_width(bill))
             cells = (text, *when, quantity_of(line), rate_of(line), money(line.amount))
             sheet.row(columns, cells, size=layout.type.size, height=layout.type.row)
         if rest := charges[layout.lines :]:

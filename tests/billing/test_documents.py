@@ -5,7 +5,7 @@ from io import BytesIO
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
@@ -134,6 +134,34 @@ class TestBillPdf:
         _, text = read(document(lines=(ENERGY,) * lines + (GST,)))
 
         assert "more line" not in text
+
+    @settings(max_examples=15)
+    @given(
+        lines=st.integers(0, 120),
+        words=st.integers(1, 10),
+        taxes=st.integers(0, 3),
+        reads=st.integers(0, 60),
+        payment=st.text("abcdefgh ", max_size=300),
+        held=st.sampled_from(["", "Energy is missing for part of the period: enter or estimate the readings."]),
+        is_charted=st.booleans(),
+    )
+    def test_never_runs_into_its_foot(self, lines, words, taxes, reads, payment, held, is_charted):
+        energy = replace(ENERGY, description="On-peak energy " * words, first_day=FIRST + timedelta(days=lines % 2))
+        bill = document(
+            issuer=replace(document().issuer, payment=payment, website="https://portal.example.org"),
+            lines=(energy,) * lines + (GST,) * taxes,
+            reads=tuple(replace(READS[0], serial=str(number)) for number in range(reads)),
+            held_because=held,
+            compared=COMPARED,
+            daily_use=document().daily_use if is_charted else (),
+        )
+
+        reader, _ = read(bill)
+
+        assert len(reader.pages) == 1
+        heights = heights_of(reader)
+        assert min(heights["before"]) > max(heights["foot"])
+        assert min(heights["foot"]) > 20
 
     def test_breaks_a_long_description_instead_of_cutting_it(self):
         words = "Electricity at SP-000123, On-peak, from 400 to 1,000 kWh, household time-of-use of summer 2025"
