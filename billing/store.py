@@ -6,12 +6,19 @@ from uuid import UUID
 
 from django.db import connection
 
-# Primary key of the series; its row stays locked until commit, so that a rolled back issue leaves no gap.
+# Primary key of a series, here and below; its row stays locked until commit, so that a rolled back issue leaves no gap.
 _RESERVE_NUMBERS = """
 INSERT INTO billing_billnumberseries AS series (month, last_number) VALUES (%(month)s, %(count)s)
 ON CONFLICT (month) DO UPDATE SET last_number = series.last_number + excluded.last_number
 RETURNING last_number
 """
+
+_RESERVE_NOTE_NUMBERS = """
+INSERT INTO billing_creditnotenumberseries AS series (month, last_number) VALUES (%(month)s, %(count)s)
+ON CONFLICT (month) DO UPDATE SET last_number = series.last_number + excluded.last_number
+RETURNING last_number
+"""
+_SERIES = {"bill": (_RESERVE_NUMBERS, ""), "credit_note": (_RESERVE_NOTE_NUMBERS, "CN-")}
 
 # Primary key of the bills, one probe a bill.
 _ISSUE_DRAFTS = """
@@ -21,12 +28,13 @@ WHERE bill.id = given.id AND bill.status = 'draft' AND bill.held_because = ''
 """
 
 
-def reserve_numbers(*, month: date, count: int) -> list[str]:
-    """Take the next bill numbers of a month, in order and without a gap; waits for whoever is taking some."""
+def reserve_numbers(*, month: date, count: int, kind: str = "bill") -> list[str]:
+    """Take the next numbers of a month in a kind's series, in order and without a gap; waits for whoever takes some."""
+    reserve, prefix = _SERIES[kind]
     with connection.cursor() as cursor:
-        cursor.execute(_RESERVE_NUMBERS, {"month": month, "count": count})
+        cursor.execute(reserve, {"month": month, "count": count})
         (last,) = cursor.fetchone()
-    return [f"{month:%Y%m}-{number:06d}" for number in range(last - count + 1, last + 1)]
+    return [f"{prefix}{month:%Y%m}-{number:06d}" for number in range(last - count + 1, last + 1)]
 
 
 def issue_drafts(*, bill_ids: Sequence[UUID], numbers: Sequence[str], issued_at: datetime) -> int:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_versions_without_a_rate'),
+        ('billing', '0008_runs_in_chunks'),
     ]
 
     operations = [

@@ -1,4 +1,5 @@
 from billing.models.bills import Bill, BillLine, BillNumberSeries, BillRun, BillRunChunk, Hold
+from billing.models.corrections import Correction, CreditNoteNumberSeries, Dispute, DisputeStep, Rerating
 from billing.models.deliveries import BillDelivery
 from billing.models.tariffs import Tariff, TariffAssignment, TariffComponent, TariffVersion, Tax, TaxVersion
 
@@ -9,7 +10,12 @@ __all__ = [
     "BillNumberSeries",
     "BillRun",
     "BillRunChunk",
+    "Correction",
+    "CreditNoteNumberSeries",
+    "Dispute",
+    "DisputeStep",
     "Hold",
+    "Rerating",
     "Tariff",
     "TariffAssignment",
     "TariffComponent",

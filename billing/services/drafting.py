@@ -35,7 +35,9 @@ _REWRITTEN = (
 
 
 @dataclass(frozen=True)
-class _Draft:
+class Draft:
+    """A bill that was rated and its lines, in memory."""
+
     bill: Bill
     lines: tuple[BillLine, ...]
 
@@ -64,32 +66,45 @@ def draft_bills(
     :returns: the drafts, stored with their lines, in the order of ``accounts``; see their ``held_because``.
     """
     standing = _lock_standing_bills(accounts, month)
-    open_accounts = [
-        account
-        for account in accounts
-        if account.pk not in standing or standing[account.pk].status == Bill.Status.DRAFT
-    ]
-    periods = {account.pk: local_month(month, zone(account.zone)) for account in open_accounts}
-    books = price_books(accounts=open_accounts, periods=periods)
+    bills = []
+    for account in accounts:
+        bill = standing.get(account.pk) or Bill(account=account, month=month.first_day)
+        if bill.status == Bill.Status.DRAFT:
+            bill.account, bill.run = account, run
+            bills.append(bill)
+    drafts = rate_bills(bills=bills, month=month, now=now, allow_estimates=allow_estimates)
+    store_drafts(drafts)
+    return [draft.bill for draft in drafts]
+
+
+def rate_bills(*, bills: Sequence[Bill], month: YearMonth, now: datetime, allow_estimates: bool) -> list[Draft]:
+    """Rate a month anew for some accounts' drafts, none of which is stored yet; see :func:`store_drafts`.
+
+    :param bills: drafts with their accounts, one an account.
+    :param allow_estimates: as :func:`draft_bills` takes it.
+    """
+    accounts = [bill.account for bill in bills]
+    periods = {account.pk: local_month(month, zone(account.zone)) for account in accounts}
+    books = price_books(accounts=accounts, periods=periods)
     metered = _metered(books, now)
     drafts = []
-    for account in open_accounts:
-        bill = standing.get(account.pk) or Bill(account=account, month=month.first_day)
-        bill.account, bill.run, bill.as_of = account, run, now
-        drafts.append(_draft(bill, books[account.pk], metered[account.pk], allow_estimates=allow_estimates))
-    _store(drafts)
-    return [draft.bill for draft in drafts]
+    for bill in bills:
+        bill.as_of = now
+        key = bill.account_id
+        drafts.append(_draft(bill, books[key], metered[key], allow_estimates=allow_estimates))
+    return drafts
 
 
 def issue_drafts(*, bills: Sequence[Bill], month: YearMonth, now: datetime) -> list[Bill]:
     """Issue those of a month's drafts that are whole, numbered in the order given; the caller has just stored them.
 
+    :param bills: all bills, or all credit notes, which have a series of numbers of their own.
     :returns: the bills that are issued now.
     """
     whole = [bill for bill in bills if not bill.held_because]
     if not whole:
         return []
-    numbers = store.reserve_numbers(month=month.first_day, count=len(whole))
+    numbers = store.reserve_numbers(month=month.first_day, count=len(whole), kind=whole[0].kind)
     store.issue_drafts(bill_ids=[bill.pk for bill in whole], numbers=numbers, issued_at=now)
     for bill, number in zip(whole, numbers, strict=True):
         bill.number, bill.status, bill.issued_at = number, Bill.Status.ISSUED, now
@@ -98,7 +113,7 @@ def issue_drafts(*, bills: Sequence[Bill], month: YearMonth, now: datetime) -> l
 
 
 def _lock_standing_bills(accounts: Sequence[CustomerAccount], month: YearMonth) -> dict[UUID, Bill]:
-    standing = Bill.objects.filter(account__in=accounts, month=month.first_day).exclude(status=Bill.Status.VOID)
+    standing = Bill.objects.bills().filter(account__in=accounts, month=month.first_day).exclude(status=Bill.Status.VOID)
     return {bill.account_id: bill for bill in standing.order_by("pk").select_for_update()}
 
 
@@ -118,7 +133,7 @@ def _metered(books: Mapping[UUID, PriceBook], now: datetime) -> dict[UUID, _Mete
     return {account_id: _Metered(quantities.get(account_id, ()), profiles.get(account_id, ())) for account_id in books}
 
 
-def _draft(bill: Bill, book: PriceBook, metered: _Metered, *, allow_estimates: bool) -> _Draft:
+def _draft(bill: Bill, book: PriceBook, metered: _Metered, *, allow_estimates: bool) -> Draft:
     quantities = metered.quantities
     energies = [quantity.energy_kwh for quantity in quantities]
     known = [energy for energy in energies if energy is not None]
@@ -137,18 +152,18 @@ def _draft(bill: Bill, book: PriceBook, metered: _Metered, *, allow_estimates: b
         bill.held_because = Hold.ESTIMATED_ENERGY
     else:
         return _priced(bill, book, metered)
-    return _Draft(bill, ())
+    return Draft(bill, ())
 
 
-def _priced(bill: Bill, book: PriceBook, metered: _Metered) -> _Draft:
+def _priced(bill: Bill, book: PriceBook, metered: _Metered) -> Draft:
     try:
         priced = price_by(book, metered.quantities, metered.profiles)
     except NotPriced as error:
         bill.held_because = error.code
         bill.complete = error.code != Hold.INCOMPLETE_ENERGY
-        return _Draft(bill, ())
+        return Draft(bill, ())
     bill.subtotal, bill.tax, bill.total = priced.subtotal, priced.tax, priced.total
-    return _Draft(bill, lines_of(bill, priced))
+    return Draft(bill, lines_of(bill, priced))
 
 
 def _estimated_share(metered: _Metered) -> Decimal:
@@ -167,7 +182,8 @@ def _estimated_share(metered: _Metered) -> Decimal:
     return share.quantize(Decimal("0.0001"))
 
 
-def _store(drafts: Sequence[_Draft]) -> None:
+def store_drafts(drafts: Sequence[Draft]) -> None:
+    """Write drafts with their lines in place of what they were."""
     bills = [draft.bill for draft in drafts]
     BillLine.objects.filter(bill__in=bills).delete()
     Bill.objects.bulk_create(bills, update_conflicts=True, unique_fields=["id"], update_fields=_REWRITTEN)
