@@ -66,7 +66,7 @@ $$;
 GUARD_RECORDS = """
 CREATE FUNCTION billing_guard_record() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' OR OLD.status <> ALL (TG_ARGV) THEN
+    IF TG_OP = 'DELETE' OR NOT coalesce(OLD.status = ANY (TG_ARGV), FALSE) THEN
         RAISE EXCEPTION '% % is %: it stays as it is', TG_TABLE_NAME, OLD.id, OLD.status
             USING ERRCODE = 'restrict_violation';
     END IF;

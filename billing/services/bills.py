@@ -68,11 +68,13 @@ def issue_bill(*, bill_id: UUID, actor: Actor, now: datetime) -> Bill:
     """Issue a draft that is whole: it gets its number and never changes again.
 
     :raises Bill.DoesNotExist: there is no such bill.
-    :raises CannotMove: it is not a draft.
+    :raises CannotMove: it is not a draft, or one that a correction issues.
     :raises HeldBack: it is held; its reason says what to do.
     """
     bill: Bill = Bill.objects.select_for_update().get(pk=bill_id)
     workflow.require_transition(bill, Bill.Status.ISSUED)
+    if bill.corrects_id is not None:
+        raise workflow.CannotMove(f"{bill} belongs to a correction: it is issued when that is approved.")
     if bill.held_because:
         raise HeldBack(bill.get_held_because_display(), extra={"held_because": bill.held_because})
     drafting.issue_drafts(bills=[bill], month=YearMonth.of(bill.month), now=now)

@@ -1,4 +1,4 @@
-"""What bills do when something happens to readings: drafts are rated anew, issued bills are left alone and marked."""
+"""What bills do when something happens to readings: drafts are rated anew, issued bills get a proposal to correct them."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -10,7 +10,8 @@ from accounts.actors import PORTAL
 from accounts.models import CustomerAccount
 from accounts.services import audit
 from billing.models import Bill, BillRun
-from billing.services import drafting
+from billing.selectors.evidence import of_event
+from billing.services import corrections, drafting
 from energy_portal.shared.clock import YearMonth
 from meters.models import Binding, DomainEvent
 
@@ -22,9 +23,10 @@ _Status = Bill.Status
 
 
 def hear(event: DomainEvent, now: datetime) -> None:
-    """Rate the drafts anew that an event's stretch touches, and note the touch on bills that are issued.
+    """Rate the drafts anew that an event's stretch touches, and propose to correct issued bills that would differ.
 
-    An issued bill never changes: its audit trail tells a manager that what it rests on has moved.
+    An issued bill never changes: its audit trail tells that what it rests on has moved, and what came of it. One that
+    is archived is only noted.
     """
     if event.service_point_id is None:
         return
@@ -33,16 +35,17 @@ def hear(event: DomainEvent, now: datetime) -> None:
     # Accounts in the order of their numbers, then bills by their keys: the order of every writer of bills.
     accounts = CustomerAccount.objects.filter(pk__in=supplied).order_by("number")
     locked = list(accounts.select_for_update(of=("self",), no_key=True))
-    bills = Bill.objects.filter(account__in=locked, period__overlap=stretch).exclude(status=_Status.VOID)
+    bills = Bill.objects.bills().filter(account__in=locked, period__overlap=stretch).exclude(status=_Status.VOID)
     touched = [
         bill
-        for bill in bills.order_by("pk").select_for_update()
+        for bill in bills.select_related("account").order_by("pk").select_for_update(of=("self",))
         if any(_meet(bill.period, valid) for valid in supplied[bill.account_id])
     ]
     _rate_anew([bill for bill in touched if bill.status == _Status.DRAFT], locked, event, now)
+    _propose([bill for bill in touched if bill.status == _Status.ISSUED], event, now)
     for bill in touched:
-        if bill.status != _Status.DRAFT:
-            _note("bill.touched", bill, event, now)
+        if bill.status == _Status.ARCHIVED:
+            _note("bill.touched", bill, event, now, outcome="archived")
 
 
 def _supplied(event: DomainEvent, stretch: DateTimeTZRange) -> dict[UUID, list[DateTimeTZRange]]:
@@ -74,7 +77,14 @@ def _rate_anew(drafts: list[Bill], accounts: list[CustomerAccount], event: Domai
             _note("bill.rated_anew", bill, event, now)
 
 
-def _note(action: str, bill: Bill, event: DomainEvent, now: datetime) -> None:
+def _propose(bills: list[Bill], event: DomainEvent, now: datetime) -> None:
+    evidence = {bill.pk: of_event(event, bill, now=now) for bill in bills}
+    for found in corrections.propose_all(bills=bills, evidence=evidence, actor=PORTAL, now=now):
+        correction = str(found.correction.pk) if found.correction else None
+        _note("bill.touched", found.bill, event, now, outcome=found.verdict, correction=correction)
+
+
+def _note(action: str, bill: Bill, event: DomainEvent, now: datetime, **more: object) -> None:
     audit.record(
         action=action,
         obj=bill,
@@ -84,4 +94,5 @@ def _note(action: str, bill: Bill, event: DomainEvent, now: datetime) -> None:
         because=event.kind,
         start=event.start,
         end=event.end,
+        **more,
     )
