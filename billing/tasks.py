@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.actors import PORTAL
-from billing.services import deliveries, runs
+from billing.services import archiving, deliveries, rerating, runs
 from energy_portal.shared.clock import YearMonth, zone
 
 _PREVIEW_BY_CALENDAR = {"issue": False, "preview": True, "never": None}
@@ -40,3 +40,21 @@ def resume_runs() -> None:
 def mail_bills() -> int:
     """Mail what is due of the bills that were issued, a minute's share; several workers may do so at once."""
     return deliveries.send_due(now=timezone.now(), most=settings.BILL_MAILS_A_MINUTE)
+
+
+@shared_task(name="billing.tasks.rerate_version")
+def rerate_version(*, version_id: str) -> None:
+    """Rate anew the bills that a tariff version touches; harmless when it is done or under way elsewhere."""
+    rerating.rerate_version(version_id=UUID(version_id), now=timezone.now())
+
+
+@shared_task(name="billing.tasks.resume_reratings")
+def resume_reratings() -> None:
+    """Go on with what a stop left unfinished of rating anew after a tariff's revision."""
+    rerating.resume_reratings(now=timezone.now())
+
+
+@shared_task(name="billing.tasks.archive_bills")
+def archive_bills() -> None:
+    """Archive the bills that are older than is set."""
+    archiving.archive_bills(now=timezone.now())

@@ -295,9 +295,13 @@ def _intake(day: IntakeDay) -> Intake:
 def _billing(now: datetime) -> Billing:
     month = YearMonth.of(now, zone(settings.SITE_ZONE)).previous().first_day
     run = BillRun.objects.filter(month=month).first()
-    counts = Bill.objects.filter(month=month).aggregate(
-        issued=Count("pk", filter=Q(status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))),
-        held=Count("pk", filter=Q(status=Bill.Status.DRAFT) & ~Q(held_because="")),
+    counts = (
+        Bill.objects.bills()
+        .filter(month=month)
+        .aggregate(
+            issued=Count("pk", filter=Q(status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))),
+            held=Count("pk", filter=Q(status=Bill.Status.DRAFT) & ~Q(held_because="")),
+        )
     )
     return Billing(month=month, issued=counts["issued"], held=counts["held"], run=run)
 

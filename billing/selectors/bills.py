@@ -73,7 +73,7 @@ def bills_with_lines(bill_ids: Collection[UUID]) -> QuerySet[Bill]:
 
 def latest_bill(account: CustomerAccount) -> Bill | None:
     """Return an account's newest issued bill, with its lines."""
-    issued = account.bills.filter(status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))
+    issued = account.bills.filter(kind=Bill.Kind.BILL, status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))
     return issued.select_related("account", "corrects").prefetch_related(_LINES).order_by("-month").first()
 
 
@@ -102,7 +102,7 @@ def account_for_query(*, number: str | None, serial: str | None, user: User | No
 def last_month_bill(*, account: CustomerAccount, now: datetime) -> MonthBill:
     """Tell what an account used and owes for the month before ``now``, in its own zone."""
     month = _month_before(account, now)
-    standing = account.bills.filter(month=month.first_day).exclude(status=Bill.Status.VOID).first()
+    standing = account.bills.bills().filter(month=month.first_day).exclude(status=Bill.Status.VOID).first()
     if standing is None or standing.status == Bill.Status.DRAFT:
         used = account_consumption(
             account=account, period=local_month(month, zone(account.zone)), granularity=None, now=now

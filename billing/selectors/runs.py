@@ -82,7 +82,9 @@ def due_accounts(
 
     :param upto: the last number wanted; all unless told.
     """
-    issued = Bill.objects.filter(account=OuterRef("pk"), month=month.first_day, status__in=STANDING)
+    issued = Bill.objects.filter(
+        account=OuterRef("pk"), month=month.first_day, kind=Bill.Kind.BILL, status__in=STANDING
+    )
     supplied = supplied_accounts(month=month, zones=zones, now=now)
     due = supplied.filter(~Exists(issued), number__gt=after).order_by("number")
     return due if upto is None else due.filter(number__lte=upto)
@@ -90,7 +92,9 @@ def due_accounts(
 
 def run_counts(*, month: YearMonth, now: datetime) -> RunCounts:
     """Count the accounts that are supplied in a month, and those of them that have an issued bill."""
-    issued = Bill.objects.filter(account=OuterRef("pk"), month=month.first_day, status__in=STANDING)
+    issued = Bill.objects.filter(
+        account=OuterRef("pk"), month=month.first_day, kind=Bill.Kind.BILL, status__in=STANDING
+    )
     supplied = supplied_accounts(month=month, zones=account_zones(), now=now)
     return RunCounts(supplied=supplied.count(), billed=supplied.filter(Exists(issued)).count())
 

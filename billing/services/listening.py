@@ -1,4 +1,4 @@
-"""What bills do when something happens to readings: drafts are rated anew, issued bills get a proposal to correct them."""
+"""What bills do when something happens to readings: drafts are rated anew, issued ones get proposals."""
 
 from collections import defaultdict
 from datetime import datetime

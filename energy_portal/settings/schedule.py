@@ -93,6 +93,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "archive-bills": {
+        "task": "billing.tasks.archive_bills",
+        "schedule": crontab(minute="30", hour="4", day_of_month="5"),
+    },
+    "bills-to-rate-anew": {
+        "task": "billing.tasks.resume_reratings",
+        "schedule": crontab(minute="*/15"),
+    },
     "jobs-that-wait": {
         "task": "meters.tasks.resume_jobs",
         "schedule": crontab(minute="*/5"),
