@@ -152,6 +152,8 @@ class Dispute(models.Model):
     opened_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, related_name="+")
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    OPEN = (Status.OPEN, Status.READINGS_ASKED, Status.CORRECTING)
+
     objects = DisputeQuerySet.as_manager()
 
     class Meta:
@@ -167,6 +169,11 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"Dispute of {self.bill}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still waits for somebody."""
+        return self.status in self.OPEN
 
 
 class DisputeStep(models.Model):

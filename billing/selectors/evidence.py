@@ -1,5 +1,6 @@
 """What speaks for rating an issued bill anew: which reading, version or person, with old and new values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from billing.models import Bill, Correction, TariffVersion
+from billing.models import Bill, BillLine, Correction, TariffVersion
 from energy_portal.shared.clock import zone
 from meters.models import DomainEvent, Quality, Register, SupersededReading
 from meters.selectors.readings import readings_for
@@ -85,6 +86,43 @@ def of_version(version: TariffVersion, *, now: datetime) -> Evidence:
 def of_request(*, cause: str, key: UUID | str, reason: str, now: datetime) -> Evidence:
     """Tell that somebody asked for a bill to be rated anew, and why."""
     return Evidence(cause, f"{cause}:{key}", reason, now)
+
+
+def of_bill(bill: Bill, lines: Sequence[BillLine], *, year_ago: Bill | None) -> dict[str, Any]:
+    """Return what a bill rests on, JSON-safe: its sums, lines and reads with their qualities, and a year before."""
+    return {
+        **_sums(bill),
+        "as_of": bill.as_of.isoformat(),
+        "lines": [_line(line) for line in lines],
+        "year_ago": _sums(year_ago) if year_ago else None,
+    }
+
+
+def _sums(bill: Bill) -> dict[str, Any]:
+    return {
+        "number": bill.number,
+        "month": f"{bill.month:%Y-%m}",
+        "currency": bill.currency,
+        "total": str(bill.total),
+        "consumption_kwh": str(bill.consumption_kwh),
+        "estimated_share": str(bill.estimated_share),
+        "complete": bill.complete,
+    }
+
+
+def _line(line: BillLine) -> dict[str, Any]:
+    return {
+        "position": line.position,
+        "kind": line.kind,
+        "description": line.description,
+        "service_point": line.service_point.code if line.service_point else None,
+        "version": str(line.tariff_version) if line.tariff_version else None,
+        "quantity": str(line.quantity),
+        "unit": line.unit,
+        "rate": str(line.rate),
+        "amount": str(line.amount),
+        "reads": [{**read, "quality_name": Quality(read["quality"]).label} for read in line.reads],
+    }
 
 
 def _replaced(event: DomainEvent, bill: Bill) -> tuple[list[dict[str, Any]], int, str]:

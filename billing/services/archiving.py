@@ -11,7 +11,6 @@ from accounts.models import CustomerAccount
 from accounts.services import audit
 from billing import workflow
 from billing.models import Bill, Correction, Dispute
-from billing.services.dispute_steps import OPEN
 from energy_portal.shared.clock import YearMonth, zone
 
 CHUNK_ACCOUNTS = 200
@@ -48,7 +47,7 @@ def _archive_chunk(before: YearMonth, after: str, now: datetime, size: int) -> t
 
 def _due(before: YearMonth) -> QuerySet[Bill]:
     corrected = Correction.objects.filter(original=OuterRef("pk"), status=Correction.Status.OPEN)
-    disputed = Dispute.objects.filter(bill=OuterRef("pk"), status__in=OPEN)
+    disputed = Dispute.objects.filter(bill=OuterRef("pk"), status__in=Dispute.OPEN)
     old = Bill.objects.filter(status=Bill.Status.ISSUED, month__lt=before.first_day)
     return old.filter(~Exists(corrected), ~Exists(disputed))
 

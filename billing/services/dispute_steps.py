@@ -8,7 +8,6 @@ from billing import workflow
 from billing.models import Correction, Dispute, DisputeStep
 
 _Status = Dispute.Status
-OPEN = (_Status.OPEN, _Status.READINGS_ASKED, _Status.CORRECTING)
 _CORRECTED = "A credit note takes the bill back."
 _BILLED_ANEW = "A credit note takes the bill back, and a corrected bill stands in for it."
 
@@ -22,7 +21,7 @@ def take(dispute: Dispute, status: str, *, text: str, actor: Actor, now: datetim
     dispute.status = status
     if answer:
         dispute.answer = text
-    if status not in OPEN:
+    if not dispute.is_open:
         dispute.closed_at = now
     dispute.save(update_fields=("status", "answer", "closed_at", "correction"))
     DisputeStep.objects.create(dispute=dispute, status=status, at=now, by=actor.user, text=text)
@@ -45,5 +44,5 @@ def reopen_of(correction: Correction, *, text: str, actor: Actor, now: datetime)
 
 
 def _lock_open(**which: object) -> list[Dispute]:
-    found = Dispute.objects.filter(status__in=OPEN).filter(**which).order_by("pk")
+    found = Dispute.objects.filter(status__in=Dispute.OPEN).filter(**which).order_by("pk")
     return list(found.select_for_update(of=("self",)))
