@@ -111,6 +111,8 @@ class BillOut(serializers.ModelSerializer[Bill]):
             "tax",
             "total",
             "issued_at",
+            "kind",
+            "corrects_id",
         )
         read_only_fields = fields
 

@@ -4,6 +4,20 @@ from django.urls import path
 
 from billing.api.bills import BillDetailView, BillListView, BillPDFView, LastMonthBillView
 from billing.api.data import BillCSVView, BillGreenButtonView
+from billing.api.corrections import (
+    CorrectionApproveView,
+    CorrectionDetailView,
+    CorrectionListView,
+    CorrectionRejectView,
+)
+from billing.api.disputes import (
+    DisputeCorrectView,
+    DisputeDetailView,
+    DisputeListView,
+    DisputeReadingsView,
+    DisputeRejectView,
+    DisputeWithdrawView,
+)
 from billing.api.runs import BillRunDetailView, BillRunListView
 from billing.api.tariffs import TariffDetailView, TariffListView
 
@@ -18,4 +32,23 @@ urlpatterns = [
     path("api/v1/bill-runs/<uuid:run_id>", BillRunDetailView.as_view(), name="api_bill_run"),
     path("api/v1/tariffs", TariffListView.as_view(), name="api_tariffs"),
     path("api/v1/tariffs/<str:code>", TariffDetailView.as_view(), name="api_tariff"),
+]
+
+urlpatterns += [
+    path("api/v1/corrections", CorrectionListView.as_view(), name="api_corrections"),
+    path("api/v1/corrections/<uuid:correction_id>", CorrectionDetailView.as_view(), name="api_correction"),
+    path(
+        "api/v1/corrections/<uuid:correction_id>/approve",
+        CorrectionApproveView.as_view(),
+        name="api_correction_approve",
+    ),
+    path(
+        "api/v1/corrections/<uuid:correction_id>/reject", CorrectionRejectView.as_view(), name="api_correction_reject"
+    ),
+    path("api/v1/disputes", DisputeListView.as_view(), name="api_disputes"),
+    path("api/v1/disputes/<uuid:dispute_id>", DisputeDetailView.as_view(), name="api_dispute"),
+    path("api/v1/disputes/<uuid:dispute_id>/withdraw", DisputeWithdrawView.as_view(), name="api_dispute_withdraw"),
+    path("api/v1/disputes/<uuid:dispute_id>/readings", DisputeReadingsView.as_view(), name="api_dispute_readings"),
+    path("api/v1/disputes/<uuid:dispute_id>/correct", DisputeCorrectView.as_view(), name="api_dispute_correct"),
+    path("api/v1/disputes/<uuid:dispute_id>/reject", DisputeRejectView.as_view(), name="api_dispute_reject"),
 ]

@@ -153,7 +153,7 @@ def reject_correction(*, correction_id: UUID, reason: str, actor: Actor, now: da
     drafts = proposing.let_go(correction)
     _decide(correction, _Status.REJECTED, why, actor, now)
     proposing.drop(drafts)
-    dispute_steps.reopen_of(correction, text=f"The correction was not made: {why}", actor=actor, now=now)
+    dispute_steps.reopen_of(correction, actor=actor, now=now)
     audit.record(action="correction.rejected", obj=correction, actor=actor, now=now, reason=why)
     return correction
 

@@ -10,6 +10,7 @@ from billing.models import Correction, Dispute, DisputeStep
 _Status = Dispute.Status
 _CORRECTED = "A credit note takes the bill back."
 _BILLED_ANEW = "A credit note takes the bill back, and a corrected bill stands in for it."
+_NOT_CORRECTED = "The correction was not made; we look at it again."
 
 
 def take(dispute: Dispute, status: str, *, text: str, actor: Actor, now: datetime, answer: bool = False) -> Dispute:
@@ -37,10 +38,10 @@ def settle_by(correction: Correction, *, actor: Actor, now: datetime) -> None:
         take(dispute, _Status.UPHELD, text=text, actor=actor, now=now, answer=True)
 
 
-def reopen_of(correction: Correction, *, text: str, actor: Actor, now: datetime) -> None:
+def reopen_of(correction: Correction, *, actor: Actor, now: datetime) -> None:
     """Put back into the queue the disputes that waited for a correction which is not made."""
     for dispute in _lock_open(correction=correction, status=_Status.CORRECTING):
-        take(dispute, _Status.OPEN, text=text, actor=actor, now=now)
+        take(dispute, _Status.OPEN, text=_NOT_CORRECTED, actor=actor, now=now)
 
 
 def _lock_open(**which: object) -> list[Dispute]:

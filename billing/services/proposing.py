@@ -136,7 +136,7 @@ class _Judged:
         correction.note = "Rated anew, the bill comes to the same."
         correction.save()
         drop(drafts)
-        dispute_steps.reopen_of(correction, text=correction.note, actor=self.actor, now=self.now)
+        dispute_steps.reopen_of(correction, actor=self.actor, now=self.now)
         self._record("correction.lapsed", correction)
         return Finding(self.bill, Verdict.LAPSED, correction)
 

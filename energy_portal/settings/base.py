@@ -299,6 +299,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "BillStatus": "billing.models.bills.Bill.Status",
+        "CorrectionStatus": "billing.models.corrections.Correction.Status",
+        "DisputeStatus": "billing.models.corrections.Dispute.Status",
+        "DisputeReason": "billing.models.corrections.Dispute.Reason",
         "JobStatus": "meters.models.work.Job.Status",
         "Commodity": "meters.models.places.Commodity",
         "ExceptionStatus": "meters.models.readings.ReadingException.Status",

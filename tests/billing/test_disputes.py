@@ -200,7 +200,7 @@ class TestCorrectDisputed:
 
         opened.refresh_from_db()
         assert opened.status == "open"
-        assert "Not so." in opened.steps.last().text
+        assert "look at it again" in opened.steps.last().text
 
     def test_says_so_where_the_bill_comes_to_the_same(self, account, opened, manager, meters):
         meters.daily_kwh[account.pk] = Decimal(10)
