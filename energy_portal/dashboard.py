@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import DataSource, User
 from accounts.roles import Role
 from billing.models import Bill, BillRun
+from billing.selectors.corrections import waiting_corrections, waiting_disputes
 from energy_portal.navigation import list_link
 from energy_portal.shared.clock import YearMonth, zone
 from field_ops.admin.agents_map import agents_map
@@ -38,7 +39,18 @@ from meters.selectors.regions import is_bound_to_regions
 from meters.services.outbox import consumers
 
 CACHE_SECONDS = 60
-_PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, _SAMPLES_KEY, _FIELD_KEY, _QUEUE_KEY, *_ = CACHE_KEYS = (
+(
+    _PAGE_KEY,
+    _REQUESTS_KEY,
+    _EXCEPTIONS_KEY,
+    _ALARMS_KEY,
+    _SAMPLES_KEY,
+    _FIELD_KEY,
+    _QUEUE_KEY,
+    _CORRECTIONS_KEY,
+    _DISPUTES_KEY,
+    *_,
+) = CACHE_KEYS = (
     "dashboard",
     "dashboard-requests",
     "dashboard-exceptions",
@@ -46,6 +58,8 @@ _PAGE_KEY, _REQUESTS_KEY, _EXCEPTIONS_KEY, _ALARMS_KEY, _SAMPLES_KEY, _FIELD_KEY
     "dashboard-samples",
     "dashboard-field",
     "dashboard-queue",
+    "dashboard-corrections",
+    "dashboard-disputes",
     STANDING_KEY,
     PULSE_KEY,
 )
@@ -274,6 +288,18 @@ def queue_badge(request: HttpRequest) -> str:
         return ""
     user = request.user
     waiting = _cached_count(f"{_QUEUE_KEY}-{user.pk}", lambda: counters_for(user)["mine"])
+    return str(waiting) if waiting else ""
+
+
+def corrections_badge(request: HttpRequest) -> str:
+    """Return what stands beside the corrections of bills in the navigation: how many wait for a decision, if any."""
+    waiting = _cached_count(_CORRECTIONS_KEY, waiting_corrections)
+    return str(waiting) if waiting else ""
+
+
+def disputes_badge(request: HttpRequest) -> str:
+    """Return what stands beside the disputes of bills in the navigation: how many wait for an answer, if any."""
+    waiting = _cached_count(_DISPUTES_KEY, waiting_disputes)
     return str(waiting) if waiting else ""
 
 

@@ -129,6 +129,8 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
             _Entry("billing.BillRun", "play_circle"),
             _Entry("billing.Bill", "receipt_long"),
             _Entry("billing.BillDelivery", "forward_to_inbox"),
+            _Entry("billing.Correction", "published_with_changes", badge="energy_portal.dashboard.corrections_badge"),
+            _Entry("billing.Dispute", "gavel", badge="energy_portal.dashboard.disputes_badge"),
             _Entry("billing.Tariff", "sell"),
             _Entry("billing.TariffVersion", "price_change"),
             _Entry("billing.TariffAssignment", "assignment_ind"),

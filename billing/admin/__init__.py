@@ -4,3 +4,15 @@ from billing.admin.runs import BillRunAdmin
 from billing.admin.tariffs import TariffAdmin, TariffAssignmentAdmin, TaxAdmin
 
 __all__ = ["BillAdmin", "BillDeliveryAdmin", "BillRunAdmin", "TariffAdmin", "TariffAssignmentAdmin", "TaxAdmin"]
+from billing.admin.corrections import CorrectionAdmin
+from billing.admin.disputes import DisputeAdmin
+
+__all__ = [
+    "BillAdmin",
+    "BillRunAdmin",
+    "CorrectionAdmin",
+    "DisputeAdmin",
+    "TariffAdmin",
+    "TariffAssignmentAdmin",
+    "TaxAdmin",
+]

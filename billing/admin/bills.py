@@ -6,19 +6,23 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from accounts.admin.common import actor_of
-from billing.models import Bill, BillLine, BillRun
+from billing.models import Bill, BillLine, BillRun, Correction
+from billing.services import corrections
 from billing.services.bills import draft_bill, issue_bill
 from energy_portal.shared.admin import AppendOnlyAdmin, ReadOnlyInline
 from energy_portal.shared.clock import YearMonth
 from energy_portal.shared.errors import DomainError
+from meters.admin.acts import NoteForm
+from meters.admin.common import Question, ask_then, change_url
 from meters.models import Binding
 
 
@@ -54,10 +58,11 @@ class BillAdmin(AppendOnlyAdmin):
     list_display = ("name", "account", "month_name", "status_label", "consumption_kwh", "total", "currency", "document")
     export_without = ("document",)
     list_select_related = ("account",)
-    list_filter = ("status", MonthFilter, "held_because")
+    list_filter = ("status", "kind", MonthFilter, "held_because")
     search_fields = ("^number", "^account__number", "account__owner_name")
     search_help_text = "Bill number, account number, name, or a meter's serial"
     actions = ("issue_selected", "rate_selected", "rate_with_leave")
+    actions_detail = ("propose_correction",)
     inlines = (BillLineInline,)
     fields = (
         "name",
@@ -67,6 +72,8 @@ class BillAdmin(AppendOnlyAdmin):
         "status_label",
         "held",
         "document",
+        "corrected",
+        "disputed",
         "consumption_kwh",
         "estimated_share",
         "subtotal",
@@ -89,7 +96,7 @@ class BillAdmin(AppendOnlyAdmin):
         supplied = Binding.objects.filter(service_point__installations__meter__serial__iexact=search_term.strip())
         return queryset.filter(Q(pk__in=found.values("pk")) | Q(account__in=supplied.values("account"))), False
 
-    def has_issue_permission(self, request: HttpRequest) -> bool:
+    def has_issue_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.change_bill")
 
     @admin.action(description="Issue selected drafts", permissions=["issue"])
@@ -145,15 +152,68 @@ class BillAdmin(AppendOnlyAdmin):
     @display(
         description="Status",
         ordering="status",
-        label={"draft": "info", "held": "warning", "issued": "success", "void": "danger", "archived": "default"},
+        label={
+            "draft": "info",
+            "proposed": "info",
+            "held": "warning",
+            "issued": "success",
+            "void": "danger",
+            "archived": "default",
+        },
     )
     def status_label(self, bill: Bill) -> tuple[str, str]:
+        if bill.status == Bill.Status.DRAFT and bill.corrects_id:
+            return "proposed", "In a correction"
         return ("held", "Held") if bill.held_because else (bill.status, bill.get_status_display())
 
     @display(description="Held because")
     def held(self, bill: Bill) -> str:
         return bill.get_held_because_display()
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to correct what is issued."""
+        issued = Bill.objects.filter(pk=object_id, kind=Bill.Kind.BILL, status=Bill.Status.ISSUED)
+        return list(super().get_actions_detail(request, object_id)) if issued.exists() else []
+
+    @action(description="Propose a correction", url_path="propose-correction", permissions=["issue"])
+    def propose_correction(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Rate an issued bill anew, and where it differs propose to correct it."""
+        bill = get_object_or_404(Bill, pk=object_id)
+
+        def act(form: NoteForm) -> HttpResponse:
+            made = corrections.propose_correction(
+                bill_id=bill.pk, reason=form.cleaned_data["note"], actor=actor_of(request), now=timezone.now()
+            )
+            return redirect(change_url(Correction, made.pk))
+
+        return ask_then(
+            self,
+            request,
+            Question(
+                title="Propose a correction",
+                intro=f"{bill} is rated anew. Where it differs, a credit note and a new bill are drafted for approval. "
+                "The customer reads why.",
+                submit="Rate anew",
+                back=change_url(Bill, bill.pk),
+            ),
+            form=NoteForm(request.POST if request.method == "POST" else None),
+            act=act,
+        )
+
+    @display(description="Corrections")
+    def corrected(self, bill: Bill) -> SafeString | str:
+        return _links(Correction.objects.filter(Q(original=bill) | Q(credit_note=bill) | Q(replacement=bill)))
+
+    @display(description="Disputes")
+    def disputed(self, bill: Bill) -> SafeString | str:
+        return _links(bill.disputes.all())
+
     @display(description="Document")
     def document(self, bill: Bill) -> SafeString:
         return format_html('<a class="underline" href="{}">PDF</a>', reverse("billing:api_bill_pdf", args=(bill.pk,)))
+
+
+def _links(rows: QuerySet[Any]) -> SafeString | str:
+    """Link to corrections or disputes of a bill, each by how it stands."""
+    links = [(change_url(rows.model, row.pk), row.get_status_display()) for row in rows]
+    return format_html_join(", ", '<a class="underline" href="{}">{}</a>', links) or "-"

@@ -3,13 +3,13 @@
 from django.urls import path
 
 from billing.api.bills import BillDetailView, BillListView, BillPDFView, LastMonthBillView
-from billing.api.data import BillCSVView, BillGreenButtonView
 from billing.api.corrections import (
     CorrectionApproveView,
     CorrectionDetailView,
     CorrectionListView,
     CorrectionRejectView,
 )
+from billing.api.data import BillCSVView, BillGreenButtonView
 from billing.api.disputes import (
     DisputeCorrectView,
     DisputeDetailView,

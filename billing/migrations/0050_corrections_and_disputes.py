@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 ('replacement', models.OneToOneField(blank=True, help_text='None where the account owes nothing for the month any more.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaces_by', to='billing.bill')),
             ],
             options={
+                'verbose_name': 'bill correction',
                 'ordering': ('-proposed_at', 'id'),
             },
         ),

@@ -98,6 +98,7 @@ class Correction(models.Model):
     objects = CorrectionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "bill correction"
         ordering = ("-proposed_at", "id")
         constraints = (
             models.UniqueConstraint(

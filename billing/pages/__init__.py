@@ -3,6 +3,7 @@ from billing.pages.alarms import alarms_page
 from billing.pages.bills import bill_page, bill_pdf_file, bills_page
 from billing.pages.data import bill_data_file
 from billing.pages.devices import devices, devices_live, switch_device
+from billing.pages.disputes import bill_dispute, withdraw_bill_dispute
 from billing.pages.front import landing, welcome
 from billing.pages.home import home
 from billing.pages.usage import usage, usage_file
@@ -10,6 +11,7 @@ from billing.pages.usage import usage, usage_file
 __all__ = [
     "alarms_page",
     "bill_data_file",
+    "bill_dispute",
     "bill_page",
     "bill_pdf_file",
     "bills_page",
@@ -22,4 +24,5 @@ __all__ = [
     "usage",
     "usage_file",
     "welcome",
+    "withdraw_bill_dispute",
 ]

@@ -18,6 +18,7 @@ from billing.documents import BillDocument, DocumentLine, DocumentRead, bill_pdf
 from billing.documents.text import quantity_of, rate_of
 from billing.models import Bill
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
+from billing.pages.disputes import dispute_context
 from billing.pages.notices import in_percent
 from billing.pages.windows import days_in_words
 from billing.selectors.bills import bill_document, bill_with_lines, bills_visible_to
@@ -89,6 +90,7 @@ def bill_page(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
         "highest": max((use.energy_kwh for use in document.daily_use if use.energy_kwh is not None), default=None),
         "estimated": in_percent(document.estimated_share),
         "days": (document.last_day - document.first_day) // timedelta(days=1) + 1,
+        **dispute_context(bill, request),
     }
     with timezone.override(document.zone):
         return render(request, "billing/bill.html", context)

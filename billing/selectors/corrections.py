@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import CustomerAccount, User
 from billing.models import Bill, Correction, Dispute, DisputeStep
@@ -16,7 +18,7 @@ class Happening:
     """Something that happened to a bill: when, what, in whose words, and the document that it led to."""
 
     at: datetime
-    what: str
+    what: str | Promise
     text: str = ""
     document: Bill | None = None
 
@@ -101,20 +103,13 @@ def supplied_by(serial: str) -> QuerySet[Binding]:
     return Binding.objects.filter(service_point__installations__meter__serial__iexact=serial.strip())
 
 
-def with_open_matters(bills: QuerySet[Bill]) -> QuerySet[Bill]:
-    """Annotate bills with whether a correction or a dispute of them is open."""
-    corrected = Correction.objects.filter(original=OuterRef("pk"), status=Correction.Status.OPEN)
-    disputed = Dispute.objects.filter(bill=OuterRef("pk"), status__in=Dispute.OPEN)
-    return bills.annotate(is_corrected=Exists(corrected), is_disputed=Exists(disputed))
-
-
 def _documents(bill: Bill) -> list[Happening]:
     """Tell of the documents that a bill and its neighbours in a chain of corrections are."""
     told = []
     if bill.issued_at is not None:
-        told.append(Happening(bill.issued_at, "Issued"))
+        told.append(Happening(bill.issued_at, _("Issued")))
     if bill.corrects is not None and bill.issued_at is not None:
-        what = "Takes back" if bill.kind == Bill.Kind.CREDIT_NOTE else "Stands in for"
+        what = _("Takes back") if bill.kind == Bill.Kind.CREDIT_NOTE else _("Stands in for")
         told.append(Happening(bill.issued_at, what, document=bill.corrects))
     approved = Correction.objects.filter(
         Q(original=bill) | Q(replacement=bill) | Q(credit_note=bill), status=Correction.Status.APPROVED
@@ -123,11 +118,11 @@ def _documents(bill: Bill) -> list[Happening]:
         if each.decided_at is None:
             continue
         if each.original_id == bill.pk:
-            told.append(Happening(each.decided_at, "Taken back by", each.reason, each.credit_note))
+            told.append(Happening(each.decided_at, _("Taken back by"), each.reason, each.credit_note))
             if each.replacement is not None:
-                told.append(Happening(each.decided_at, "Billed anew by", document=each.replacement))
+                told.append(Happening(each.decided_at, _("Billed anew by"), document=each.replacement))
         else:
-            told.append(Happening(each.decided_at, "Because", each.reason))
+            told.append(Happening(each.decided_at, _("Because"), each.reason))
     return told
 
 
@@ -136,10 +131,10 @@ def _step(step: DisputeStep) -> Happening:
 
 
 _STEPS = {
-    Dispute.Status.OPEN: "Disputed",
-    Dispute.Status.READINGS_ASKED: "We are getting readings",
-    Dispute.Status.CORRECTING: "A correction is being checked",
-    Dispute.Status.UPHELD: "The dispute was upheld",
-    Dispute.Status.REJECTED: "The dispute was answered: the bill stands",
-    Dispute.Status.WITHDRAWN: "The dispute was withdrawn",
+    Dispute.Status.OPEN: _("Disputed"),
+    Dispute.Status.READINGS_ASKED: _("We are getting readings"),
+    Dispute.Status.CORRECTING: _("A correction is being checked"),
+    Dispute.Status.UPHELD: _("The dispute was upheld"),
+    Dispute.Status.REJECTED: _("The dispute was answered: the bill stands"),
+    Dispute.Status.WITHDRAWN: _("The dispute was withdrawn"),
 }

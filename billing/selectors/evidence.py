@@ -90,10 +90,12 @@ def of_request(*, cause: str, key: UUID | str, reason: str, now: datetime) -> Ev
 
 def of_bill(bill: Bill, lines: Sequence[BillLine], *, year_ago: Bill | None) -> dict[str, Any]:
     """Return what a bill rests on, JSON-safe: its sums, lines and reads with their qualities, and a year before."""
+    with timezone.override(zone(bill.account.zone)):
+        told = [_line(line) for line in lines]
     return {
         **_sums(bill),
         "as_of": bill.as_of.isoformat(),
-        "lines": [_line(line) for line in lines],
+        "lines": told,
         "year_ago": _sums(year_ago) if year_ago else None,
     }
 
@@ -121,8 +123,13 @@ def _line(line: BillLine) -> dict[str, Any]:
         "unit": line.unit,
         "rate": str(line.rate),
         "amount": str(line.amount),
-        "reads": [{**read, "quality_name": Quality(read["quality"]).label} for read in line.reads],
+        "reads": [_read(read) for read in line.reads],
     }
+
+
+def _read(read: dict[str, Any]) -> dict[str, Any]:
+    words = {"quality_name": Quality(read["quality"]).label, "when": _when(datetime.fromisoformat(read["time"]))}
+    return {**read, **words}
 
 
 def _replaced(event: DomainEvent, bill: Bill) -> tuple[list[dict[str, Any]], int, str]:
@@ -155,6 +162,7 @@ def _reading(old: SupersededReading, new: Any, register: Register) -> dict[str, 
         "serial": register.meter.serial,
         "register_code": register.code,
         "time": old.time.isoformat(),
+        "when": _when(old.time),
         "unit": register.unit,
         "old": f"{old.value.normalize():f}",
         "old_quality": Quality(old.quality).label,
