@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -47,8 +47,8 @@ class DisputeForm(forms.Form):
         help_text=gettext_lazy("Such as what you read off the dial, and when."),
     )
 
-    def __init__(self, bill: Bill, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="dispute_%s", **kwargs)
+    def __init__(self, bill: Bill, data: QueryDict | None = None) -> None:
+        super().__init__(data, auto_id="dispute_%s")
         lines = [(str(line.position), line.description) for line in bill.lines.all()]
         self.fields["line_position"].choices = [("", _("The whole bill")), *lines]  # type: ignore[attr-defined]
 
@@ -117,7 +117,7 @@ def _bill(request: LoggedInRequest, bill_id: UUID) -> Bill:
 def _page(request: LoggedInRequest, bill: Bill, form: DisputeForm | None, status: int = 200) -> HttpResponse:
     context = {"bill": bill, **dispute_context(bill, request, form)}
     if form is not None and context["dispute_form"] is None:
-        messages.error(request, " ".join(form.non_field_errors()))
+        messages.error(request, " ".join(map(str, form.non_field_errors())))
     with timezone.override(bill.account.zone):
         return render(request, "billing/dispute.html", context, status=status)
 

@@ -23,7 +23,8 @@ def archive_bills(*, now: datetime, chunk_accounts: int = CHUNK_ACCOUNTS) -> int
     a stop loses nothing and a repeat goes on.
     """
     before = _oldest_kept(now)
-    archived, cursor = 0, ""
+    archived = 0
+    cursor: str | None = ""
     while cursor is not None:
         count, cursor = _archive_chunk(before, cursor, now, chunk_accounts)
         archived += count

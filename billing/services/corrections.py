@@ -112,7 +112,8 @@ def approve_correction(
     if replacement is not None and replacement.held_because:
         raise HeldBack(replacement.get_held_because_display(), extra={"held_because": replacement.held_because})
     month = YearMonth.of(original.month)
-    drafting.issue_drafts(bills=[credit_note], month=month, now=now)
+    if credit_note is not None:
+        drafting.issue_drafts(bills=[credit_note], month=month, now=now)
     original.status = Bill.Status.VOID
     original.save(update_fields=("status",))
     if replacement is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import cast
 from uuid import UUID
 
 from django.db.models import prefetch_related_objects
@@ -148,10 +149,10 @@ class _Judged:
         total = new.total if new else _ZERO
         correction.replacement = new
         correction.outcome, correction.drafted_at = outcome, self.now
-        correction.comparison = side_by_side(self.bill.lines.all(), self.draft.lines if self.draft else ())
-        correction.old_total, correction.old_kwh = self.bill.total, self.bill.consumption_kwh
+        correction.comparison = side_by_side(list(self.bill.lines.all()), self.draft.lines if self.draft else ())
+        correction.old_total, correction.old_kwh = _whole(self.bill.total), _whole(self.bill.consumption_kwh)
         correction.new_total = total
-        correction.difference = None if total is None else total - self.bill.total
+        correction.difference = None if total is None else total - correction.old_total
         correction.new_kwh = new.consumption_kwh if new else None
         self._add_evidence(correction)
         correction.save()
@@ -210,6 +211,11 @@ def _supplied(bills: Sequence[Bill]) -> set[UUID]:
     }
 
 
+def _whole(value: Decimal | None) -> Decimal:
+    """Return a sum of an issued bill: the database lets none be issued without."""
+    return cast("Decimal", value)
+
+
 def _credit_note(bill: Bill) -> Bill:
     """Draft what takes a bill back: its lines with negated quantities and amounts."""
     note = Bill.objects.create(
@@ -219,15 +225,22 @@ def _credit_note(bill: Bill) -> Bill:
         period=bill.period,
         month=bill.month,
         currency=bill.currency,
-        consumption_kwh=-bill.consumption_kwh,
-        subtotal=-bill.subtotal,
-        tax=-bill.tax,
-        total=-bill.total,
+        consumption_kwh=-_whole(bill.consumption_kwh),
+        subtotal=-_whole(bill.subtotal),
+        tax=-_whole(bill.tax),
+        total=-_whole(bill.total),
         complete=bill.complete,
         estimated_share=bill.estimated_share,
         as_of=bill.as_of,
     )
-    copied = ("position", "kind", "description", "service_point_id", "tariff_version_id", "component_id")
+    copied: tuple[str, ...] = (
+        "position",
+        "kind",
+        "description",
+        "service_point_id",
+        "tariff_version_id",
+        "component_id",
+    )
     copied += ("tax_version_id", "period", "unit", "rate", "detail", "reads")
     BillLine.objects.bulk_create(
         BillLine(
