@@ -90,7 +90,7 @@ DROP FUNCTION billing_guard_record();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0050_corrections_and_disputes")]
+    dependencies = [("billing", "0010_corrections_and_disputes")]
 
     operations = [
         migrations.RunSQL(GUARD_BILL, migrations.RunSQL.noop),

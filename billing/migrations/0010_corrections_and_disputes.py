@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_versions_without_a_rate'),
+        ('billing', '0009_deliveries'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
