@@ -25,6 +25,7 @@ class Scope(TextChoices):
     BATTERIES = "batteries"
     ARCHIVE = "archive"
     METRICS = "metrics"
+    PAYMENTS = "payments"
 
 
 # Who decides on customers, readings and bills.

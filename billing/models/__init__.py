@@ -1,9 +1,12 @@
+from billing.models.balance import BankImport, BankLine, Payment, Reminder
 from billing.models.bills import Bill, BillLine, BillNumberSeries, BillRun, BillRunChunk, Hold
 from billing.models.corrections import Correction, CreditNoteNumberSeries, Dispute, DisputeStep, Rerating
 from billing.models.deliveries import BillDelivery
 from billing.models.tariffs import Tariff, TariffAssignment, TariffComponent, TariffVersion, Tax, TaxVersion
 
 __all__ = [
+    "BankImport",
+    "BankLine",
     "Bill",
     "BillDelivery",
     "BillLine",
@@ -16,6 +19,8 @@ __all__ = [
     "DisputeStep",
     "Hold",
     "Rerating",
+    "Payment",
+    "Reminder",
     "Tariff",
     "TariffAssignment",
     "TariffComponent",
