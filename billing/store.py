@@ -22,10 +22,24 @@ _SERIES = {"bill": (_RESERVE_NUMBERS, ""), "credit_note": (_RESERVE_NOTE_NUMBERS
 
 # Primary key of the bills, one probe a bill.
 _ISSUE_DRAFTS = """
-UPDATE billing_bill AS bill SET status = 'issued', number = given.number, issued_at = %(issued_at)s
-FROM unnest(%(ids)s::uuid[], %(numbers)s::varchar[]) AS given (id, number)
+UPDATE billing_bill AS bill
+SET status = 'issued', number = given.number, issued_at = %(issued_at)s, due_on = given.due_on
+FROM unnest(%(ids)s::uuid[], %(numbers)s::varchar[], %(due_ons)s::date[]) AS given (id, number, due_on)
 WHERE bill.id = given.id AND bill.status = 'draft' AND bill.held_because = ''
 """
+
+# Every bill and every payment is read once: for a daily task. Amounts of two currencies are never added up.
+_DEBTORS = """
+SELECT DISTINCT account_id FROM (
+    SELECT account_id, currency, total AS amount FROM billing_bill WHERE status <> 'draft'
+    UNION ALL
+    SELECT account_id, currency, -amount FROM billing_payment
+) AS entry
+GROUP BY account_id, currency HAVING sum(amount) > 0
+"""
+
+# No table: whoever books lines of bank files waits here until the other's chunk is committed.
+_WAIT_FOR_BOOKING = "SELECT pg_advisory_xact_lock(hashtext('billing: bank lines'))"
 
 
 def reserve_numbers(*, month: date, count: int, kind: str = "bill") -> list[str]:
@@ -37,8 +51,24 @@ def reserve_numbers(*, month: date, count: int, kind: str = "bill") -> list[str]
     return [f"{prefix}{month:%Y%m}-{number:06d}" for number in range(last - count + 1, last + 1)]
 
 
-def issue_drafts(*, bill_ids: Sequence[UUID], numbers: Sequence[str], issued_at: datetime) -> int:
-    """Issue drafts that are not held under the numbers given; return how many were."""
+def issue_drafts(
+    *, bill_ids: Sequence[UUID], numbers: Sequence[str], due_ons: Sequence[date], issued_at: datetime
+) -> int:
+    """Issue drafts that are not held under the numbers given, each due on its local day; return how many were."""
+    given = {"ids": list(bill_ids), "numbers": list(numbers), "due_ons": list(due_ons), "issued_at": issued_at}
     with connection.cursor() as cursor:
-        cursor.execute(_ISSUE_DRAFTS, {"ids": list(bill_ids), "numbers": list(numbers), "issued_at": issued_at})
+        cursor.execute(_ISSUE_DRAFTS, given)
         return int(cursor.rowcount)
+
+
+def debtors() -> list[UUID]:
+    """Name the accounts that owe something in some currency."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DEBTORS)
+        return [account_id for (account_id,) in cursor.fetchall()]
+
+
+def wait_for_booking() -> None:
+    """Be the only one who books lines of bank files until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAIT_FOR_BOOKING)

@@ -318,3 +318,17 @@ class BatteryFactory(DjangoModelFactory):
     rated_energy_kwh = 232.0
     rated_power_kw = 100.0
     current_limit_a = 280.0
+
+
+class PaymentFactory(DjangoModelFactory):
+    """10 SGD paid by hand."""
+
+    class Meta:
+        model = billing.Payment
+
+    account = factory.SubFactory(CustomerAccountFactory)
+    amount = Decimal("10.00")
+    currency = "SGD"
+    received_on = date(2023, 3, 10)
+    booked_at = datetime(2023, 3, 10, 4, tzinfo=UTC)
+    origin = billing.Payment.Origin.MANUAL

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_scope_payments'),
-        ('billing', '0007_versions_without_a_rate'),
+        ('billing', '0020_runs_in_chunks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

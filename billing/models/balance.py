@@ -134,12 +134,8 @@ class BankLine(models.Model):
     account = models.ForeignKey(
         "accounts.CustomerAccount", on_delete=models.PROTECT, null=True, blank=True, related_name="bank_lines"
     )
-    bill = models.ForeignKey(
-        "billing.Bill", on_delete=models.PROTECT, null=True, blank=True, related_name="bank_lines"
-    )
-    payment = models.OneToOneField(
-        Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="bank_line"
-    )
+    bill = models.ForeignKey("billing.Bill", on_delete=models.PROTECT, null=True, blank=True, related_name="bank_lines")
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="bank_line")
     decided_by = models.ForeignKey(
         "accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="bank_lines_decided"
     )

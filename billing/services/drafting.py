@@ -12,6 +12,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from accounts.models import CustomerAccount
 from billing import store
 from billing.models import Bill, BillLine, BillRun, Hold
+from billing.selectors.balance import due_day
 from billing.selectors.pricing import NotPriced, PriceBook, price_books, price_by
 from billing.services.deliveries import queue_deliveries
 from billing.services.lines import lines_of
@@ -105,9 +106,10 @@ def issue_drafts(*, bills: Sequence[Bill], month: YearMonth, now: datetime) -> l
     if not whole:
         return []
     numbers = store.reserve_numbers(month=month.first_day, count=len(whole), kind=whole[0].kind)
-    store.issue_drafts(bill_ids=[bill.pk for bill in whole], numbers=numbers, issued_at=now)
-    for bill, number in zip(whole, numbers, strict=True):
-        bill.number, bill.status, bill.issued_at = number, Bill.Status.ISSUED, now
+    due_ons = [due_day(account=bill.account, issued_at=now) if bill.kind == Bill.Kind.BILL else None for bill in whole]
+    store.issue_drafts(bill_ids=[bill.pk for bill in whole], numbers=numbers, due_ons=due_ons, issued_at=now)
+    for bill, number, due_on in zip(whole, numbers, due_ons, strict=True):
+        bill.number, bill.status, bill.issued_at, bill.due_on = number, Bill.Status.ISSUED, now, due_on
     queue_deliveries(bills=whole, now=now)
     return whole
 

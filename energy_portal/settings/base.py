@@ -234,6 +234,12 @@ BILL_MAILS_A_MINUTE = env.int("BILL_MAILS_A_MINUTE", 300)
 BILL_ARCHIVE_MONTHS = env.int("BILL_ARCHIVE_MONTHS", 24)
 CORRECTION_SMALL = Decimal(env.str("CORRECTION_SMALL", "20.00"))
 DISPUTES_A_DAY = env.int("DISPUTES_A_DAY", 5)
+BILL_DUE_DAYS = env.int("BILL_DUE_DAYS", 21)
+# Days after the due day on which the first, the second and each further reminder goes out.
+REMINDER_DAYS = sorted(env.list("REMINDER_DAYS", cast=int, default=[5, 15, 30]))
+PAYMENT_LINK = env.str("PAYMENT_LINK", "")
+PAYMENT_LINK_SECRET = env.str("PAYMENT_LINK_SECRET", "")
+BANK_FILE_LINES = env.int("BANK_FILE_LINES", 50_000)
 
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 READING_ACCEPTANCE_DAYS = env.int("READING_ACCEPTANCE_DAYS", 5 * 366)

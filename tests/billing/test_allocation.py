@@ -78,5 +78,5 @@ class TestAllocate:
 
         owed = sum((each.total for each in (*bills, *notes)), Decimal(0)) - paid
         assert sum(found.open_amounts.values(), Decimal(0)) + found.owed_besides - found.credit == owed
-        assert all(0 <= amount for amount in found.open_amounts.values())
+        assert all(amount >= 0 for amount in found.open_amounts.values())
         assert 0 in {found.credit, found.owed_besides}
