@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.actors import PORTAL
-from billing.services import archiving, deliveries, rerating, runs
+from billing.services import archiving, bank, deliveries, rerating, runs
 from energy_portal.shared.clock import YearMonth, zone
 
 _PREVIEW_BY_CALENDAR = {"issue": False, "preview": True, "never": None}
@@ -58,3 +58,9 @@ def resume_reratings() -> None:
 def archive_bills() -> None:
     """Archive the bills that are older than is set."""
     archiving.archive_bills(now=timezone.now())
+
+
+@shared_task(name=bank.BOOK_TASK)
+def book_bank_import(*, import_id: str) -> None:
+    """Book a bank's file; harmless when it is booked or under way elsewhere."""
+    bank.book_import(import_id=UUID(import_id), now=timezone.now())
