@@ -7,10 +7,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.actors import PORTAL
-from billing.services import archiving, bank, deliveries, rerating, runs
+from billing.services import archiving, bank, deliveries, reminders, rerating, runs
 from energy_portal.shared.clock import YearMonth, zone
 
 _PREVIEW_BY_CALENDAR = {"issue": False, "preview": True, "never": None}
+_MAIL_TRIES = 8
+_FIRST_WAIT_SECONDS = 30
 
 
 @shared_task(name=runs.PROCESS_TASK)
@@ -64,3 +66,17 @@ def archive_bills() -> None:
 def book_bank_import(*, import_id: str) -> None:
     """Book a bank's file; harmless when it is booked or under way elsewhere."""
     bank.book_import(import_id=UUID(import_id), now=timezone.now())
+
+
+@shared_task(name="billing.tasks.remind_overdue")
+def remind_overdue() -> int:
+    """Remind of the bills that are overdue; daily."""
+    return reminders.remind_overdue(now=timezone.now())
+
+
+@shared_task(
+    name=reminders.SEND_TASK, autoretry_for=(OSError,), retry_backoff=_FIRST_WAIT_SECONDS, max_retries=_MAIL_TRIES
+)
+def send_reminder(*, reminder_id: str) -> None:
+    """Mail one reminder; harmless when it was mailed."""
+    reminders.send_reminder(reminder_id=UUID(reminder_id), now=timezone.now())

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from billing.api.balance import AccountPaymentListView, BalanceView, PaymentListView, StatementView
 from billing.api.bills import BillDetailView, BillListView, BillPDFView, LastMonthBillView
 from billing.api.corrections import (
     CorrectionApproveView,
@@ -28,6 +29,10 @@ urlpatterns = [
     path("api/v1/bills/<uuid:bill_id>/pdf", BillPDFView.as_view(), name="api_bill_pdf"),
     path("api/v1/bills/<uuid:bill_id>/data.csv", BillCSVView.as_view(), name="api_bill_csv"),
     path("api/v1/bills/<uuid:bill_id>/data.xml", BillGreenButtonView.as_view(), name="api_bill_green_button"),
+    path("api/v1/accounts/<str:number>/balance", BalanceView.as_view(), name="api_balance"),
+    path("api/v1/accounts/<str:number>/statement", StatementView.as_view(), name="api_statement"),
+    path("api/v1/accounts/<str:number>/payments", AccountPaymentListView.as_view(), name="api_account_payments"),
+    path("api/v1/payments", PaymentListView.as_view(), name="api_payments"),
     path("api/v1/bill-runs", BillRunListView.as_view(), name="api_bill_runs"),
     path("api/v1/bill-runs/<uuid:run_id>", BillRunDetailView.as_view(), name="api_bill_run"),
     path("api/v1/tariffs", TariffListView.as_view(), name="api_tariffs"),

@@ -6,6 +6,7 @@ from billing.pages.devices import devices, devices_live, switch_device
 from billing.pages.disputes import bill_dispute, withdraw_bill_dispute
 from billing.pages.front import landing, welcome
 from billing.pages.home import home
+from billing.pages.payments import payments_page, statement_file, statement_pdf_file
 from billing.pages.usage import usage, usage_file
 
 __all__ = [
@@ -19,6 +20,9 @@ __all__ = [
     "devices_live",
     "home",
     "landing",
+    "payments_page",
+    "statement_file",
+    "statement_pdf_file",
     "switch_account",
     "switch_device",
     "usage",

@@ -182,6 +182,25 @@ def reverse_payment(
     return _enter(entry, actor, now)
 
 
+def reverse_reported(
+    *, reverses: str, reason: str, received_on: date, told: Told, actor: Actor, now: datetime
+) -> Recorded:
+    """Take back an entry that the same reporter reported, named by their own id; see :func:`reverse_payment`.
+
+    :raises UnknownPayee: they reported nothing under that id.
+    :raises BadDay: the day is yet to come.
+    :raises CannotReverse: it was taken back already, or takes another one back itself.
+    :raises OtherPayment: the id stands for something else.
+    """
+    own = Payment.objects.filter(origin=told.origin, source=actor.source, external_id=reverses)
+    payment_id = own.values_list("pk", flat=True).first()
+    if payment_id is None:
+        raise UnknownPayee(f"No payment was reported as {reverses!r}.", code="unknown_payment")
+    return reverse_payment(
+        payment_id=payment_id, reason=reason, told=told, actor=actor, now=now, received_on=received_on
+    )
+
+
 def require_money(*, payee: Payee, money: Money, now: datetime) -> None:
     """Refuse what cannot be a payment to an account.
 

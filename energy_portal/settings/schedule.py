@@ -101,6 +101,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "billing.tasks.resume_reratings",
         "schedule": crontab(minute="*/15"),
     },
+    "reminders": {
+        "task": "billing.tasks.remind_overdue",
+        "schedule": crontab(minute="0", hour="9"),
+    },
     "jobs-that-wait": {
         "task": "meters.tasks.resume_jobs",
         "schedule": crontab(minute="*/5"),
