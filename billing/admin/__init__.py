@@ -1,3 +1,4 @@
+from billing.admin.bank import BankImportAdmin, BankLineAdmin
 from billing.admin.bills import BillAdmin
 from billing.admin.deliveries import BillDeliveryAdmin
 from billing.admin.runs import BillRunAdmin
@@ -12,6 +13,18 @@ __all__ = [
     "BillRunAdmin",
     "CorrectionAdmin",
     "DisputeAdmin",
+from billing.admin.payments import AccountWithBalanceAdmin, PaymentAdmin, ReminderAdmin
+from billing.admin.runs import BillRunAdmin
+from billing.admin.tariffs import TariffAdmin, TariffAssignmentAdmin, TaxAdmin
+
+__all__ = [
+    "AccountWithBalanceAdmin",
+    "BankImportAdmin",
+    "BankLineAdmin",
+    "BillAdmin",
+    "BillRunAdmin",
+    "PaymentAdmin",
+    "ReminderAdmin",
     "TariffAdmin",
     "TariffAssignmentAdmin",
     "TaxAdmin",

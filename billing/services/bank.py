@@ -252,7 +252,10 @@ def _told(line: BankLine) -> Told:
 
 
 def _lock_open_line(line_id: int) -> BankLine:
-    line: BankLine = BankLine.objects.select_for_update(of=("self",)).get(pk=line_id)
+    lines = BankLine.objects.select_for_update(of=("self",)).select_related("bank_import")
+    line: BankLine = lines.get(pk=line_id)
+    if line.bank_import.status == _Import.CHECKED:
+        raise LineDecided("The file is not booked yet.")
     if line.status not in _OPEN:
         raise LineDecided(f"The line is {line.get_status_display()}.")
     return line
