@@ -54,10 +54,15 @@ def reserve_numbers(*, month: date, count: int, kind: str = "bill") -> list[str]
 def issue_drafts(
     *, bill_ids: Sequence[UUID], numbers: Sequence[str], due_ons: Sequence[date | None], issued_at: datetime
 ) -> int:
-    """Issue drafts that are not held under the numbers given, each due on its local day, a credit note on none; return how many were."""
-    given = {"ids": list(bill_ids), "numbers": list(numbers), "due_ons": list(due_ons), "issued_at": issued_at}
+    """Issue drafts that are not held under the numbers given, each due on its day; return how many were.
+
+    :param due_ons: local days; None for credit notes.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_ISSUE_DRAFTS, given)
+        cursor.execute(
+            _ISSUE_DRAFTS,
+            {"ids": list(bill_ids), "numbers": list(numbers), "due_ons": list(due_ons), "issued_at": issued_at},
+        )
         return int(cursor.rowcount)
 
 

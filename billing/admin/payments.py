@@ -188,7 +188,8 @@ admin.site.unregister(CustomerAccount)
 class AccountWithBalanceAdmin(CustomerAccountAdmin):
     """Customer accounts, with what they owe."""
 
-    readonly_fields = (*CustomerAccountAdmin.readonly_fields, "owes")
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "owes")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

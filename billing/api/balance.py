@@ -15,7 +15,6 @@ from accounts.models import CustomerAccount
 from accounts.roles import Role, Scope
 from billing.api.balance_serializers import (
     BalanceOut,
-    EntryOut,
     PaymentIn,
     PaymentOut,
     StatementOut,
@@ -88,11 +87,9 @@ class StatementView(APIView):
         found = statement(account=account, currency=currency, first=first, last=last)
         pages = KeysetPagination()
         rows = pages.paginate_queryset(EntryPages(found.entries), request, view=self)
-        response = pages.get_paginated_response(EntryOut(rows, many=True).data)
+        response = pages.get_paginated_response(rows)
         sums = {"account_id": number, "from": first, "to": last, "currency": currency}
-        response.data = StatementOut(
-            {**sums, "opening": found.opening, "closing": found.closing, **response.data, "results": rows}
-        ).data
+        response.data = StatementOut({**sums, "opening": found.opening, "closing": found.closing, **response.data}).data
         return response
 
 

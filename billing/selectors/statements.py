@@ -115,10 +115,10 @@ def statement_currency(*, account: CustomerAccount, currency: str | None) -> str
     """
     paid = Payment.objects.filter(account=account).order_by().values_list("currency", flat=True).distinct()
     known = currencies_of([account])[account.pk] | set(paid)
-    if currency in known:
-        return currency
     if currency is None and len(known) == 1:
         return known.pop()
+    if currency is not None and currency in known:
+        return currency
     raise NeedsCurrency(f"Ask for one of {', '.join(sorted(known)) or 'no currency yet'}.")
 
 
