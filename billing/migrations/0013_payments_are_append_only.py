@@ -36,6 +36,6 @@ DROP FUNCTION billing_guard_payment();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0040_balance")]
+    dependencies = [("billing", "0012_balance")]
 
     operations = [migrations.RunSQL(GUARD, UNGUARD)]

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_scope_payments'),
-        ('billing', '0020_runs_in_chunks'),
+        ('billing', '0011_guards_of_corrections'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
