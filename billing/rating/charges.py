@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from billing.rating.calendar import Hours, days_between, months_between
 from billing.rating.lines import NOTHING, Line
-from billing.rating.supplies import Part, known_between
+from billing.rating.supplies import Part, Supply, known_between
 from billing.rating.terms import (
     Component,
     DemandTerms,
@@ -20,7 +20,7 @@ from billing.rating.terms import (
     Per,
     RatePeriod,
 )
-from energy_portal.shared.clock import HALF_HOUR
+from energy_portal.shared.clock import HALF_HOUR, Period
 from energy_portal.shared.units import to_cents
 
 _MICRO = -6
@@ -44,9 +44,15 @@ class Slice:
 class Tally:
     """What has been counted towards tiers at one service point since its billing period began, kWh."""
 
-    def __init__(self, days: Decimal) -> None:
-        self.days = days
+    def __init__(self, supplies: Sequence[Supply]) -> None:
+        self._supplies = supplies
         self._reached: dict[Counted, Decimal] = {}
+
+    @cached_property
+    def days(self) -> Decimal:
+        """The local days of supply in the billing period."""
+        days = (days_between(each.start, each.end, at.days_on) for at in self._supplies for each in at.stretches)
+        return sum(days, Decimal(0))
 
     def slices(self, key: Counted, period: RatePeriod, quantity: Decimal, *, times: Decimal = _ONE) -> list[Slice]:
         """Count a quantity on from where its like has come to, and cut it at the limits of the tiers."""
@@ -80,17 +86,21 @@ def charge(part: Part, tally: Tally, hours: Hours) -> list[Line]:
     """
     lines: list[Line] = []
     same: Counter[Counted] = Counter()
+    reads = part.reads
     for component in part.version.components:
         like = (component.kind, component.name)
         match component.terms:
             case EnergyTerms() as terms:
-                lines += _energy(part, component, terms, tally, hours, (*like, same[like]))
+                charged = _energies(part, component, terms, tally, hours, (*like, same[like]))
+                # The reads behind the other lines of energy are the same: they are told once.
+                lines += _energy(part, component, terms, charged, reads if component.kind is Kind.ENERGY else ())
+                reads = () if component.kind is Kind.ENERGY else reads
             case DemandTerms() as terms:
                 lines += _demand(part, component, terms, hours)
             case FixedTerms() as terms:
                 lines.append(_fixed(part, component, terms))
         same[like] += 1
-    return _with_reads(part, lines)
+    return lines
 
 
 def top_up(parts: Sequence[Part], lines: Sequence[Line]) -> list[Line]:
@@ -134,25 +144,31 @@ def top_up(parts: Sequence[Part], lines: Sequence[Line]) -> list[Line]:
 
 
 def _energy(
-    part: Part, component: Component, terms: EnergyTerms, tally: Tally, hours: Hours, like: Counted
-) -> list[Line]:
-    times = tally.days if terms.tiers_per is Per.DAY else _ONE
+    part: Part, component: Component, terms: EnergyTerms, charged: Sequence[tuple[int, Slice]], reads: tuple[Any, ...]
+) -> Iterator[Line]:
     sign = -1 if component.kind is Kind.EXPORT else 1
-    lines = []
-    for index, quantity in _energies(part, component, terms, hours):
+    for index, each in charged:
+        amount = sign * to_cents(each.quantity * each.rate)
+        yield _line(part, component, each, "kWh", amount, _detail(terms, index, each), reads=reads)
+        reads = ()
+
+
+def _energies(
+    part: Part, component: Component, terms: EnergyTerms, tally: Tally, hours: Hours, like: Counted
+) -> list[tuple[int, Slice]]:
+    """Return the energy of a part by rate period and tier; nothing used is one of them, nothing given is none."""
+    times = tally.days if terms.tiers_per is Per.DAY else _ONE
+    found = []
+    for index, quantity in _by_period(part, component, terms, hours):
         period = terms.periods[index]
         namesakes = sum(other.name == period.name for other in terms.periods[:index])
         key = (*like, period.name, namesakes)
-        for each in tally.slices(key, period, quantity, times=times):
-            amount = sign * to_cents(each.quantity * each.rate)
-            detail = _detail(terms, index, each)
-            lines.append(_line(part, component, each, "kWh", amount, detail))
-    some = [line for line in lines if line.quantity]
-    # Nothing used is told in one line; nothing given is not worth one.
-    return some or ([] if component.kind is Kind.EXPORT else lines[:1])
+        found += [(index, each) for each in tally.slices(key, period, quantity, times=times)]
+    some = [(index, each) for index, each in found if each.quantity]
+    return some or ([] if component.kind is Kind.EXPORT else found[:1])
 
 
-def _energies(part: Part, component: Component, terms: EnergyTerms, hours: Hours) -> Iterator[tuple[int, Decimal]]:
+def _by_period(part: Part, component: Component, terms: EnergyTerms, hours: Hours) -> Iterator[tuple[int, Decimal]]:
     """Yield the energy of each rate period that has hours in a part, kWh."""
     if component.kind is Kind.EXPORT:
         if part.supply.exported is None:
@@ -183,7 +199,7 @@ def _demand(part: Part, component: Component, terms: DemandTerms, hours: Hours) 
             for each in slices(terms.periods[index], Decimal(0), power):
                 amount = to_cents(each.quantity * each.rate * share)
                 detail = _detail(terms, index, each) | {"at": at.isoformat(), "share": f"{share:f}"}
-                yield _line(part, component, each, "kW", amount, detail, month.start, month.end)
+                yield _line(part, component, each, "kW", amount, detail, over=month)
 
 
 def _fixed(part: Part, component: Component, terms: FixedTerms) -> Line:
@@ -207,8 +223,8 @@ def _line(
     unit: str,
     amount: Decimal,
     detail: dict[str, Any],
-    start: datetime | None = None,
-    end: datetime | None = None,
+    over: Period | None = None,
+    reads: tuple[Any, ...] = (),
 ) -> Line:
     return Line(
         kind=component.kind,
@@ -216,13 +232,14 @@ def _line(
         version=part.version,
         tax=part.tax,
         supply=part.supply,
-        start=start or part.start,
-        end=end or part.end,
+        start=over.start if over else part.start,
+        end=over.end if over else part.end,
         quantity=priced.quantity,
         unit=unit,
         rate=priced.rate,
         amount=amount,
         detail=detail,
+        reads=reads,
     )
 
 
@@ -240,12 +257,3 @@ def _detail(terms: EnergyTerms | DemandTerms, index: int, priced: Slice) -> dict
 
 def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
-
-
-def _with_reads(part: Part, lines: list[Line]) -> list[Line]:
-    """Put a part's reads to its first line of energy: those behind the others are the same."""
-    for index, line in enumerate(lines):
-        if line.kind == Kind.ENERGY:
-            lines[index] = replace(line, reads=part.reads)
-            break
-    return lines

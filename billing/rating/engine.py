@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from uuid import UUID
 
-from billing.rating.calendar import Hours, days_between
+from billing.rating.calendar import Hours
 from billing.rating.charges import Tally, charge, top_up
 from billing.rating.lines import NOTHING, Line, Rating
 from billing.rating.supplies import Part, Supply, parts_of
@@ -35,7 +34,10 @@ def rate(
     """
     currency = _currency(versions_of)
     hours = hours or Hours()
-    tallies = {point_id: Tally(days) for point_id, days in _days(supplies).items()}
+    stays: dict[UUID, list[Supply]] = defaultdict(list)
+    for supply in supplies:
+        stays[supply.service_point_id].append(supply)
+    tallies = {point_id: Tally(found) for point_id, found in stays.items()}
     charges: list[Line] = []
     for supply in supplies:
         parts = parts_of(supply, versions_of.get(supply.service_point_id, ()), taxes)
@@ -57,15 +59,6 @@ def _charges(parts: Sequence[Part], tally: Tally, hours: Hours) -> list[Line]:
             lines += top_up(of_version, lines[since:])
             of_version, since = [], len(lines)
     return lines
-
-
-def _days(supplies: Sequence[Supply]) -> dict[UUID, Decimal]:
-    """Count the local days of supply at each service point."""
-    days: dict[UUID, Decimal] = defaultdict(Decimal)
-    for supply in supplies:
-        for stretch in supply.stretches:
-            days[supply.service_point_id] += days_between(stretch.start, stretch.end, supply.days_on)
-    return days
 
 
 def _currency(versions_of: Mapping[UUID, Sequence[Version]]) -> str:

@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from django.contrib.messages import get_messages
@@ -145,6 +146,17 @@ class TestBills:
         Bill.objects.filter(pk=held.pk).update(held_because="incomplete_energy")
 
         desk.post(BILLS, {"action": "rate_selected", "_selected_action": [held.pk]})
+
+        assert Bill.objects.get().held_because == ""
+
+    def test_rate_a_draft_with_leave_to_bill_estimates(self, desk, meters, settings):
+        settings.BILL_MAX_ESTIMATED_SHARE = Decimal(-1)
+        load_singapore_tariff()
+        held = singapore_bill(account=BindingFactory().account, first_day=FEBRUARY)
+        desk.post(BILLS, {"action": "rate_selected", "_selected_action": [held.pk]})
+        assert Bill.objects.get().held_because == "estimated_energy"
+
+        desk.post(BILLS, {"action": "rate_with_leave", "_selected_action": [held.pk]})
 
         assert Bill.objects.get().held_because == ""
 
