@@ -1,10 +1,13 @@
 """The SQL that the ORM cannot say, each statement with the index that it leans on."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
+
+from billing.models import BillLine
 
 # Primary key of a series, here and below; its row stays locked until commit, so that a rolled back issue leaves no gap.
 _RESERVE_NUMBERS = """
@@ -38,8 +41,44 @@ SELECT DISTINCT account_id FROM (
 GROUP BY account_id, currency HAVING sum(amount) > 0
 """
 
+# No index is asked: rows are told apart by the key that the sequence gives.
+_COPY_LINES = """
+COPY billing_billline (
+    bill_id, position, kind, description, service_point_id, tariff_version_id, component_id, tax_version_id,
+    period, quantity, unit, rate, amount, detail, reads
+) FROM STDIN
+"""
+
 # No table: whoever books lines of bank files waits here until the other's chunk is committed.
 _WAIT_FOR_BOOKING = "SELECT pg_advisory_xact_lock(hashtext('billing: bank lines'))"
+
+
+def insert_lines(lines: Iterable[BillLine]) -> None:
+    """Insert lines that are new, in the caller's transaction; several times as fast as one statement of their values.
+
+    Their keys are not read back.
+    """
+    with connection.cursor() as cursor, cursor.copy(_COPY_LINES) as copy:
+        for line in lines:
+            copy.write_row(
+                (
+                    line.bill_id,
+                    line.position,
+                    line.kind,
+                    line.description,
+                    line.service_point_id,
+                    line.tariff_version_id,
+                    line.component_id,
+                    line.tax_version_id,
+                    f"[{line.period.lower.isoformat()},{line.period.upper.isoformat()})",
+                    line.quantity,
+                    line.unit,
+                    line.rate,
+                    line.amount,
+                    json.dumps(line.detail),
+                    json.dumps(line.reads),
+                )
+            )
 
 
 def reserve_numbers(*, month: date, count: int, kind: str = "bill") -> list[str]:

@@ -1,18 +1,8 @@
 from billing.admin.bank import BankImportAdmin, BankLineAdmin
 from billing.admin.bills import BillAdmin
-from billing.admin.deliveries import BillDeliveryAdmin
-from billing.admin.runs import BillRunAdmin
-from billing.admin.tariffs import TariffAdmin, TariffAssignmentAdmin, TaxAdmin
-
-__all__ = ["BillAdmin", "BillDeliveryAdmin", "BillRunAdmin", "TariffAdmin", "TariffAssignmentAdmin", "TaxAdmin"]
 from billing.admin.corrections import CorrectionAdmin
+from billing.admin.deliveries import BillDeliveryAdmin
 from billing.admin.disputes import DisputeAdmin
-
-__all__ = [
-    "BillAdmin",
-    "BillRunAdmin",
-    "CorrectionAdmin",
-    "DisputeAdmin",
 from billing.admin.payments import AccountWithBalanceAdmin, PaymentAdmin, ReminderAdmin
 from billing.admin.runs import BillRunAdmin
 from billing.admin.tariffs import TariffAdmin, TariffAssignmentAdmin, TaxAdmin
@@ -22,7 +12,10 @@ __all__ = [
     "BankImportAdmin",
     "BankLineAdmin",
     "BillAdmin",
+    "BillDeliveryAdmin",
     "BillRunAdmin",
+    "CorrectionAdmin",
+    "DisputeAdmin",
     "PaymentAdmin",
     "ReminderAdmin",
     "TariffAdmin",
