@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from billing.models import BillLine
+from billing.models import Bill, BillLine
 
 # Primary key of a series, here and below; its row stays locked until commit, so that a rolled back issue leaves no gap.
 _RESERVE_NUMBERS = """
@@ -79,6 +79,19 @@ def insert_lines(lines: Iterable[BillLine]) -> None:
                     json.dumps(line.reads),
                 )
             )
+
+
+def insert_bills(bills: Sequence[Bill]) -> None:
+    """Insert bills that are new, in the caller's transaction, as fast as their lines."""
+    fields = [field for field in Bill._meta.concrete_fields if not field.generated]
+    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    with connection.cursor() as cursor, cursor.copy(f"COPY billing_bill ({names}) FROM STDIN") as copy:
+        for bill in bills:
+            copy.write_row(
+                tuple(field.get_db_prep_save(field.pre_save(bill, add=True), connection) for field in fields)
+            )
+    for bill in bills:
+        bill._state.adding, bill._state.db = False, connection.alias
 
 
 def reserve_numbers(*, month: date, count: int, kind: str = "bill") -> list[str]:

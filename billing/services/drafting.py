@@ -186,8 +186,8 @@ def _estimated_share(metered: _Metered) -> Decimal:
 
 def store_drafts(drafts: Sequence[Draft]) -> None:
     """Write drafts with their lines in place of what they were."""
-    bills = [draft.bill for draft in drafts]
-    if standing := [bill for bill in bills if not bill._state.adding]:
+    if standing := [draft.bill for draft in drafts if not draft.bill._state.adding]:
         BillLine.objects.filter(bill__in=standing).delete()
-    Bill.objects.bulk_create(bills, update_conflicts=True, unique_fields=["id"], update_fields=_REWRITTEN)
+        Bill.objects.bulk_create(standing, update_conflicts=True, unique_fields=["id"], update_fields=_REWRITTEN)
+    store.insert_bills([draft.bill for draft in drafts if draft.bill._state.adding])
     store.insert_lines(line for draft in drafts for line in draft.lines)
