@@ -23,7 +23,10 @@ from meters.selectors.consumption import Granularity, account_consumption
 NOT_ISSUED = "not_issued"
 _INSTANT = timedelta(microseconds=1)
 _LINES = Prefetch(
-    "lines", queryset=BillLine.objects.select_related("service_point", "tariff_version__tariff", "tax_version__tax")
+    "lines",
+    queryset=BillLine.objects.select_related(
+        "service_point", "component", "tariff_version__tariff", "tax_version__tax"
+    ),
 )
 
 
@@ -55,26 +58,30 @@ def bills_visible_to(user: User | None) -> BillQuerySet:
     return bills.select_related("account").order_by("-month", "account__number", "pk")
 
 
+def with_lines(bills: BillQuerySet) -> BillQuerySet:
+    """Fetch bills with their accounts, what they correct, their lines, and what the lines name."""
+    return bills.select_related("account", "corrects").prefetch_related(_LINES)
+
+
 def bill_with_lines(*, user: User | None, bill_id: UUID) -> Bill:
     """Fetch one bill with its account, lines, and what the lines name.
 
     :param user: None for a data source, as in :func:`bills_visible_to`.
     :raises Bill.DoesNotExist: there is none, or it is not theirs to see.
     """
-    bill: Bill = bills_visible_to(user).select_related("account", "corrects").prefetch_related(_LINES).get(pk=bill_id)
+    bill: Bill = with_lines(bills_visible_to(user)).get(pk=bill_id)
     return bill
 
 
 def bills_with_lines(bill_ids: Collection[UUID]) -> QuerySet[Bill]:
     """Return bills as :func:`bill_with_lines` does, those that exist, whoever may see them."""
-    bills = Bill.objects.filter(pk__in=bill_ids).select_related("account", "corrects")
-    return bills.prefetch_related(_LINES)
+    return with_lines(Bill.objects.filter(pk__in=bill_ids))
 
 
 def latest_bill(account: CustomerAccount) -> Bill | None:
     """Return an account's newest issued bill, with its lines."""
     issued = account.bills.filter(kind=Bill.Kind.BILL, status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))
-    return issued.select_related("account", "corrects").prefetch_related(_LINES).order_by("-month").first()
+    return with_lines(issued).order_by("-month").first()
 
 
 def account_for_query(*, number: str | None, serial: str | None, user: User | None, now: datetime) -> CustomerAccount:
