@@ -19,6 +19,7 @@ from billing.api.disputes import (
     DisputeRejectView,
     DisputeWithdrawView,
 )
+from billing.api.explain import BillExplainView
 from billing.api.runs import BillRunDetailView, BillRunListView
 from billing.api.tariffs import TariffDetailView, TariffListView
 
@@ -26,6 +27,7 @@ urlpatterns = [
     path("get_last_month_bill", LastMonthBillView.as_view(), name="api_last_month_bill"),
     path("api/v1/bills", BillListView.as_view(), name="api_bills"),
     path("api/v1/bills/<uuid:bill_id>", BillDetailView.as_view(), name="api_bill"),
+    path("api/v1/bills/<uuid:bill_id>/explain", BillExplainView.as_view(), name="api_bill_explain"),
     path("api/v1/bills/<uuid:bill_id>/pdf", BillPDFView.as_view(), name="api_bill_pdf"),
     path("api/v1/bills/<uuid:bill_id>/data.csv", BillCSVView.as_view(), name="api_bill_csv"),
     path("api/v1/bills/<uuid:bill_id>/data.xml", BillGreenButtonView.as_view(), name="api_bill_green_button"),
