@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("usage.csv", pages.usage_file, name="usage_csv"),
     path("bills", pages.bills_page, name="bills"),
     path("bills/<uuid:bill_id>", pages.bill_page, name="bill"),
+    path("bills/<uuid:bill_id>/lines/<int:position>", pages.bill_line_page, name="bill_line"),
     path("bills/<uuid:bill_id>.pdf", pages.bill_pdf_file, name="bill_pdf"),
     path("bills/<uuid:bill_id>/half-hours.csv", pages.bill_data_file, {"suffix": "csv"}, name="bill_csv"),
     path("bills/<uuid:bill_id>/half-hours.xml", pages.bill_data_file, {"suffix": "xml"}, name="bill_green_button"),

@@ -4,6 +4,7 @@ from billing.pages.bills import bill_page, bill_pdf_file, bills_page
 from billing.pages.data import bill_data_file
 from billing.pages.devices import devices, devices_live, switch_device
 from billing.pages.disputes import bill_dispute, withdraw_bill_dispute
+from billing.pages.explained import bill_line_page
 from billing.pages.front import landing, welcome
 from billing.pages.home import home
 from billing.pages.payments import payments_page, statement_file, statement_pdf_file
@@ -13,6 +14,7 @@ __all__ = [
     "alarms_page",
     "bill_data_file",
     "bill_dispute",
+    "bill_line_page",
     "bill_page",
     "bill_pdf_file",
     "bills_page",

@@ -11,7 +11,9 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from billing.documents import BillDocument, DocumentLine, DocumentRead, bill_pdf
@@ -20,19 +22,37 @@ from billing.models import Bill
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.disputes import dispute_context
 from billing.pages.notices import in_percent
+from billing.pages.why import Fall, price_rows, waterfall
 from billing.pages.windows import days_in_words
 from billing.selectors.bills import bill_document, bill_with_lines, bills_visible_to
+from billing.selectors.difference_words import SaidDifference
+from billing.selectors.explain import ExplainedLine, RelatedBill, Relation, explain_bill, related_bills
+from billing.selectors.explain_words import LineWords
 
 BILLS_A_PAGE = 24
 
 
 @dataclass(frozen=True)
-class PricedLine:
-    """A line with its quantity and rate written as on the document."""
+class LineRow:
+    """A line with its quantity and rate written as on the document, and what it says in words."""
 
-    line: DocumentLine
+    position: int
+    kind: str
+    description: str
     quantity: str
     rate: str
+    amount: Decimal
+    words: LineWords
+    opens: bool
+
+
+@dataclass(frozen=True)
+class RelatedRow:
+    """How another bill or note belongs to this one, what it is called, and itself."""
+
+    words: str
+    name: str
+    bill: Bill
 
 
 @dataclass(frozen=True)
@@ -80,11 +100,22 @@ def bills_page(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
 def bill_page(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
     """Show one bill: what is owed, for which energy at which rate, and the reads behind it."""
     bill, document = _bill_and_document(request, bill_id)
+    period = days_in_words(document.first_day, document.last_day)
+    explained = explain_bill(bill=bill, user=request.user)
+    rows = [_row(each, line) for each, line in zip(explained.lines, document.lines, strict=True)]
     context = {
         "bill": bill,
         "document": document,
-        "period": days_in_words(document.first_day, document.last_day),
-        "priced": [PricedLine(line, quantity_of(line), rate_of(line)) for line in document.lines if line.kind != "tax"],
+        "heading": _heading(bill),
+        "period": period,
+        "owed_words": _owed_words(bill, period),
+        "total_words": _total_words(bill),
+        "related": [_related(each) for each in related_bills(bill=bill, user=request.user)],
+        "difference": explained.difference,
+        "falls": _falls(bill, explained.difference),
+        "price": price_rows(explained.difference),
+        "charges": [row for row in rows if row.kind != "tax"],
+        "taxes": [row for row in rows if row.kind == "tax"],
         "registers": _by_register(document),
         "bars": _bars(document),
         "highest": max((use.energy_kwh for use in document.daily_use if use.energy_kwh is not None), default=None),
@@ -112,6 +143,62 @@ def _bill_and_document(request: LoggedInRequest, bill_id: UUID) -> tuple[Bill, B
     except Bill.DoesNotExist as error:
         raise Http404 from error
     return bill, bill_document(bill, now=timezone.now())
+
+
+def _row(explained: ExplainedLine, line: DocumentLine) -> LineRow:
+    return LineRow(
+        position=explained.line.position,
+        kind=line.kind,
+        description=line.description,
+        quantity=quantity_of(line),
+        rate=rate_of(line),
+        amount=line.amount,
+        words=explained.words,
+        opens=explained.opens,
+    )
+
+
+def _heading(bill: Bill) -> str:
+    words = gettext("Credit note for %(month)s") if _is_credit(bill) else gettext("Bill for %(month)s")
+    return words % {"month": date_format(bill.month, "F Y")}
+
+
+def _is_credit(bill: Bill) -> bool:
+    return bill.kind == Bill.Kind.CREDIT_NOTE
+
+
+def _owed_words(bill: Bill, period: str) -> str:
+    if _is_credit(bill):
+        words = gettext("Given back for %(period)s")
+    elif bill.status == Bill.Status.VOID:
+        words = gettext("Was due for %(period)s")
+    else:
+        words = gettext("Due for %(period)s")
+    return words % {"period": period}
+
+
+def _total_words(bill: Bill) -> str:
+    if _is_credit(bill):
+        return gettext("Given back")
+    return gettext("Was to pay") if bill.status == Bill.Status.VOID else gettext("To pay")
+
+
+def _related(related: RelatedBill) -> RelatedRow:
+    words = {
+        Relation.TAKES_BACK: gettext("This takes back the"),
+        Relation.STANDS_IN_FOR: gettext("This stands in for the"),
+        Relation.TAKEN_BACK_BY: gettext("It is taken back by the"),
+        Relation.REPLACED_BY: gettext("In its place there is the"),
+    }
+    noun = gettext("credit note") if _is_credit(related.bill) else gettext("bill")
+    return RelatedRow(words[related.relation], f"{noun} {related.bill.number}", related.bill)
+
+
+def _falls(bill: Bill, difference: SaidDifference | None) -> list[Fall]:
+    if difference is None or difference.before is None or bill.total is None:
+        return []
+    after, before = (date_format(each.month, "F Y") for each in (bill, difference.before))
+    return waterfall(difference, after=after, before=before, total=bill.total)
 
 
 def _by_register(document: BillDocument) -> list[ReadsOfRegister]:
