@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.views.decorators.cache import never_cache
 
-from billing.models import Bill
+from billing.models import Bill, BillLine
 from billing.pages.accounts import LoggedInRequest
 from billing.pages.windows import EN_DASH
 from billing.selectors.bills import bill_with_lines
@@ -67,7 +67,7 @@ def bill_line_page(request: LoggedInRequest, bill_id: UUID, position: int) -> Ht
         "half_hours": rows,
         "day": day,
         "unit": explained.line.unit,
-        "shares": explained.line.kind == "demand" or explained.line.detail.get("tiers", 1) > 1,
+        "shares": explained.line.kind == "demand" or is_in_steps(explained.line),
         "counted": number_in_words(hours.counted),
     }
     template = "billing/bill_line.html"
@@ -97,9 +97,19 @@ def _day_asked(hours: LineHours, text: str | None) -> DayShare | None:
         raise Http404 from error
 
 
+def is_in_steps(line: BillLine) -> bool:
+    """Tell whether a line counts only what lies between two limits."""
+    return bool(line.detail.get("tiers", 1) > 1)
+
+
 def day_rows(hours: LineHours, *, opened: DayShare | None, rows: Sequence[HalfHourRow] | None) -> list[DayRow]:
-    """Write the days of a line as rows: of a demand each day's highest power, else what the line counts of it."""
-    shown = [day.counted if day.highest_kw is None else day.highest_kw for day in hours.days]
+    """Write the days of a line as rows: of a demand each day's highest power, else what the line counts of it.
+
+    Days of which nothing lies in a line's step are left out, but for one that was asked for.
+    """
+    in_steps = is_in_steps(hours.line)
+    days = [day for day in hours.days if day.counted or day.highest_kw is not None or day is opened or not in_steps]
+    shown = [day.counted if day.highest_kw is None else day.highest_kw for day in days]
     greatest = max((float(amount) for amount in shown), default=0) or 1
     return [
         DayRow(
@@ -111,7 +121,7 @@ def day_rows(hours: LineHours, *, opened: DayShare | None, rows: Sequence[HalfHo
             estimated_width=100 * _estimated_part(day) * float(amount) / greatest,
             rows=rows if day is opened else None,
         )
-        for day, amount, text in zip(hours.days, shown, _aligned(shown), strict=True)
+        for day, amount, text in zip(days, shown, _aligned(shown), strict=True)
     ]
 
 

@@ -90,6 +90,14 @@ class TestLine:
         assert "in this line, kWh" in page
         assert len(re.findall(r"\d\d:\d\d 0\.\d+ 0 ", page)) == 48
 
+    def test_leaves_days_out_of_which_nothing_lies_in_its_step(self, client, bill):
+        first, beyond = (position_of(bill, f"Network, {step} 50 kWh") for step in ("first", "above"))
+
+        pages = [text_of(client.get(f"/bills/{bill.pk}/lines/{position}")) for position in (first, beyond)]
+
+        assert ["Sat 1 Feb" in page for page in pages] == [True, False]
+        assert ["Fri 28 Feb" in page for page in pages] == [False, True]
+
     def test_tells_the_highest_half_hour_of_each_day_of_a_demand(self, client, bill):
         line = bill.lines.get(kind="demand")
 
