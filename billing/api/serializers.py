@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from billing.models import Bill, BillLine, BillRun, Tariff, TariffComponent, TariffVersion
+from billing.models import Bill, BillLine, BillRun
 from energy_portal.shared.clock import YearMonth
 
 
@@ -206,44 +206,3 @@ class BillRunOut(serializers.ModelSerializer[BillRun]):
 
     def get_preview(self, run: BillRun) -> bool:
         return not run.issues
-
-
-class TariffComponentOut(serializers.ModelSerializer[TariffComponent]):
-    """One thing that a version charges for."""
-
-    terms = serializers.JSONField(read_only=True)
-
-    class Meta:
-        model = TariffComponent
-        fields = ("kind", "name", "terms")
-        read_only_fields = fields
-
-
-class TariffVersionOut(serializers.ModelSerializer[TariffVersion]):
-    """Prices in a period of local days: ``from`` is the first, ``to`` the first day after; null where open."""
-
-    components = TariffComponentOut(many=True)
-
-    class Meta:
-        model = TariffVersion
-        fields = ("name", "components")
-        read_only_fields = fields
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        days = {
-            "from": serializers.DateField(source="effective.lower", allow_null=True),
-            "to": serializers.DateField(source="effective.upper", allow_null=True),
-        }
-        return {**super().get_fields(), **days}
-
-
-class TariffOut(serializers.ModelSerializer[Tariff]):
-    """A tariff with its versions, oldest first."""
-
-    tax = serializers.CharField(source="tax.code", default=None, allow_null=True)
-    versions = TariffVersionOut(many=True)
-
-    class Meta:
-        model = Tariff
-        fields = ("code", "name", "currency", "tax", "is_default", "versions")
-        read_only_fields = fields

@@ -357,11 +357,13 @@ class TestTariffs:
         assert (tariff["currency"], tariff["tax"], tariff["is_default"]) == ("SGD", "GST", True)
         assert tariff["versions"][0] == {
             "name": "2022 Q1",
+            "revision": 1,
             "components": [
                 {
                     "kind": "energy",
                     "name": "Electricity",
                     "terms": {"periods": [{"name": "", "tiers": [{"up_to": None, "rate": "0.2544"}]}]},
+                    "words": {"summary": "0.2544 SGD a kWh, at all times", "periods": []},
                 }
             ],
             "from": "2022-01-01",
