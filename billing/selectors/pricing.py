@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from billing import rating
 from billing.models import Hold, Tariff
 from billing.rating import Rating, Stretch, Supply
-from billing.selectors.price_books import PriceBook, price_books, tariff_prices
+from billing.selectors.price_books import PriceBook, Prices, price_books, tariff_prices
 from energy_portal.shared.clock import Period
 from energy_portal.shared.errors import DomainError
 from meters.halfhours import HalfHours
@@ -26,6 +26,7 @@ __all__ = [
     "Priced",
     "price_books",
     "price_by",
+    "rate_by_prices",
     "rate_profile",
 ]
 
@@ -91,6 +92,30 @@ def rate_profile(
     :raises NotPriced: as :func:`price_by` does.
     """
     prices = tariff_prices(tariff=tariff, zone=zone, period=period)
+    return rate_by_prices(
+        prices=prices,
+        profile=profile,
+        exported=exported,
+        zone=zone,
+        period=period,
+        service_point_code=service_point_code,
+    )
+
+
+def rate_by_prices(
+    *,
+    prices: Prices,
+    profile: HalfHours,
+    exported: HalfHours | None,
+    zone: ZoneInfo,
+    period: Period,
+    service_point_code: str = "profile",
+) -> Priced:
+    """Price half-hours as :func:`rate_profile` does, by one tariff's prices that were collected for many periods.
+
+    :param prices: of one service class, covering the period.
+    :raises NotPriced: as :func:`price_by` does.
+    """
     (versions,) = prices.versions.values()
     pieces = [(piece, profile.between(piece.start, piece.end)) for piece in period.split_at(*prices.cuts)]
     if profile.start > period.start or profile.end < period.end or not all(found.is_complete for _, found in pieces):

@@ -1,6 +1,6 @@
 """What half-hours would cost by any tariff, stored or only written down, month by month."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,14 +11,13 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 
 from billing import rating
 from billing.models import Tariff, Tax
-from billing.rating import NOTHING, Line, Rating, Stretch, Supply, TaxRate, Version
+from billing.rating import NOTHING, Hours, Line, Rating, TaxRate, Version
 from billing.rating.terms import Component
-from billing.selectors.price_books import percent
-from billing.selectors.pricing import EnergyNotKnown, NoTariffInForce, rate_profile
+from billing.selectors.price_books import Prices, percent, tariff_prices
+from billing.selectors.pricing import rate_by_prices
 from energy_portal.shared.clock import Period, YearMonth, local_day, local_month
 from meters.halfhours import HalfHours
 
-_PLACE = UUID(int=0)
 _VERSION = UUID(int=1)
 
 
@@ -72,15 +71,12 @@ class Quote:
 def quote_tariff(
     *, tariff: Tariff, profile: HalfHours, zone: ZoneInfo, period: Period, exported: HalfHours | None = None
 ) -> Quote:
-    """Price half-hours by a tariff's versions, each local month as a billing period.
+    """Price half-hours by a tariff's versions, each local month as a billing period, in three queries.
 
     :raises NotPriced: a half-hour is not known, or a part of the period has no price.
     """
-
-    def rated(month: Period) -> Rating:
-        return rate_profile(tariff=tariff, profile=profile, exported=exported, zone=zone, period=month)
-
-    return _quote(rated, tariff.currency, profile, zone, period)
+    prices = tariff_prices(tariff=tariff, zone=zone, period=period)
+    return quote_prices(prices=prices, profile=profile, zone=zone, period=period, exported=exported)
 
 
 def quote_components(
@@ -106,29 +102,41 @@ def quote_components(
         tax_code=tax.code if tax else None,
         currency=currency,
     )
-    taxes = _tax_rates(tax, zone, period) if tax else []
+    taxes = tuple(_tax_rates(tax, zone, period)) if tax else ()
+    prices = Prices(
+        period=period,
+        versions={"": (version,)},
+        taxes=taxes,
+        cuts=rating.cuts(period.start, period.end, [version], taxes),
+        currency=currency,
+        needs_half_hours=True,
+        needs_exports=exported is not None,
+        hours=Hours(),
+    )
+    return quote_prices(prices=prices, profile=profile, zone=zone, period=period, exported=exported)
 
-    def rated(month: Period) -> Rating:
-        cuts = rating.cuts(month.start, month.end, [version], taxes)
-        pieces = [(piece, profile.between(piece.start, piece.end)) for piece in month.split_at(*cuts)]
-        if profile.start > month.start or profile.end < month.end or not all(part.is_complete for _, part in pieces):
-            raise EnergyNotKnown(f"Half-hours are missing in {month.start:%Y-%m-%d} to {month.end:%Y-%m-%d}.")
-        supply = Supply(
-            service_point_id=_PLACE,
-            service_point_code="",
-            zone=zone,
-            stretches=tuple(Stretch(piece.start, piece.end, part.total_kwh) for piece, part in pieces),
-            imported=profile,
-            exported=exported,
-        )
-        try:
-            return rating.rate([supply], {_PLACE: (version,)}, taxes)
-        except rating.HalfHoursMissing as error:
-            raise EnergyNotKnown(str(error)) from error
-        except rating.RatingError as error:
-            raise NoTariffInForce(str(error)) from error
 
-    return _quote(rated, currency, profile, zone, period)
+def quote_prices(
+    *, prices: Prices, profile: HalfHours, zone: ZoneInfo, period: Period, exported: HalfHours | None = None
+) -> Quote:
+    """Price half-hours by one tariff's prices, each local month as a billing period.
+
+    :raises NotPriced: as :func:`quote_tariff` does.
+    """
+    months = tuple(
+        (month, rate_by_prices(prices=prices, profile=profile, exported=exported, zone=zone, period=month))
+        for month in months_of(period, zone)
+    )
+    return Quote(prices.currency, profile.between(period.start, period.end).total_kwh, months)
+
+
+def joined(quotes: Sequence[Quote]) -> Quote:
+    """Return what several places cost together; at least one, all in one currency."""
+    return Quote(
+        currency=quotes[0].currency,
+        energy_kwh=sum((quote.energy_kwh for quote in quotes), Decimal(0)),
+        months=tuple(month for quote in quotes for month in quote.months),
+    )
 
 
 def months_of(period: Period, zone: ZoneInfo) -> list[Period]:
@@ -141,19 +149,8 @@ def months_of(period: Period, zone: ZoneInfo) -> list[Period]:
     return period.split_at(*starts)
 
 
-def _quote(
-    rated: Callable[[Period], Rating], currency: str, profile: HalfHours, zone: ZoneInfo, period: Period
-) -> Quote:
-    months = tuple((month, rated(month)) for month in months_of(period, zone))
-    return Quote(currency, profile.between(period.start, period.end).total_kwh, months)
-
-
-def _tax_rates(tax: Tax, zone: ZoneInfo, period: Period) -> list[TaxRate]:
+def _tax_rates(tax: Tax, zone: ZoneInfo, period: Period) -> Iterator[TaxRate]:
     days = DateRange(period.start.astimezone(zone).date(), period.end.astimezone(zone).date(), "[]")
-    return list(_cut(tax, zone, period, days))
-
-
-def _cut(tax: Tax, zone: ZoneInfo, period: Period, days: DateRange) -> Iterable[TaxRate]:
     for version in tax.versions.filter(effective__overlap=days).order_by("effective"):
         lower, upper = version.effective.lower, version.effective.upper
         yield TaxRate(
