@@ -7,10 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.actors import PORTAL
 from accounts.roles import Role
-from billing.models import Bill, BillRun, TariffVersion
-from billing.services.bills import issue_bill
+from billing.models import Bill, BillRun
 from billing.services.tariffs import load_singapore_tariff
 from tests.factories import (
     BindingFactory,
@@ -220,41 +218,6 @@ class TestBills:
 
 
 class TestTariffs:
-    def form_of(self, tariff, **changes):
-        versions = list(tariff.versions.order_by("effective"))
-        data = {
-            "code": tariff.code,
-            "name": tariff.name,
-            "currency": tariff.currency,
-            "tax": tariff.tax_id,
-            "is_default": "on",
-            "versions-TOTAL_FORMS": len(versions),
-            "versions-INITIAL_FORMS": len(versions),
-        }
-        for index, version in enumerate(versions):
-            data |= {
-                f"versions-{index}-id": version.pk,
-                f"versions-{index}-tariff": tariff.pk,
-                f"versions-{index}-name": f"{version.name} changed",
-                f"versions-{index}-effective_0": version.effective.lower,
-                f"versions-{index}-effective_1": version.effective.upper,
-            }
-        return data | changes
-
-    def test_change_but_for_versions_on_issued_bills(self, desk):
-        tariff = load_singapore_tariff()
-        used, free = tariff.versions.get(name="2023 Q1"), tariff.versions.get(name="2023 Q2")
-        billed = bill()
-        billed.lines.filter(kind="energy").update(tariff_version=used)
-        issue_bill(bill_id=billed.pk, actor=PORTAL, now=NOW)
-
-        response = desk.post(reverse("admin:billing_tariff_change", args=(tariff.pk,)), self.form_of(tariff))
-
-        assert response.status_code == 302
-        names = dict(TariffVersion.objects.values_list("pk", "name"))
-        assert names[used.pk] == "2023 Q1"
-        assert names[free.pk] == "2023 Q2 changed"
-
     def test_ask_as_often_for_many_versions_as_for_few(self, desk):
         tariff = load_singapore_tariff()
         url = reverse("admin:billing_tariff_change", args=(tariff.pk,))
