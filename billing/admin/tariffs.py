@@ -114,7 +114,12 @@ class TariffAdmin(EditorPages, HistoryAdmin):
     list_filter = ("service_class",)
     search_fields = ("code", "name")
     inlines = (TariffVersionInline,)
+    actions_list = ("price_file",)
     actions_detail = ("add_prices",)
+
+    @action(description="Price a file of half-hours", url_path="price-file", permissions=["view"])
+    def price_file(self, request: HttpRequest) -> HttpResponse:
+        return redirect("billing:what_if_file")
 
     @action(description="Add a version", url_path="add-prices", permissions=["change"])
     def add_prices(self, request: HttpRequest, object_id: UUID) -> HttpResponse:

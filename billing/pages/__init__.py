@@ -9,6 +9,7 @@ from billing.pages.front import landing, welcome
 from billing.pages.home import home
 from billing.pages.payments import payments_page, statement_file, statement_pdf_file
 from billing.pages.usage import usage, usage_file
+from billing.pages.whatif import what_if, what_if_file
 
 __all__ = [
     "alarms_page",
@@ -30,5 +31,7 @@ __all__ = [
     "usage",
     "usage_file",
     "welcome",
+    "what_if",
+    "what_if_file",
     "withdraw_bill_dispute",
 ]
