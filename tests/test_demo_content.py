@@ -75,7 +75,8 @@ class TestDemo:
         assert issued.count() >= 3
         for bill in issued:
             energy = BillLine.objects.filter(bill=bill, kind="energy")
-            assert bill.subtotal == energy.aggregate(sum=Sum("amount"))["sum"]
+            charges = BillLine.objects.filter(bill=bill).exclude(kind="tax")
+            assert bill.subtotal == charges.aggregate(sum=Sum("amount"))["sum"]
             assert bill.total == bill.subtotal + bill.tax
             assert bill.consumption_kwh == energy.aggregate(sum=Sum("quantity"))["sum"]
         assert not BillRun.objects.exclude(status="done").exists()
@@ -169,3 +170,10 @@ class TestPrices:
         used = BillLine.objects.filter(kind="energy").values_list(F("tariff_version__name"), flat=True)
         assert used
         assert all(name.endswith("(demo)") for name in used if name.startswith("2026"))
+
+    def test_are_by_the_hour_for_some(self):
+        by_the_hour = Bill.objects.filter(status="issued", lines__detail__period_name="Evening").distinct()
+
+        assert by_the_hour.exists()
+        assert by_the_hour.count() < Bill.objects.filter(status="issued").count()
+        assert not by_the_hour.filter(account__number="A-1001").exists()

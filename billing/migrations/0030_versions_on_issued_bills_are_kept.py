@@ -36,6 +36,6 @@ DROP FUNCTION billing_guard_component();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0007_versions_without_a_rate")]
+    dependencies = [("billing", "0020_runs_in_chunks")]
 
     operations = [migrations.RunSQL(GUARD, UNGUARD)]

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from billing.models import TariffComponent
+from billing.services.tariffs import load_singapore_tariff
 from energy_portal.management.demo.state import wipe
 from meters.devices.models import Product, PropertyMapping, StateMark
 from meters.models import AlarmRule, ValidationRule
@@ -19,6 +21,13 @@ class TestWipe:
 
         assert ValidationRule.objects.filter(pk=rule.pk).exists()
         assert AlarmRule.objects.filter(kind="over_power").exists()
+
+    def test_leaves_what_published_prices_charge(self):
+        load_singapore_tariff()
+
+        wipe()
+
+        assert TariffComponent.objects.filter(version__tariff__code="sg-household").count() == 10
 
     def test_leaves_the_mappings_that_a_migration_brought_alone(self):
         product = Product.objects.create(product_id="p")

@@ -14,7 +14,13 @@ from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
 from energy_portal.management.demo.field import load_field_work
 from energy_portal.management.demo.fleet import cast_devices, load_devices
 from energy_portal.management.demo.people import create_people, create_source_first, note_source_seen, open_account
-from energy_portal.management.demo.prices import add_demo_prices, months_over, run_bills
+from energy_portal.management.demo.prices import (
+    add_day_and_night,
+    add_demo_prices,
+    months_over,
+    put_some_on,
+    run_bills,
+)
 from energy_portal.management.demo.replay import Script, reading_count, register_households, replay
 from energy_portal.management.demo.state import mark_loaded
 from energy_portal.management.demo.store import date_back
@@ -109,8 +115,11 @@ def bars(console: object = None) -> Progress:
 def _prepare(script: Script) -> None:
     cast, now = script.cast, script.now
     make_partitions_ahead(now=now)
-    add_demo_prices(first_day=first_day_of(cast), last_day=now.astimezone(cast.zone).date())
+    first_day, today = first_day_of(cast), now.astimezone(cast.zone).date()
+    add_demo_prices(first_day=first_day, last_day=today)
+    by_the_hour = add_day_and_night(first_day=first_day, last_day=today, now=now)
     register_households(script)
+    put_some_on(by_the_hour, first_day=first_day, actor=script.manager, now=now)
     request_registration(registration=_wish(cast), actor=PORTAL, now=now)
 
 

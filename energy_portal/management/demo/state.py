@@ -12,7 +12,7 @@ from django.db.models import Model
 from accounts.actors import PORTAL
 from accounts.models import AuditEntry, CustomerAccount, DataSource
 from accounts.services import audit
-from billing.models import Tariff, TariffVersion, Tax, TaxVersion
+from billing.models import Tariff, TariffComponent, TariffVersion, Tax, TaxVersion
 from energy_portal.dashboard import CACHE_KEYS
 from energy_portal.management.demo import store
 from meters.batteries.models import QuarterMark
@@ -22,10 +22,12 @@ from meters.models import AlarmRule, ValidationRule
 
 SOURCE_NAME = "demo-head-end"
 DEMO_VERSION_SUFFIX = " (demo)"
+DEMO_TARIFF = "demo-day-and-night"
 _LOADED = "demo.loaded"
 _KEPT: frozenset[type[Model]] = frozenset(
     {
         Tariff,
+        TariffComponent,
         TariffVersion,
         Tax,
         TaxVersion,
@@ -72,6 +74,7 @@ def wipe() -> None:
         models.update(apps.get_app_config(label).get_models(include_auto_created=True))
     store.truncate(model._meta.db_table for model in models - _KEPT if model._meta.managed)
     TariffVersion.objects.filter(name__endswith=DEMO_VERSION_SUFFIX).delete()
+    Tariff.objects.filter(code=DEMO_TARIFF, versions=None).delete()
     # Past their history, which would tell of a deed of nobody.
     PropertyMapping.objects.exclude(product=None)._raw_delete(DEFAULT_DB_ALIAS)
     Product.objects.all()._raw_delete(DEFAULT_DB_ALIAS)
