@@ -87,9 +87,15 @@ def fields_of_post(data: Mapping[str, str]) -> list[ComponentFields]:
         kind = data.get(f"c{index}-kind", "")
         if kind not in set(Kind):
             break
-        texts = {name: data.get(f"c{index}-{name}", "") for name in ("name", "amount", "weekday", "weekend")}
-        chosen = {name: data.get(f"c{index}-{name}") or "month" for name in ("per", "tiers_per")}
-        component = ComponentFields(kind=kind, **texts, **chosen)
+        component = ComponentFields(
+            kind=kind,
+            name=data.get(f"c{index}-name", ""),
+            amount=data.get(f"c{index}-amount", ""),
+            per=data.get(f"c{index}-per") or "month",
+            tiers_per=data.get(f"c{index}-tiers_per") or "month",
+            weekday=data.get(f"c{index}-weekday", ""),
+            weekend=data.get(f"c{index}-weekend", ""),
+        )
         for place in range(len(SYMBOLS)):
             if (tiers := data.get(f"c{index}-p{place}-tiers")) is None:
                 break

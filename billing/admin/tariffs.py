@@ -137,7 +137,7 @@ class AssignmentForm(forms.ModelForm):  # type: ignore[type-arg]
     """An assignment, whose days the service judges: it ends the one that the account had."""
 
     def _get_validation_exclusions(self) -> set[str]:
-        return {*super()._get_validation_exclusions(), "effective"}
+        return {*super()._get_validation_exclusions(), "effective"}  # type: ignore[misc]
 
 
 @admin.register(TariffAssignment)

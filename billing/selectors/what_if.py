@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -176,7 +177,7 @@ def _month(
     period: Period,
     profiles: Sequence[PointProfile],
     tariffs: Sequence[Tariff],
-    prices: dict[object, dict[str, Prices]],
+    prices: dict[UUID, dict[str, Prices]],
     billed: Decimal | None,
 ) -> MonthCompared:
     try:

@@ -44,7 +44,9 @@ def assign_tariff(
     if after is not None and after <= start:
         raise NoDays(f"It would end on {after}, and start on {start}.")
     days = DateRange(start, after)
-    standing = list(account.tariffs.select_for_update().filter(effective__overlap=days).select_related("tariff"))
+    standing: list[TariffAssignment] = list(
+        account.tariffs.select_for_update().filter(effective__overlap=days).select_related("tariff")
+    )
     for assignment in standing:
         if assignment.tariff_id == tariff.pk and _holds(assignment.effective, days):
             return assignment
