@@ -36,6 +36,6 @@ DROP FUNCTION billing_guard_component();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0020_runs_in_chunks")]
+    dependencies = [("billing", "0013_payments_are_append_only")]
 
     operations = [migrations.RunSQL(GUARD, UNGUARD)]
