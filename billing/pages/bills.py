@@ -22,8 +22,10 @@ from billing.models import Bill
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.disputes import dispute_context
 from billing.pages.notices import in_percent
+from billing.pages.standing import bill_row
 from billing.pages.why import Fall, price_rows, waterfall
 from billing.pages.windows import days_in_words
+from billing.selectors.balance import bill_standing
 from billing.selectors.bills import bill_document, bill_with_lines, bills_visible_to
 from billing.selectors.difference_words import SaidDifference
 from billing.selectors.explain import ExplainedLine, RelatedBill, Relation, explain_bill, related_bills
@@ -91,7 +93,13 @@ def bills_page(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     bills = bills_visible_to(request.user).filter(account=chosen.account)
     page = Paginator(bills, BILLS_A_PAGE).get_page(request.GET.get("page"))
     currencies = {bill.currency for bill in page}
-    context = {"chosen": chosen, "page": page, "currency": currencies.pop() if len(currencies) == 1 else None}
+    standings = bill_standing(page.object_list, now=timezone.now())
+    context = {
+        "chosen": chosen,
+        "page": page,
+        "rows": [bill_row(bill, standings.get(bill.pk)) for bill in page],
+        "currency": currencies.pop() if len(currencies) == 1 else None,
+    }
     return render(request, "billing/bills.html", context)
 
 
@@ -107,6 +115,7 @@ def bill_page(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
         "bill": bill,
         "document": document,
         "heading": _heading(bill),
+        "standing": bill_row(bill, bill_standing([bill], now=timezone.now()).get(bill.pk)).standing,
         "period": period,
         "owed_words": _owed_words(bill, period),
         "total_words": _total_words(bill),

@@ -1,5 +1,5 @@
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,7 +14,14 @@ from billing.pages.why import waterfall
 from billing.selectors.difference_words import SaidDifference, SaidPart
 from billing.services.bills import issue_bill
 from tests.billing.metered import by_hours, default_tariff, drafted, month_of, period, read_half_hours
-from tests.factories import AccountAccessFactory, CustomerAccountFactory, UserFactory, singapore_bill, supplied_register
+from tests.factories import (
+    AccountAccessFactory,
+    CustomerAccountFactory,
+    PaymentFactory,
+    UserFactory,
+    singapore_bill,
+    supplied_register,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -223,3 +230,30 @@ class TestRelated:
 
         assert "withdrawn" in page
         assert "credit note" in page
+
+
+class TestStanding:
+    def test_tells_by_when_a_bill_is_to_be_paid(self, client, account):
+        bill = singapore_bill(account=account, first_day=date(2025, 2, 1), issued_at=NOW)
+
+        assert "To pay by 5 April 2025" in text_of(client.get(f"/bills/{bill.pk}"))
+        assert "to pay" in text_of(client.get("/bills"))
+
+    def test_tells_since_when_it_is_overdue(self, client, account):
+        bill = singapore_bill(account=account, first_day=date(2025, 1, 1), issued_at=NOW - timedelta(days=40))
+
+        assert f"SGD {bill.total} overdue since 24 February 2025" in text_of(client.get(f"/bills/{bill.pk}"))
+        assert "overdue" in text_of(client.get("/bills"))
+
+    def test_tells_what_is_open_once_a_part_was_paid(self, client, account):
+        bill = singapore_bill(account=account, first_day=date(2025, 2, 1), issued_at=NOW)
+        PaymentFactory(account=account, amount=Decimal(40))
+
+        assert f"SGD {bill.total - 40} still to pay by 5 April 2025" in text_of(client.get(f"/bills/{bill.pk}"))
+
+    def test_tells_that_it_is_paid(self, client, account):
+        bill = singapore_bill(account=account, first_day=date(2025, 2, 1), issued_at=NOW)
+        PaymentFactory(account=account, amount=bill.total)
+
+        assert "Paid" in text_of(client.get(f"/bills/{bill.pk}"))
+        assert "paid" in text_of(client.get("/bills"))
