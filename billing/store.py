@@ -84,7 +84,7 @@ def insert_lines(lines: Iterable[BillLine]) -> None:
 def insert_bills(bills: Sequence[Bill]) -> None:
     """Insert bills that are new, in the caller's transaction, as fast as their lines."""
     fields = [field for field in Bill._meta.concrete_fields if not field.generated]
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    names = ", ".join(connection.ops.quote_name(field.column) for field in fields if field.column)
     with connection.cursor() as cursor, cursor.copy(f"COPY billing_bill ({names}) FROM STDIN") as copy:
         for bill in bills:
             copy.write_row(

@@ -332,3 +332,12 @@ class PaymentFactory(DjangoModelFactory):
     received_on = date(2023, 3, 10)
     booked_at = datetime(2023, 3, 10, 4, tzinfo=UTC)
     origin = billing.Payment.Origin.MANUAL
+
+
+class NotificationChoiceFactory(DjangoModelFactory):
+    class Meta:
+        model = accounts.NotificationChoice
+
+    user = factory.SubFactory(UserFactory)
+    kind = accounts.NotificationKind.BILL_ISSUED
+    wanted = True

@@ -24,11 +24,14 @@ from accounts.api.serializers import (
     InvitationOut,
     MeIn,
     MeOut,
+    NotificationsIn,
 )
 from accounts.models import AccountAccess, CustomerAccount, FamilyMember, Invitation
 from accounts.roles import Role
-from accounts.selectors.access import administers
+from accounts.selectors.access import administers, administers_any
+from accounts.selectors.notifications import choices_of
 from accounts.services import access, customers, users
+from accounts.services.notifications import choose_notifications
 
 SEES_ACCOUNTS: tuple[type[BasePermission], ...] = (HasRole(Role.CUSTOMER, Role.MANAGER, Role.ADMIN),)
 
@@ -44,7 +47,7 @@ class MeView(APIView):
 
     @extend_schema(operation_id="me_update", request=MeIn, responses=MeOut)
     def patch(self, request: Request) -> Response:
-        """Change one's own name or telephone number."""
+        """Change one's own name, telephone number, language, zone or theme."""
         changes = MeIn(data=request.data)
         changes.is_valid(raise_exception=True)
         user = users.change_profile(
@@ -54,6 +57,36 @@ class MeView(APIView):
             now=timezone.now(),
         )
         return Response(MeOut(user).data)
+
+
+@extend_schema(tags=["me"])
+class NotificationsView(APIView):
+    """What one is told of by e-mail."""
+
+    permission_classes = (HasRole(Role.CUSTOMER),)
+
+    @extend_schema(operation_id="me_notifications_retrieve", responses=NotificationsIn)
+    def get(self, request: Request) -> Response:
+        """Tell which kinds of news one is told of."""
+        return Response(self._standing(request))
+
+    @extend_schema(operation_id="me_notifications_update", request=NotificationsIn, responses=NotificationsIn)
+    def patch(self, request: Request) -> Response:
+        """Choose kinds of news; those that are not named stay."""
+        chosen = NotificationsIn(data=request.data)
+        chosen.is_valid(raise_exception=True)
+        choose_notifications(
+            user_id=person_of(request).pk,
+            choices=chosen.validated_data,
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        return Response(self._standing(request))
+
+    def _standing(self, request: Request) -> dict[str, bool]:
+        user = person_of(request)
+        found = choices_of(user, administers_any=administers_any(user=user, now=timezone.now()))
+        return {kind.value: wanted for kind, wanted in found.items()}
 
 
 @extend_schema_view(get=extend_schema(operation_id="accounts_list", tags=["accounts"]))

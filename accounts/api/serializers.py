@@ -15,7 +15,21 @@ class MeOut(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ("id", "email", "name", "role", "status", "phone", "department", "region", "permissions", "last_login")
+        fields = (
+            "id",
+            "email",
+            "name",
+            "role",
+            "status",
+            "phone",
+            "department",
+            "region",
+            "permissions",
+            "language",
+            "zone",
+            "theme",
+            "last_login",
+        )
 
 
 class MeIn(serializers.Serializer[Any]):
@@ -23,6 +37,19 @@ class MeIn(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=150, required=False)
     phone = serializers.CharField(max_length=32, required=False, allow_blank=True)
+    language = serializers.ChoiceField(choices=User.Language.choices, required=False, allow_blank=True)
+    zone = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    theme = serializers.ChoiceField(choices=User.Theme.choices, required=False)
+
+
+class NotificationsIn(serializers.Serializer[Any]):
+    """Kinds of news, each with whether one wants to be told of it."""
+
+    bill_issued = serializers.BooleanField(required=False)
+    reminder = serializers.BooleanField(required=False)
+    alarm = serializers.BooleanField(required=False)
+    correction = serializers.BooleanField(required=False)
+    household = serializers.BooleanField(required=False)
 
 
 class AccountOut(serializers.ModelSerializer[CustomerAccount]):

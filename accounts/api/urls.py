@@ -10,6 +10,7 @@ urlpatterns = [
     path("auth/logout", tokens.LogoutView.as_view(), name="api_logout"),
     path("stream-tickets", tickets.StreamTicketView.as_view(), name="api_stream_tickets"),
     path("me", customers.MeView.as_view(), name="api_me"),
+    path("me/notifications", customers.NotificationsView.as_view(), name="api_me_notifications"),
     path("accounts", customers.AccountListView.as_view(), name="api_accounts"),
     path("accounts/<uuid:account_id>", customers.AccountDetailView.as_view(), name="api_account"),
     path("accounts/<uuid:account_id>/members", customers.MemberListView.as_view(), name="api_members"),

@@ -7,7 +7,9 @@ from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
+from accounts.models.customers import validate_zone
 from accounts.roles import DESK_ROLES, Role, role_grants
 
 
@@ -37,6 +39,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         INACTIVE = "inactive"
         SUSPENDED = "suspended"
 
+    class Language(models.TextChoices):
+        ENGLISH = "en", "English"
+        CHINESE = "zh-hans", "简体中文"
+        MALAY = "ms", "Bahasa Melayu"
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("as the device")
+        LIGHT = "light", _("light")
+        DARK = "dark", _("dark")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(help_text="The login; unique without regard to case.")
     name = models.CharField(max_length=150)
@@ -51,6 +63,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         help_text="Extra rights by name, such as meters.change_meter.",
     )
+    language = models.CharField(
+        max_length=10, choices=Language.choices, blank=True, help_text="Of the pages; empty: as the browser asks."
+    )
+    zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validate_zone],
+        help_text="Of the times on the pages; empty: of the place that they are about.",
+    )
+    theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
     login_epoch = models.PositiveIntegerField(
         default=0, editable=False, help_text="Sessions and tokens of an earlier epoch open nothing."
     )

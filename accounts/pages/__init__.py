@@ -18,6 +18,7 @@ from accounts.pages.login import (
     password_reset,
     password_reset_done,
 )
+from accounts.pages.notifications import notifications
 
 __all__ = [
     "LoginView",
@@ -28,6 +29,7 @@ __all__ = [
     "invitation",
     "invite",
     "logout",
+    "notifications",
     "password_change",
     "password_reset",
     "password_reset_done",

@@ -44,6 +44,11 @@ def administers(*, account_id: UUID, user: User, now: datetime) -> bool:
     return CustomerAccount.objects.administered_by(user, now=now).filter(pk=account_id).exists()
 
 
+def administers_any(*, user: User, now: datetime) -> bool:
+    """Tell whether somebody may administer any account at an instant."""
+    return CustomerAccount.objects.administered_by(user, now=now).exists()
+
+
 def has_another_administrator(*, access: AccountAccess, now: datetime) -> bool:
     """Tell whether an account would still have an active administrator without one access."""
     others = AccountAccess.objects.open_at(now).exclude(pk=access.pk)

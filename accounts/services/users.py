@@ -16,8 +16,8 @@ from accounts.services import audit
 from accounts.services.checks import check_fields
 from energy_portal.shared.errors import Conflict, Forbidden, Invalid, ItemError, NotFound
 
-_CHANGEABLE = frozenset({"email", "name", "role", "phone", "department", "region", "permissions"})
-_OWN = frozenset({"name", "phone"})
+_OWN = frozenset({"name", "phone", "language", "zone", "theme"})
+_CHANGEABLE = _OWN | {"email", "role", "department", "region", "permissions"}
 
 
 class EmailTaken(Conflict):
@@ -66,7 +66,7 @@ def create_user(
 def change_user(*, user_id: UUID, changes: Mapping[str, object], actor: Actor, now: datetime) -> User:
     """Change what somebody is; their role and extra rights among it, so it is for admins to call.
 
-    :param changes: by name: email, name, role, phone, department, region, permissions.
+    :param changes: by name: email, name, role, phone, department, region, permissions, language, zone, theme.
     :raises EmailTaken: the new address has a login.
     :raises Invalid: a field that cannot be changed so, or a value that breaks its rule.
     :raises NoSuchUser: nobody has that id.
@@ -90,7 +90,7 @@ def change_user(*, user_id: UUID, changes: Mapping[str, object], actor: Actor, n
 def change_profile(*, user_id: UUID, changes: Mapping[str, object], actor: Actor, now: datetime) -> User:
     """Change what people may change of themselves.
 
-    :param changes: by name: name, phone.
+    :param changes: by name: name, phone, language, zone, theme.
     :raises Invalid: any other field, or a value that breaks its rule.
     :raises NoSuchUser: nobody has that id.
     """

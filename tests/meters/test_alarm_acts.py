@@ -17,6 +17,7 @@ from tests.factories import (
     AlarmRuleFactory,
     CustomerAccountFactory,
     ManagerFactory,
+    NotificationChoiceFactory,
     RegionFactory,
     UserFactory,
     since,
@@ -253,6 +254,13 @@ class TestSendDigests:
         assert by_address["owner@example.org"].body.count("smokes.") == 20
         assert "5 more alarms are" in by_address["owner@example.org"].body
 
+    def test_leaves_out_whoever_chose_to_hear_of_no_alarms(self, account):
+        NotificationChoiceFactory(user=account.accesses.earliest("created_at").user, kind="alarm", wanted=False)
+        smoke(account_id=account.pk)
+
+        assert alarms.send_digests(now=NOON) == 1
+        assert mail.outbox[0].to == ["owner@example.org"]
+
     def test_tells_what_came_and_went_as_over(self, account):
         smoke(account_id=account.pk)
         over(now=NOON + 5 * MINUTE)
@@ -282,7 +290,7 @@ class TestSendDigests:
         for n in range(30):
             smoke(f"plug-{n}", account_id=(account if n else CustomerAccountFactory()).pk, severity="critical")
 
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(10):
             alarms.send_digests(now=NOON)
 
     def test_tells_managers_of_regions_what_is_critical_in_these(self, manager):

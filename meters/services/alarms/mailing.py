@@ -16,8 +16,9 @@ from django.db.models import F, Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts.models import AccountAccess, User
+from accounts.models import NotificationKind, User
 from accounts.roles import Role
+from accounts.selectors.notifications import addresses_told
 from energy_portal.shared.clock import zone
 from meters.alarms import Channel, News
 from meters.models import Alarm, AlarmNotice, AlarmSeverity, RegionManager
@@ -56,9 +57,8 @@ def send_digests(*, now: datetime) -> int:
     """Mail what is news to whoever has to know it; returns how many mails went out.
 
     Managers hear of what is critical, those of some regions of what is so in these, an account's people of what
-    concerns their account. What could not be
-    sent is tried again for a day, so that a mail may come twice and is not lost. One run at a time: a second one that
-    starts meanwhile does nothing.
+    concerns their account, unless they chose not to. What could not be sent is tried again for a day, so that a mail
+    may come twice and is not lost. One run at a time: a second one that starts meanwhile does nothing.
     """
     with store.mailing_alone() as alone:
         return _send_digests(now) if alone else 0
@@ -90,7 +90,7 @@ class _Readers:
 
     @classmethod
     def of(cls, notices: Iterable[AlarmNotice], now: datetime) -> "_Readers":
-        """Find who is to be told, in three queries, and one for each manager of some regions."""
+        """Find who is to be told, in five queries, and one for each manager of some regions."""
         site = zone(settings.SITE_ZONE)
         active = User.objects.filter(status=User.Status.ACTIVE)
         bound = Q(pk__in=RegionManager.objects.values("user"))
@@ -102,12 +102,9 @@ class _Readers:
                 of_regions[alarm_id].add(_Reader(manager.email.lower(), site))
         accounts = {notice.alarm.account for notice in notices if notice.alarm.account is not None}
         people: dict[UUID, set[_Reader]] = defaultdict(set)
+        told = addresses_told(accounts, NotificationKind.ALARM, now=now)
         for account in accounts:
-            if account.email:
-                people[account.pk].add(_Reader(account.email.lower(), zone(account.zone)))
-        accesses = AccountAccess.objects.open_at(now).filter(account__in=accounts, user__in=active)
-        for account_id, address, name in accesses.values_list("account_id", "user__email", "account__zone"):
-            people[account_id].add(_Reader(address.lower(), zone(name)))
+            people[account.pk] |= {_Reader(address, zone(account.zone)) for address in told[account.pk]}
         return cls(
             tuple(
                 _Reader(address.lower(), site) for address in managers.exclude(bound).values_list("email", flat=True)
