@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/reset/sent", pages.password_reset_done, name="password_reset_done"),
     path("password/reset/<uidb64>/<token>", pages.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("invitations/<token>", pages.invitation, name="invitation"),
+    path("profile", pages.profile, name="profile"),
     path("notifications", pages.notifications, name="notifications"),
     path("household", pages.household, name="household"),
     path("household/invite", pages.invite, name="household_invite"),

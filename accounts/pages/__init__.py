@@ -19,6 +19,7 @@ from accounts.pages.login import (
     password_reset_done,
 )
 from accounts.pages.notifications import notifications
+from accounts.pages.profile import profile
 
 __all__ = [
     "LoginView",
@@ -33,6 +34,7 @@ __all__ = [
     "password_change",
     "password_reset",
     "password_reset_done",
+    "profile",
     "remove_member",
     "revoke_invitation",
     "send_invitation_again",

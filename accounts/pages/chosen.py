@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import CustomerAccount, User
+from accounts.pages.preferences import shown_zone
 from accounts.roles import Role
 
 SESSION_KEY = "account"
@@ -39,7 +40,10 @@ CustomerView = Callable[Concatenate[LoggedInRequest, Chosen, P], HttpResponse]
 
 
 def customer_page(view: CustomerView[P]) -> Callable[..., HttpResponse]:
-    """Let customers in, with the account that they chose and its zone; others go where they belong."""
+    """Let customers in, with the account that they chose; others go where they belong.
+
+    Instants are told in the zone that they chose, else in the account's.
+    """
 
     @login_required
     @never_cache
@@ -52,7 +56,7 @@ def customer_page(view: CustomerView[P]) -> Callable[..., HttpResponse]:
             return render(request, "billing/no_account.html")
         remembered = request.session.get(SESSION_KEY)
         account = next((account for account in accounts if str(account.pk) == remembered), accounts[0])
-        with timezone.override(account.zone):
+        with timezone.override(shown_zone(request.user, account)):
             return view(request, Chosen(account, accounts), *args, **kwargs)
 
     return page

@@ -84,9 +84,11 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "energy_portal.shared.admin_policy.admin_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.pages.preferences.chosen_language",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -198,6 +200,8 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 
 UNFOLD = admin_site.UNFOLD
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("ms", "Bahasa Melayu")]
+LOCALE_PATHS = [BASE_DIR / "energy_portal" / "locale"]
 TIME_ZONE = "Asia/Singapore"
 SITE_ZONE = TIME_ZONE
 SITE_HOLIDAYS = frozenset(map(date.fromisoformat, env.list("SITE_HOLIDAYS", default=[])))
