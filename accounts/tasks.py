@@ -1,12 +1,13 @@
 """What workers do for accounts: mail, and forgetting what is no longer needed."""
 
+from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.services import access, mail
+from accounts.services import access, household_news, mail
 from accounts.services.idempotency import prune_idempotency_records
 
 _MAIL_TRIES = 8
@@ -27,6 +28,21 @@ def send_invitation(*, invitation_id: str) -> None:
 def send_password_reset(*, email: str) -> None:
     """Mail a reset link to whoever logs in with an address; nobody learns whether anybody does."""
     mail.send_password_reset(email=email)
+
+
+@shared_task(
+    name=household_news.TELL_TASK, autoretry_for=(OSError,), retry_backoff=_FIRST_WAIT_SECONDS, max_retries=_MAIL_TRIES
+)
+def tell_household(*, user_id: str, account_id: str, news: str, person: str, right: str, until: str | None) -> None:
+    """Write to one administrator of a household who joined, left, or may do something else now."""
+    household_news.send_household_news(
+        user_id=UUID(user_id),
+        account_id=UUID(account_id),
+        news=news,
+        person=person,
+        right=right,
+        until=datetime.fromisoformat(until) if until else None,
+    )
 
 
 @shared_task(name="accounts.tasks.forget")

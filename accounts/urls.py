@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("household/invite", pages.invite, name="household_invite"),
     path("household/members", pages.add_member, name="household_add_member"),
     path("household/members/<uuid:member_id>/remove", pages.remove_member, name="household_remove_member"),
+    path("household/access/<uuid:access_id>", pages.change_access, name="household_change_access"),
     path("household/access/<uuid:access_id>/end", pages.end_access, name="household_end_access"),
     path(
         "household/invitations/<uuid:invitation_id>/revoke",

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
 from accounts.api.permissions import HasRole, actor_of, person_of
 from accounts.api.serializers import (
+    AccessIn,
     AccessOut,
     AccountOut,
     FamilyMemberIn,
@@ -203,6 +204,21 @@ class AccessDetailView(_OfAccount):
     """One access to an account."""
 
     serializer_class = AccessOut
+
+    @extend_schema(operation_id="account_access_change", tags=["accounts"], request=AccessIn, responses=AccessOut)
+    def patch(self, request: Request, account_id: UUID, access_id: UUID) -> Response:
+        """Give the access another right or end; what is not named stays."""
+        standing: AccountAccess = get_object_or_404(self.account().accesses, pk=access_id)
+        given = AccessIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        changed = access.change_access(
+            access_id=access_id,
+            right=given.validated_data.get("right", standing.right),
+            until=given.validated_data.get("end", standing.valid.upper),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        return Response(AccessOut(changed).data)
 
     @extend_schema(operation_id="account_access_end", tags=["accounts"], responses={204: None})
     def delete(self, request: Request, account_id: UUID, access_id: UUID) -> Response:

@@ -90,6 +90,13 @@ class AccessOut(serializers.ModelSerializer[AccountAccess]):
         fields = ("id", "name", "email", "right", "start", "end")
 
 
+class AccessIn(serializers.Serializer[Any]):
+    """What an access is to be from now on."""
+
+    right = serializers.ChoiceField(choices=Right.choices, required=False)
+    end = serializers.DateTimeField(required=False, allow_null=True, help_text="Null: without an end.")
+
+
 class InvitationIn(serializers.Serializer[Any]):
     """Whom to invite, to what, and for how long."""
 

@@ -2,6 +2,7 @@
 
 from accounts.pages.household import (
     add_member,
+    change_access,
     end_access,
     household,
     invite,
@@ -25,6 +26,7 @@ __all__ = [
     "LoginView",
     "PasswordResetConfirmView",
     "add_member",
+    "change_access",
     "end_access",
     "household",
     "invitation",

@@ -1,5 +1,7 @@
 """The household: who lives there, who has access, and who is invited to."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -7,18 +9,28 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import Actor
+from accounts.models import AccountAccess
 from accounts.pages.chosen import Chosen, LoggedInRequest, customer_page
-from accounts.pages.forms import InviteForm, MemberForm
+from accounts.pages.forms import ChangeAccessForm, InviteForm, MemberForm
 from accounts.selectors.access import administers
 from accounts.selectors.access import household as household_of
 from accounts.services import access, customers
 from energy_portal.shared.clock import zone
 from energy_portal.shared.errors import DomainError, Forbidden, NotFound
+
+
+@dataclass(frozen=True)
+class AccessRow:
+    """An access, with the form that changes it where the reader may."""
+
+    access: AccountAccess
+    form: ChangeAccessForm | None
 
 
 @require_safe
@@ -48,7 +60,7 @@ def invite(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"An invitation is on its way to {form.cleaned_data['email']}.")
+            messages.success(request, _("An invitation is on its way to %(email)s.") % form.cleaned_data)
             return redirect("accounts:household")
     return _page(request, chosen, invite_form=form)
 
@@ -70,7 +82,7 @@ def add_member(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{form.cleaned_data['name']} is added.")
+            messages.success(request, _("%(name)s is added.") % form.cleaned_data)
             return redirect("accounts:household")
     return _page(request, chosen, member_form=form)
 
@@ -83,9 +95,26 @@ def remove_member(request: LoggedInRequest, chosen: Chosen, member_id: UUID) -> 
     return _carry_out(
         request,
         customers.remove_family_member,
-        "They are taken off the account.",
+        _("They are taken off the account."),
         account_id=chosen.account.pk,
         member_id=member_id,
+    )
+
+
+@require_POST
+@customer_page
+def change_access(request: LoggedInRequest, chosen: Chosen, access_id: UUID) -> HttpResponse:
+    """Give somebody's access another right or end."""
+    found = get_object_or_404(chosen.account.accesses, pk=access_id)
+    form = ChangeAccessForm(zone(chosen.account.zone), request.POST, auto_id=f"change_{found.pk}_%s")
+    if not form.is_valid():
+        _require_administrator(request, chosen)
+        return _page(request, chosen, change_form=(found, form))
+    return _carry_out(
+        request,
+        partial(access.change_access, right=form.cleaned_data["right"], until=form.end()),
+        _("That access is changed."),
+        access_id=access_id,
     )
 
 
@@ -95,14 +124,16 @@ def end_access(request: LoggedInRequest, chosen: Chosen, access_id: UUID) -> Htt
     """End somebody's access, or one's own."""
     if not chosen.account.accesses.filter(pk=access_id).exists():
         raise Http404
-    return _carry_out(request, access.end_access, "That access is ended.", access_id=access_id)
+    return _carry_out(request, access.end_access, _("That access is ended."), access_id=access_id)
 
 
 @require_POST
 @customer_page
 def revoke_invitation(request: LoggedInRequest, chosen: Chosen, invitation_id: UUID) -> HttpResponse:
     """Take an invitation back."""
-    return _carry_out(request, access.revoke_invitation, "The invitation is taken back.", invitation_id=invitation_id)
+    return _carry_out(
+        request, access.revoke_invitation, _("The invitation is taken back."), invitation_id=invitation_id
+    )
 
 
 @require_POST
@@ -110,7 +141,10 @@ def revoke_invitation(request: LoggedInRequest, chosen: Chosen, invitation_id: U
 def send_invitation_again(request: LoggedInRequest, chosen: Chosen, invitation_id: UUID) -> HttpResponse:
     """Mail an invitation once more."""
     return _carry_out(
-        request, access.send_again, "The invitation is on its way again, with a new link.", invitation_id=invitation_id
+        request,
+        access.send_again,
+        _("The invitation is on its way again, with a new link."),
+        invitation_id=invitation_id,
     )
 
 
@@ -139,12 +173,22 @@ def _page(
     *,
     invite_form: forms.Form | None = None,
     member_form: forms.Form | None = None,
+    change_form: tuple[AccountAccess, ChangeAccessForm] | None = None,
 ) -> HttpResponse:
+    site = zone(chosen.account.zone)
+    now = timezone.now()
+    found = household_of(account=chosen.account, user=request.user, now=now)
+    given = {change_form[0].pk: change_form[1]} if change_form else {}
     context = {
         "chosen": chosen,
-        "household": household_of(account=chosen.account, user=request.user, now=timezone.now()),
-        "invite_form": invite_form or InviteForm(zone(chosen.account.zone), auto_id="invite_%s"),
+        "household": found,
+        "now": now,
+        "rows": [
+            AccessRow(row, (given.get(row.pk) or ChangeAccessForm.of(row, site)) if found.may_administer else None)
+            for row in found.accesses
+        ],
+        "invite_form": invite_form or InviteForm(site, auto_id="invite_%s"),
         "member_form": member_form or MemberForm(auto_id="member_%s"),
     }
-    refused = any(form is not None and form.errors for form in (invite_form, member_form))
+    refused = change_form or any(form is not None and form.errors for form in (invite_form, member_form))
     return render(request, "accounts/household.html", context, status=422 if refused else 200)

@@ -5,6 +5,7 @@ from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -30,21 +31,25 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if isinstance(request.user, User):
         return _as_member(request, offer, request.user, token)
     if has_login(email=offer.email):
-        return render(request, "accounts/invitation.html", {"invitation": offer, "must_log_in": True})
+        return render(
+            request, "accounts/invitation.html", {"invitation": offer, "now": timezone.now(), "must_log_in": True}
+        )
     return _as_newcomer(request, offer, token)
 
 
 def _as_member(request: HttpRequest, offer: Invitation, user: User, token: str) -> HttpResponse:
     if user.email.lower() != offer.email.lower():
-        return render(request, "accounts/invitation.html", {"invitation": offer, "other_login": True})
+        return render(
+            request, "accounts/invitation.html", {"invitation": offer, "now": timezone.now(), "other_login": True}
+        )
     if request.method == "POST":
         try:
             accept_invitation(token=token, user=user, now=timezone.now())
         except DomainError as error:
-            context = {"invitation": offer, "refusal": str(error)}
+            context = {"invitation": offer, "now": timezone.now(), "refusal": str(error)}
             return render(request, "accounts/invitation.html", context, status=error.status)
         return _welcome(request, offer)
-    return render(request, "accounts/invitation.html", {"invitation": offer})
+    return render(request, "accounts/invitation.html", {"invitation": offer, "now": timezone.now()})
 
 
 def _as_newcomer(request: HttpRequest, offer: Invitation, token: str) -> HttpResponse:
@@ -62,11 +67,11 @@ def _as_newcomer(request: HttpRequest, offer: Invitation, token: str) -> HttpRes
         else:
             login(request, access.user, backend=_BACKEND)
             return _welcome(request, offer)
-    context = {"invitation": offer, "form": form}
+    context = {"invitation": offer, "now": timezone.now(), "form": form}
     return render(request, "accounts/invitation.html", context, status=422 if form.errors else 200)
 
 
 def _welcome(request: HttpRequest, offer: Invitation) -> HttpResponse:
     request.session[SESSION_KEY] = str(offer.account_id)
-    messages.success(request, f"You now have access to account {offer.account.number}.")
+    messages.success(request, _("You now have access to account %(number)s.") % {"number": offer.account.number})
     return redirect("billing:landing")

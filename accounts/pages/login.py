@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -55,7 +56,7 @@ def password_change(request: LoggedInRequest) -> HttpResponse:
             now=timezone.now(),
         )
         update_session_auth_hash(request, user)
-        messages.success(request, "Your password is changed. Other devices must log in again.")
+        messages.success(request, _("Your password is changed. Other devices must log in again."))
         return redirect("billing:landing")
     return render(request, "accounts/password_change.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -96,7 +97,7 @@ class PasswordResetConfirmView(auth_views.PasswordResetConfirmView):
             now=timezone.now(),
         )
         del self.request.session[INTERNAL_RESET_SESSION_TOKEN]
-        messages.success(self.request, "Your password is set. Log in with it.")
+        messages.success(self.request, _("Your password is set. Log in with it."))
         return redirect(str(self.success_url))
 
 

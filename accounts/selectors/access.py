@@ -9,13 +9,15 @@ from accounts.actors import Actor
 from accounts.models import AccountAccess, CustomerAccount, FamilyMember, Invitation, User
 from accounts.models.customers import Right
 
+_FORMER_SHOWN = 12
+
 
 @dataclass(frozen=True)
 class Household:
     """Everybody who belongs to an account, as one of them sees it.
 
-    Accesses are those in force or to come; invitations those that can still be accepted, and only for whoever may
-    administer the account.
+    Accesses are those in force or to come. Only whoever may administer the account sees the invitations that can
+    still be accepted, and the accesses that ended last.
     """
 
     account: CustomerAccount
@@ -23,19 +25,22 @@ class Household:
     members: tuple[FamilyMember, ...]
     accesses: tuple[AccountAccess, ...]
     invitations: tuple[Invitation, ...]
+    former: tuple[AccountAccess, ...]
 
 
 def household(*, account: CustomerAccount, user: User, now: datetime) -> Household:
     """Return who belongs to an account, as seen by somebody who may see it."""
     may_administer = administers(account_id=account.pk, user=user, now=now)
-    accesses = account.accesses.select_related("user").exclude(valid__fully_lt=(now, None)).exclude(valid__isempty=True)
+    every = account.accesses.select_related("user").exclude(valid__isempty=True)
+    former = every.filter(valid__fully_lt=(now, None)).order_by("-valid")[:_FORMER_SHOWN] if may_administer else ()
     invitations = account.invitations.open_at(now).select_related("invited_by") if may_administer else ()
     return Household(
         account=account,
         may_administer=may_administer,
         members=tuple(account.family_members.all()),
-        accesses=tuple(accesses),
+        accesses=tuple(every.exclude(valid__fully_lt=(now, None))),
         invitations=tuple(invitations),
+        former=tuple(former),
     )
 
 

@@ -16,6 +16,7 @@ from accounts.selectors.access import administers, has_another_administrator, ha
 from accounts.services import audit
 from accounts.services.checks import check_fields
 from accounts.services.customers import NoSuchAccount
+from accounts.services.household_news import tell_household
 from accounts.services.users import create_user
 from energy_portal.shared.errors import Conflict, Forbidden, Invalid, NotFound
 from energy_portal.shared.jobs import enqueue_on_commit
@@ -244,6 +245,45 @@ def grant_access(
         since=valid.lower,
         until=valid.upper,
     )
+    tell_household(access=access, account=account, news="joined", actor=actor, now=now)
+    return access
+
+
+@transaction.atomic
+def change_access(*, access_id: UUID, right: str, until: datetime | None, actor: Actor, now: datetime) -> AccountAccess:
+    """Give an access another right or end; what it was before stays on record where it has begun.
+
+    :param until: when it ends from now on; None: never.
+    :raises BadPeriod: that is over, or not after its start.
+    :raises Invalid: the right is none.
+    :raises LastAdministrator: a household would be left without anybody to administer its account.
+    :raises NoSuchAccess: there is none, it is over, or the actor may not see it.
+    :raises NotAdministrator: the actor may see the account, but not administer it.
+    """
+    account, access = _locked_access(access_id, actor, now)
+    _require_administrator(account, actor, now)
+    valid = DateTimeTZRange(access.valid.lower, until, "[)")
+    _require_period(valid, now)
+    if right != Right.ADMINISTER or until is not None:
+        _require_another_administrator(access, actor, now)
+    has_begun = access.valid.lower is None or access.valid.lower < now
+    before = {"right": access.right, "until": access.valid.upper}
+    if has_begun and right != access.right:
+        access.valid = DateTimeTZRange(access.valid.lower, now, "[)")
+        access.save(update_fields=["valid"])
+        access = AccountAccess(account=account, user=access.user)
+        valid = DateTimeTZRange(now, until, "[)")
+    access.right, access.valid = right, valid
+    check_fields(access, exclude={"account", "user"})
+    try:
+        with transaction.atomic():
+            access.save()
+    except IntegrityError as error:
+        raise AccessExists(f"{access.user.email} has another access in that period.") from error
+    after = {"right": right, "until": until}
+    said = {"account": account.number, "user": access.user.email, "before": before, "after": after}
+    audit.record(action="access.changed", obj=access, actor=actor, now=now, **said)
+    tell_household(access=access, account=account, news="changed", actor=actor, now=now)
     return access
 
 
@@ -255,26 +295,19 @@ def end_access(*, access_id: UUID, actor: Actor, now: datetime) -> None:
     :raises NoSuchAccess: there is none, it is over, or the actor may not see it.
     :raises NotAdministrator: the actor may neither administer the account nor is it their own access.
     """
-    account_id = AccountAccess.objects.filter(pk=access_id).values_list("account", flat=True).first()
-    if account_id is None or not sees_account(account_id=account_id, actor=actor):
-        raise NoSuchAccess("There is no such access.")
-    account = _locked_account(account_id)
-    access: AccountAccess | None = account.accesses.select_related("user").filter(pk=access_id).first()
-    if access is None or (access.valid.upper is not None and access.valid.upper <= now):
-        raise NoSuchAccess("This access is over.")
+    account, access = _locked_access(access_id, actor, now)
     if actor.user is None or actor.user.pk != access.user_id:
         _require_administrator(account, actor, now)
-    is_last = access.right == Right.ADMINISTER and not has_another_administrator(access=access, now=now)
-    if is_last and _is_household(actor):
-        raise LastAdministrator("Let somebody else administer the account first.")
+    _require_another_administrator(access, actor, now)
     audit.record(
         action="access.ended", obj=access, actor=actor, now=now, account=account.number, user=access.user.email
     )
     if access.valid.lower is not None and access.valid.lower >= now:
         access.delete()
-        return
-    access.valid = DateTimeTZRange(access.valid.lower, now, "[)")
-    access.save(update_fields=["valid"])
+    else:
+        access.valid = DateTimeTZRange(access.valid.lower, now, "[)")
+        access.save(update_fields=["valid"])
+    tell_household(access=access, account=account, news="ended", actor=actor, now=now)
 
 
 def _locked_account(account_id: UUID) -> CustomerAccount:
@@ -282,6 +315,17 @@ def _locked_account(account_id: UUID) -> CustomerAccount:
     if account is None:
         raise NoSuchAccount("There is no such account.")
     return account
+
+
+def _locked_access(access_id: UUID, actor: Actor, now: datetime) -> tuple[CustomerAccount, AccountAccess]:
+    account_id = AccountAccess.objects.filter(pk=access_id).values_list("account", flat=True).first()
+    if account_id is None or not sees_account(account_id=account_id, actor=actor):
+        raise NoSuchAccess("There is no such access.")
+    account = _locked_account(account_id)
+    access: AccountAccess | None = account.accesses.select_related("user").filter(pk=access_id).first()
+    if access is None or (access.valid.upper is not None and access.valid.upper <= now):
+        raise NoSuchAccess("This access is over.")
+    return account, access
 
 
 def _locked_open_invitation(invitation_id: UUID, actor: Actor, now: datetime) -> Invitation:
@@ -298,6 +342,12 @@ def _require_administrator(account: CustomerAccount, actor: Actor, now: datetime
         raise NoSuchAccount("There is no such account.")
     if actor.user is not None and not administers(account_id=account.pk, user=actor.user, now=now):
         raise NotAdministrator("You may see this account, but not administer it.")
+
+
+def _require_another_administrator(access: AccountAccess, actor: Actor, now: datetime) -> None:
+    is_last = access.right == Right.ADMINISTER and not has_another_administrator(access=access, now=now)
+    if is_last and _is_household(actor):
+        raise LastAdministrator("Let somebody else administer the account first.")
 
 
 def _is_household(actor: Actor) -> bool:

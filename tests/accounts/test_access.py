@@ -255,7 +255,7 @@ class TestHousehold:
             AccountAccessFactory.create_batch(size, account=account)
             for number in range(size):
                 invite(account, email=f"guest{size}-{number}@example.org", actor=Actor(user=administrator))
-            with django_assert_num_queries(4):
+            with django_assert_num_queries(5):
                 seen = household(account=account, user=administrator, now=NOW)
                 assert [held.user.name for held in seen.accesses]
                 assert [one.invited_by.name for one in seen.invitations]
