@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("alarms", pages.alarms_page, name="alarms"),
     path("usage", pages.usage, name="usage"),
     path("usage.csv", pages.usage_file, name="usage_csv"),
+    path("usage.xml", pages.usage_green_button, name="usage_green_button"),
     path("bills", pages.bills_page, name="bills"),
     path("bills/<uuid:bill_id>", pages.bill_page, name="bill"),
     path("bills/<uuid:bill_id>/lines/<int:position>", pages.bill_line_page, name="bill_line"),

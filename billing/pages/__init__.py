@@ -10,6 +10,8 @@ from billing.pages.home import home
 from billing.pages.payments import payments_page, statement_file, statement_pdf_file
 from billing.pages.usage import usage, usage_file
 from billing.pages.whatif import what_if, what_if_file
+from billing.pages.usage import usage
+from billing.pages.usage_files import usage_file, usage_green_button
 
 __all__ = [
     "alarms_page",
@@ -30,6 +32,7 @@ __all__ = [
     "switch_device",
     "usage",
     "usage_file",
+    "usage_green_button",
     "welcome",
     "what_if",
     "what_if_file",

@@ -5,19 +5,33 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from billing.pages.notices import in_percent
 from billing.pages.windows import EN_DASH, Slot, View, Window
 from meters.selectors.consumption import Consumption, Interval
 
 AXES = {
-    View.DAY: "Half-hour, by when it starts",
-    View.WEEK: "Day",
-    View.MONTH: "Day of the month",
-    View.YEAR: "Month",
+    View.DAY: gettext_lazy("Half-hour, by when it starts"),
+    View.WEEK: gettext_lazy("Day"),
+    View.MONTH: gettext_lazy("Day of the month"),
+    View.YEAR: gettext_lazy("Month"),
 }
-HEADS = {View.DAY: "Half-hour", View.WEEK: "Day", View.MONTH: "Day", View.YEAR: "Month"}
+HEADS = {
+    View.DAY: gettext_lazy("Half-hour"),
+    View.WEEK: gettext_lazy("Day"),
+    View.MONTH: gettext_lazy("Day"),
+    View.YEAR: gettext_lazy("Month"),
+}
 THIRD_HOURS = frozenset(f"{hour:02d}:00" for hour in range(0, 24, 3))
-PRESENT_WORDS = {View.DAY: "now", View.WEEK: "today", View.MONTH: "today", View.YEAR: "this month"}
+PRESENT_WORDS = {
+    View.DAY: gettext_lazy("now"),
+    View.WEEK: gettext_lazy("today"),
+    View.MONTH: gettext_lazy("today"),
+    View.YEAR: gettext_lazy("this month"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +49,16 @@ class Row:
         """What the bar stands for, in words."""
         match self.state:
             case "missing":
-                return "No reading"
+                return _("No reading")
             case "future":
-                return "Not yet"
+                return _("Not yet")
         amount = f"{self.energy_kwh:,.2f} kWh"
-        return amount + {"estimated": ", estimated", "part": " so far"}.get(self.state, "")
+        match self.state:
+            case "estimated":
+                return _("%(amount)s, estimated") % {"amount": amount}
+            case "part":
+                return _("%(amount)s so far") % {"amount": amount}
+        return amount
 
 
 @dataclass(frozen=True)
@@ -129,11 +148,11 @@ def _names(view: View, slot: Slot, zone: ZoneInfo) -> tuple[str, str]:
             repeated = start.replace(fold=0).utcoffset() != start.replace(fold=1).utcoffset()
             return f"{start:%H:%M}", f"{start:%H:%M}{EN_DASH}{end:%H:%M}" + (f" (UTC{start:%z})" if repeated else "")
         case View.WEEK:
-            return f"{day:%a} {day.day}", f"{day:%A} {day.day} {day:%B}"
+            return date_format(day, _("D j")), date_format(day, _("l j F"))
         case View.MONTH:
-            return str(day.day), f"{day:%A} {day.day} {day:%B}"
+            return str(day.day), date_format(day, _("l j F"))
         case View.YEAR:
-            return f"{day:%b}", f"{day:%B %Y}"
+            return date_format(day, "M"), date_format(day, _("F Y"))
 
 
 def chart_data(*, use: Use, window: Window, now: datetime) -> dict[str, object]:
@@ -147,8 +166,8 @@ def chart_data(*, use: Use, window: Window, now: datetime) -> dict[str, object]:
         "estimated": [row.state == "estimated" for row in use.rows],
         "ticks": _ticks(use, window),
         "present": present,
-        "presentWord": PRESENT_WORDS[window.view],
-        "axis": AXES[window.view],
+        "presentWord": str(PRESENT_WORDS[window.view]),
+        "axis": str(AXES[window.view]),
         "unit": "kWh",
     }
 
@@ -164,10 +183,13 @@ def spoken_summary(*, use: Use, window: Window) -> str:
     """Say what the chart shows to somebody who does not see it."""
     known = [row for row in use.rows if row.energy_kwh is not None]
     if not known:
-        return f"Bar chart of {window.title}: no readings."
+        return _("Bar chart of %(window)s: no readings.") % {"window": window.title}
     highest = max(known, key=_energy)
-    most = f"most in {highest.name}, {highest.energy_kwh:,.2f} kWh"
-    return f"Bar chart of {window.title}: {most}. The table below has every number."
+    return _("Bar chart of %(window)s: most in %(most)s, %(amount)s kWh. The table below has every number.") % {
+        "window": window.title,
+        "most": highest.name,
+        "amount": f"{highest.energy_kwh:,.2f}",
+    }
 
 
 def _energy(row: Row) -> Decimal:
@@ -176,21 +198,37 @@ def _energy(row: Row) -> Decimal:
 
 def completeness_words(*, use: Use, view: View, zone: ZoneInfo) -> tuple[str, str]:
     """Return a kind (good, info, warn) and a sentence on how much of a window is known."""
-    noun = HEADS[view].lower()
     if not use.known:
-        return "warn", f"No {noun} of this {view} has a reading."
+        return "warn", _NOTHING_KNOWN[view]()
     if use.missing:
-        return "warn", f"Incomplete: {_count(use.missing, noun)} without a reading, left blank and not counted as zero."
-    complete = f"Complete up to {_moment(use.total_until, zone)}" if use.total_until else "Complete"
+        without = _("Incomplete: %(count)s without a reading, left blank and not counted as zero.")
+        return "warn", without % {"count": _count(use.missing, view)}
+    complete = _("Complete up to %(moment)s") % {"moment": _moment(use.total_until, zone)} if use.total_until else ""
+    complete = complete or _("Complete")
     if use.estimated_share or use.estimated:
-        return "info", f"{complete}. {in_percent(use.estimated_share)} of it is estimated."
-    return "good", f"{complete}, all of it measured."
+        estimated = {"complete": complete, "share": in_percent(use.estimated_share)}
+        return "info", _("%(complete)s. %(share)s of it is estimated.") % estimated
+    return "good", _("%(complete)s, all of it measured.") % {"complete": complete}
+
+
+_NOTHING_KNOWN = {
+    View.DAY: lambda: _("No half-hour of this day has a reading."),
+    View.WEEK: lambda: _("No day of this week has a reading."),
+    View.MONTH: lambda: _("No day of this month has a reading."),
+    View.YEAR: lambda: _("No month of this year has a reading."),
+}
 
 
 def _moment(instant: datetime, zone: ZoneInfo) -> str:
-    local = instant.astimezone(zone)
-    return f"{local.day} {local:%B, %H:%M}"
+    return date_format(instant.astimezone(zone), _("j F, H:i"))
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, view: View) -> str:
+    match view:
+        case View.DAY:
+            counted = ngettext("%(number)s half-hour", "%(number)s half-hours", number)
+        case View.YEAR:
+            counted = ngettext("%(number)s month", "%(number)s months", number)
+        case _:
+            counted = ngettext("%(number)s day", "%(number)s days", number)
+    return counted % {"number": number}

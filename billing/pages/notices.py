@@ -6,6 +6,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
 from billing.pages.windows import DAY, days_in_words
 from billing.selectors.overview import Overview
 from meters.selectors.consumption import Interval
@@ -26,7 +29,7 @@ class Notice:
 
 def in_percent(share: Decimal) -> str:
     """Say a share as a whole percentage; a small one is never rounded to nothing."""
-    return "Less than 1 %" if 0 < share < Decimal("0.005") else f"{100 * share:.0f} %"
+    return _("Less than 1 %") if 0 < share < Decimal("0.005") else f"{100 * share:.0f} %"
 
 
 def notices_of(overview: Overview, *, zone: ZoneInfo, now: datetime) -> tuple[Notice, ...]:
@@ -39,16 +42,21 @@ def _late(overview: Overview, zone: ZoneInfo, now: datetime) -> Iterator[Notice]
     if until is None:
         yield Notice(
             "info",
-            "No readings yet",
-            "Your meter has not sent anything in the last twelve weeks. Figures appear here with its first readings.",
+            _("No readings yet"),
+            _(
+                "Your meter has not sent anything in the last twelve weeks. Figures appear here with its first "
+                "readings."
+            ),
         )
     elif now - until > LATE_AFTER:
         last = until.astimezone(zone)
         yield Notice(
             "warn",
-            f"No readings since {last.day} {last:%B}",
-            "Your meter has been quiet since then. What you use is still counted on its dial and will be added when "
-            "it is heard again; you need not do anything.",
+            _("No readings since %(day)s") % {"day": date_format(last, _("j F"))},
+            _(
+                "Your meter has been quiet since then. What you use is still counted on its dial and will be added "
+                "when it is heard again; you need not do anything."
+            ),
         )
 
 
@@ -58,12 +66,15 @@ def _gaps(overview: Overview, zone: ZoneInfo, now: datetime) -> Iterator[Notice]
     if not gaps:
         return
     told = ", ".join(days_in_words(first, last) for first, last in gaps[:GAPS_TOLD])
-    more = f" and {len(gaps) - GAPS_TOLD} more" if len(gaps) > GAPS_TOLD else ""
+    if len(gaps) > GAPS_TOLD:
+        told = _("%(days)s and %(count)s more") % {"days": told, "count": len(gaps) - GAPS_TOLD}
     yield Notice(
         "warn",
-        f"Readings are missing for {told}{more}",
-        "These days are left blank, not counted as zero. The energy is not lost: the next reading of the dial "
-        "covers it.",
+        _("Readings are missing for %(days)s") % {"days": told},
+        _(
+            "These days are left blank, not counted as zero. The energy is not lost: the next reading of the dial "
+            "covers it."
+        ),
     )
 
 
@@ -87,7 +98,9 @@ def _estimates(overview: Overview) -> Iterator[Notice]:
     if share:
         yield Notice(
             "info",
-            f"{in_percent(share)} of this month is estimated",
-            "Some readings did not arrive, so they were estimated from what came before and after. True readings "
-            "replace them as soon as they come.",
+            _("%(share)s of this month is estimated") % {"share": in_percent(share)},
+            _(
+                "Some readings did not arrive, so they were estimated from what came before and after. True readings "
+                "replace them as soon as they come."
+            ),
         )

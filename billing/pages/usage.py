@@ -1,20 +1,23 @@
-"""How much was used when: a chart, the same numbers in a table, and as a file."""
+"""How much was used when: a chart, the same numbers in a table, beside another time, and as files."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.text import slugify
+from django.utils.translation import gettext_lazy
 
 from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
-from billing.pages.chart import HEADS, Use, chart_data, completeness_words, spoken_summary, use_of
+from billing.pages.chart import HEADS, Row, Use, chart_data, completeness_words, spoken_summary, use_of
+from billing.pages.comparing import Against, Compared, against_of_query, choices, compare, other_window
+from billing.pages.prices import chart_bands, names_of, price_keys
 from billing.pages.windows import View, Window, window_of_query
+from billing.selectors.bands import TariffBands, tariff_bands
 from billing.selectors.recent import LOOK_BACK, measured_until, used_between
-from energy_portal.shared.tables import csv_lines
 from meters.selectors.consumption import Granularity, account_consumption
 
 GRANULARITIES = {
@@ -23,7 +26,14 @@ GRANULARITIES = {
     View.MONTH: Granularity.DAY,
     View.YEAR: Granularity.MONTH,
 }
-FILE_HEADS = ("from", "to", "energy_kwh", "state")
+VIEW_NAMES = {
+    View.DAY: gettext_lazy("Day"),
+    View.WEEK: gettext_lazy("Week"),
+    View.MONTH: gettext_lazy("Month"),
+    View.YEAR: gettext_lazy("Year"),
+}
+# What a bar opens into.
+FINER = {View.WEEK: View.DAY, View.MONTH: View.DAY, View.YEAR: View.MONTH}
 
 
 @dataclass(frozen=True)
@@ -34,30 +44,79 @@ class Step:
     on: date
     current: bool = False
 
+    @property
+    def name(self) -> str:
+        """What the view is called."""
+        return str(VIEW_NAMES[self.view])
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of the table: the bar's numbers, its price's name, and the other window's energy beside it."""
+
+    row: Row
+    price: str
+    beside_kwh: Decimal | None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What somebody looks at: a window of their account, and what it is compared with."""
+
+    account: CustomerAccount
+    window: Window
+    against: Against
+    zone: ZoneInfo
+    now: datetime
+
+    @property
+    def today(self) -> date:
+        """The day that it is at the account's place."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def day(self) -> date:
+        """The day that another view keeps: today where the window holds it, else its first."""
+        return self.today if self.window.first <= self.today < self.window.after else self.window.first
+
+
+def looked_at(request: LoggedInRequest, chosen: Chosen) -> Looked:
+    """Read from the address what somebody looks at."""
+    now, zone = timezone.now(), ZoneInfo(chosen.account.zone)
+    window = window_of_query(request.GET.dict(), today=now.astimezone(zone).date())
+    against = against_of_query(request.GET.get("with", ""), window.view)
+    return Looked(chosen.account, window, against, zone, now)
+
 
 @customer_page
 def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     """Show an account's use in a day, week, month or year."""
-    now = timezone.now()
-    zone = ZoneInfo(chosen.account.zone)
-    today = now.astimezone(zone).date()
-    window = window_of_query(request.GET.dict(), today=today)
-    use = _use(chosen.account, window, zone, now)
-    # Another view keeps the day that one looks at: today where the window holds it, else its first.
-    day = today if window.first <= today < window.after else window.first
-    kind, words = completeness_words(use=use, view=window.view, zone=zone)
+    looked = looked_at(request, chosen)
+    window = looked.window
+    use, compared = use_in(looked, window), _compared(looked)
+    use_beside = compare(use, compared[1], compared[0]) if compared else None
+    bands = _bands(looked)
+    kind, words = completeness_words(use=use, view=window.view, zone=looked.zone)
     context = {
         "chosen": chosen,
         "window": window,
-        "today": today,
-        "day": day,
-        "views": [Step(view, day, view is window.view) for view in View],
-        "following": window.after if window.after <= today else None,
+        "view_name": VIEW_NAMES[window.view],
+        "today": looked.today,
+        "day": looked.day,
+        "views": [Step(view, looked.day, view is window.view) for view in View],
+        "finer": FINER.get(window.view),
+        "following": window.after if window.after <= looked.today else None,
         "use": use,
+        "rows": _table(use, bands, use_beside),
         "kind": kind,
         "words": words,
         "head": HEADS[window.view],
-        "chart": chart_data(use=use, window=window, now=now),
+        "prices": price_keys(bands) if bands else [],
+        "priced_point": bands.service_point if bands else "",
+        "against": looked.against,
+        "choices": choices(window.view),
+        "beside": use_beside,
+        "chart": _chart(looked, use, bands, use_beside),
         "summary": spoken_summary(use=use, window=window),
     }
     # Going back in the browser's history asks for the whole page again.
@@ -65,29 +124,9 @@ def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     return render(request, "billing/usage_part.html" if partial else "billing/usage.html", context)
 
 
-@customer_page
-def usage_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
-    """Hand out the same numbers as CSV; what is missing or not yet is empty."""
-    now = timezone.now()
-    zone = ZoneInfo(chosen.account.zone)
-    window = window_of_query(request.GET.dict(), today=now.astimezone(zone).date())
-    use = _use(chosen.account, window, zone, now)
-    rows = [
-        (
-            row.slot.period.start.astimezone(zone),
-            row.slot.period.end.astimezone(zone),
-            row.energy_kwh,
-            row.state,
-        )
-        for row in use.rows
-    ]
-    response = HttpResponse(b"".join(csv_lines(FILE_HEADS, rows)), content_type="text/csv; charset=utf-8")
-    name = f"usage-{slugify(chosen.account.number)}-{window.view}-{window.first:%Y-%m-%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
-def _use(account: CustomerAccount, window: Window, zone: ZoneInfo, now: datetime) -> Use:
+def use_in(looked: Looked, window: Window) -> Use:
+    """Return an account's use in a window, up to the end of its readings."""
+    account, zone, now = looked.account, looked.zone, looked.now
     period = window.period(zone)
     consumption = account_consumption(account=account, period=period, granularity=GRANULARITIES[window.view], now=now)
     until = window_so_far = slot_so_far = None
@@ -106,3 +145,34 @@ def _use(account: CustomerAccount, window: Window, zone: ZoneInfo, now: datetime
         slot_so_far=slot_so_far,
         now=now,
     )
+
+
+def _compared(looked: Looked) -> tuple[Window, Use] | None:
+    if looked.against is Against.NOTHING:
+        return None
+    window = other_window(looked.window, looked.against)
+    return window, use_in(looked, window)
+
+
+def _bands(looked: Looked) -> TariffBands | None:
+    if looked.window.view is not View.DAY:
+        return None
+    return tariff_bands(account=looked.account, period=looked.window.period(looked.zone))
+
+
+def _table(use: Use, bands: TariffBands | None, beside: Compared | None) -> list[TableRow]:
+    names = names_of(bands, use.rows) if bands and bands.changes else [""] * len(use.rows)
+    energies = beside.energies if beside else (None,) * len(use.rows)
+    return [TableRow(*each) for each in zip(use.rows, names, energies, strict=True)]
+
+
+def _chart(looked: Looked, use: Use, bands: TariffBands | None, beside: Compared | None) -> dict[str, object]:
+    chart = chart_data(use=use, window=looked.window, now=looked.now)
+    if bands:
+        chart["bands"] = chart_bands(bands, use.rows)
+    if beside:
+        chart["beside"] = [None if energy is None else float(round(energy, 3)) for energy in beside.energies]
+        chart["besideName"] = beside.window.title
+    if (finer := FINER.get(looked.window.view)) is not None:
+        chart["opens"] = [f"?view={finer}&on={row.slot.day:%Y-%m-%d}" for row in use.rows]
+    return chart

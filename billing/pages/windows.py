@@ -6,6 +6,9 @@ from datetime import date, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
 from energy_portal.shared.clock import HALF_HOUR, Period, YearMonth, half_hours, local_day, local_month
 
 DAY = timedelta(days=1)
@@ -43,13 +46,13 @@ class Window:
         last = self.after - DAY
         match self.view:
             case View.DAY:
-                return f"{self.first:%A} {self.first.day} {self.first:%B %Y}"
+                return date_format(self.first, _("l j F Y"))
             case View.WEEK:
                 return days_in_words(self.first, last)
             case View.MONTH:
-                return f"{self.first:%B %Y}"
+                return date_format(self.first, _("F Y"))
             case View.YEAR:
-                return f"{self.first:%Y}"
+                return date_format(self.first, "Y")
 
     @property
     def previous(self) -> date:
@@ -74,13 +77,13 @@ class Window:
 
 def days_in_words(first: date, last: date) -> str:
     """Say a range of days without repeating what both share."""
+    whole = date_format(last, _("j F Y"))
     if first == last:
-        return f"{first.day} {first:%B %Y}"
+        return whole
     if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day}{EN_DASH}{last.day} {last:%B %Y}"
-    if first.year == last.year:
-        return f"{first.day} {first:%B} {EN_DASH} {last.day} {last:%B %Y}"
-    return f"{first.day} {first:%B %Y} {EN_DASH} {last.day} {last:%B %Y}"
+        return _("%(first_day)s\u2013%(last)s") % {"first_day": first.day, "last": whole}
+    pattern = _("j F") if first.year == last.year else _("j F Y")
+    return f"{date_format(first, pattern)} {EN_DASH} {whole}"
 
 
 def window_on(view: View, day: date) -> Window:

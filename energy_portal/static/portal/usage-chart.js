@@ -9,12 +9,14 @@ export function colours(element) {
   return {
     measured: token("series-1"),
     estimated: token("series-2"),
+    past: token("past"),
     series: [1, 2, 3, 4, 5, 6].map((number) => token(`series-${number}`)),
     line: token("line"),
     text: token("text"),
     muted: token("muted"),
     accent: token("accent"),
     surface: token("surface"),
+    bands: [0, 1, 2, 3].map((number) => token(`band-${number}`)),
     font: style.fontFamily,
   };
 }
@@ -57,6 +59,51 @@ function presentMark(position, word, ink) {
   };
 }
 
+/** Pale stretches behind the bars, one a price, named where there is room. */
+function priceBands(bands, ink) {
+  return {
+    id: "priceBands",
+    beforeDatasetsDraw({ ctx, chartArea, scales }) {
+      const step = scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0);
+      ctx.save();
+      ctx.font = `11px ${ink.font}`;
+      ctx.textAlign = "center";
+      ctx.textBaseline = "top";
+      for (const band of bands) {
+        const left = scales.x.getPixelForValue(band.first) - step / 2;
+        const width = (band.last - band.first + 1) * step;
+        ctx.fillStyle = ink.bands[band.tint];
+        ctx.fillRect(left, chartArea.top, width, chartArea.bottom - chartArea.top);
+        ctx.fillStyle = ink.muted;
+        if (ctx.measureText(band.name).width + 8 < width) ctx.fillText(band.name, left + width / 2, chartArea.top + 4);
+      }
+      ctx.restore();
+    },
+  };
+}
+
+/** The other window's bars, behind and beside one's own. */
+function besideSet(data, ink) {
+  return {
+    label: data.besideName,
+    data: data.beside,
+    backgroundColor: ink.past,
+    borderRadius: 3,
+    categoryPercentage: 0.92,
+    barPercentage: 0.9,
+    maxBarThickness: 56,
+  };
+}
+
+function wordsOf(data, item) {
+  if (item.datasetIndex === 0) return data.words[item.dataIndex];
+  return `${data.besideName}: ${item.formattedValue} ${data.unit}`;
+}
+
+function bandOf(data, index) {
+  return (data.bands ?? []).find((band) => band.first <= index && index <= band.last)?.name ?? "";
+}
+
 function configuration(data, ink) {
   const pattern = hatched(ink.estimated, ink.surface);
   const fill = data.estimated.map((estimated) => (estimated ? pattern : ink.measured));
@@ -78,9 +125,12 @@ function configuration(data, ink) {
           barPercentage: 0.9,
           maxBarThickness: 56,
         },
+        ...(data.beside ? [besideSet(data, ink)] : []),
       ],
     },
     options: {
+      onClick: (_event, [bar]) => bar && data.opens && location.assign(data.opens[bar.index]),
+      onHover: (event, [bar]) => (event.native.target.style.cursor = bar && data.opens ? "pointer" : ""),
       animation: false,
       maintainAspectRatio: false,
       interaction: { mode: "index", intersect: false },
@@ -92,13 +142,16 @@ function configuration(data, ink) {
           backgroundColor: ink.text,
           titleColor: ink.surface,
           bodyColor: ink.surface,
+          footerColor: ink.surface,
+          footerFont: { family: ink.font, size: 12, weight: "400" },
           titleFont: { family: ink.font, size: 13, weight: "600" },
           bodyFont: { family: ink.font, size: 13 },
           padding: 10,
           cornerRadius: 8,
           callbacks: {
             title: ([item]) => data.names[item.dataIndex],
-            label: (item) => data.words[item.dataIndex],
+            label: (item) => wordsOf(data, item),
+            footer: ([item]) => bandOf(data, item.dataIndex),
           },
         },
       },
@@ -122,7 +175,7 @@ function configuration(data, ink) {
         },
       },
     },
-    plugins: [presentMark(data.present, data.presentWord, ink)],
+    plugins: [priceBands(data.bands ?? [], ink), presentMark(data.present, data.presentWord, ink)],
   };
 }
 
