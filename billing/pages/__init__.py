@@ -10,6 +10,7 @@ from billing.pages.home import home
 from billing.pages.payments import payments_page, statement_file, statement_pdf_file
 from billing.pages.usage import usage, usage_file
 from billing.pages.whatif import what_if, what_if_file
+from billing.pages.meters import meter_page, meters_page
 from billing.pages.usage import usage
 from billing.pages.usage_files import usage_file, usage_green_button
 
@@ -28,6 +29,8 @@ __all__ = [
     "payments_page",
     "statement_file",
     "statement_pdf_file",
+    "meter_page",
+    "meters_page",
     "switch_account",
     "switch_device",
     "usage",
