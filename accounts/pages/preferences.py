@@ -10,6 +10,21 @@ from django.utils import translation
 from accounts.models import CustomerAccount, User
 
 
+def language_ends(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Forget a request's language when it is answered; stands outside ``LocaleMiddleware``.
+
+    The thread that answered it goes on to do other work, such as a websocket's, which speaks for itself.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        try:
+            return get_response(request)
+        finally:
+            translation.deactivate()
+
+    return answer
+
+
 def chosen_language(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Speak the language that somebody chose; stands inside ``LocaleMiddleware``, which follows the browser."""
 

@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
@@ -16,11 +18,17 @@ from meters.selectors.alarms import AlarmsOfAccount, alarms_of_account
 _ON_HOME = 3
 _GRADES = {AlarmSeverity.CRITICAL: "bad", AlarmSeverity.WARNING: "warn", AlarmSeverity.INFO: "info"}
 _ADVICE = {
-    "over_temperature": "Switch it off, and unplug it if you can do so safely. Let it cool before you use it again.",
-    "over_power": "Switch something off that hangs on it. A socket that carries more than it is made for gets hot.",
-    "offline": "See whether it has power and reaches your network. What it measured meanwhile is added if it kept it.",
-    "over_voltage": "This comes from the network, not from your home. You need not do anything.",
-    "under_voltage": "This comes from the network, not from your home. You need not do anything.",
+    "over_temperature": gettext_lazy(
+        "Switch it off, and unplug it if you can do so safely. Let it cool before you use it again."
+    ),
+    "over_power": gettext_lazy(
+        "Switch something off that hangs on it. A socket that carries more than it is made for gets hot."
+    ),
+    "offline": gettext_lazy(
+        "See whether it has power and reaches your network. What it measured meanwhile is added if it kept it."
+    ),
+    "over_voltage": gettext_lazy("This comes from the network, not from your home. You need not do anything."),
+    "under_voltage": gettext_lazy("This comes from the network, not from your home. You need not do anything."),
 }
 
 
@@ -67,7 +75,7 @@ def shown_alarm(alarm: Alarm, now: datetime) -> Shown:
     """Say of an alarm what is done about it, and what can be."""
     standing = ""
     if alarm.state == Alarm.State.ACKNOWLEDGED:
-        standing = "We are taking care of it."
+        standing = _("We are taking care of it.")
     elif alarm.snoozed_until is not None and alarm.snoozed_until > now:
-        standing = "We know of it."
-    return Shown(alarm, _GRADES[AlarmSeverity(alarm.severity)], _ADVICE.get(alarm.kind, ""), standing)
+        standing = _("We know of it.")
+    return Shown(alarm, _GRADES[AlarmSeverity(alarm.severity)], str(_ADVICE.get(alarm.kind, "")), standing)

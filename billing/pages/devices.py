@@ -11,6 +11,8 @@ from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.actors import Actor
@@ -39,13 +41,16 @@ _SLOWLY, _QUICKLY = 5, 1
 _LIVE = ("state", "since", "power_w", "power_at", "temperature_c", "switch", "today_wh", "outcome")
 _OPEN = frozenset({Command.Status.QUEUED, Command.Status.SENT, Command.Status.DELIVERED})
 _OUTCOMES = {
-    Command.Status.QUEUED: ("info", "Switching {to}: waiting to be sent."),
-    Command.Status.SENT: ("info", "Switching {to}: sent, waiting for the device's answer."),
-    Command.Status.DELIVERED: ("info", "Switching {to}: the device has it, its effect is not seen yet."),
-    Command.Status.EFFECTIVE: ("good", "Switched {to}: what the device tells shows it."),
-    Command.Status.NOT_EFFECTIVE: ("warn", "Told to switch {to}, but what the device tells does not show it."),
-    Command.Status.EXPIRED: ("warn", "Not switched {to}: the device did not answer in time."),
-    Command.Status.FAILED: ("warn", "Not switched {to}: it failed."),
+    Command.Status.QUEUED: ("info", gettext_lazy("Switching {to}: waiting to be sent.")),
+    Command.Status.SENT: ("info", gettext_lazy("Switching {to}: sent, waiting for the device's answer.")),
+    Command.Status.DELIVERED: ("info", gettext_lazy("Switching {to}: the device has it, its effect is not seen yet.")),
+    Command.Status.EFFECTIVE: ("good", gettext_lazy("Switched {to}: what the device tells shows it.")),
+    Command.Status.NOT_EFFECTIVE: (
+        "warn",
+        gettext_lazy("Told to switch {to}, but what the device tells does not show it."),
+    ),
+    Command.Status.EXPIRED: ("warn", gettext_lazy("Not switched {to}: the device did not answer in time.")),
+    Command.Status.FAILED: ("warn", gettext_lazy("Not switched {to}: it failed.")),
 }
 
 
@@ -90,11 +95,12 @@ class HourRow:
         """What the bar stands for, in words."""
         match self.state:
             case "future":
-                return "Not yet"
+                return _("Not yet")
             case "missing":
-                return "Nothing was heard"
+                return _("Nothing was heard")
             case "part":
-                return f"{self.energy_wh:,.0f} Wh, known for {int(100 * self.covered)} % of the hour"
+                told = {"amount": f"{self.energy_wh:,.0f}", "percent": int(100 * self.covered)}
+                return _("%(amount)s Wh, known for %(percent)s %% of the hour") % told
         return f"{self.energy_wh:,.0f} Wh"
 
 
@@ -210,7 +216,7 @@ def _outcome(command: Command | None, now: datetime) -> Outcome | None:
     if command is None or (command.settled_at is not None and command.settled_at < now - _TOLD_FOR):
         return None
     kind, words = _OUTCOMES[Command.Status(command.status)]
-    told = words.format(to="on" if command.switch else "off")
+    told = words.format(to=_("on") if command.switch else _("off"))
     if command.reason:
         told = f"{told} {command.reason}"
     return Outcome(kind, told, command.settled_at or command.created_at, command.status in _OPEN)
@@ -274,7 +280,7 @@ def _chart(rows: list[HourRow], now: datetime) -> dict[str, object]:
         "estimated": [row.state == "part" for row in rows],
         "ticks": [n for n in range(len(rows)) if n % 3 == 0],
         "present": present,
-        "presentWord": "now",
-        "axis": "Hour, by when it starts",
+        "presentWord": _("now"),
+        "axis": _("Hour, by when it starts"),
         "unit": "Wh",
     }

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.alarms import strip_of
@@ -80,7 +81,7 @@ def _days(spell: Spell, zone: ZoneInfo) -> str:
     start, end = (instant.astimezone(zone) for instant in (spell.period.start, spell.period.end))
     whole = (end.hour, end.minute) == (0, 0)
     words = days_in_words(start.date(), (end - timedelta(days=1)).date() if whole else end.date())
-    return words if whole else f"{words}, up to {end:%H:%M}"
+    return words if whole else _("%(days)s, up to %(time)s") % {"days": words, "time": f"{end:%H:%M}"}
 
 
 def _comparison(overview: Overview, zone: ZoneInfo) -> Comparison | None:
@@ -129,7 +130,7 @@ def _columns(overview: Overview, zone: ZoneInfo, now: datetime) -> tuple[DayColu
             True,
         )
     )
-    highest = max((energy for _, energy, _, _ in days if energy is not None), default=Decimal(0)) or Decimal(1)
+    highest = max((day[1] for day in days if day[1] is not None), default=Decimal(0)) or Decimal(1)
     columns = []
     for day, energy, estimated, partial in days:
         height = _percent(energy or Decimal(0), highest)

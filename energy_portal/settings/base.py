@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "energy_portal.shared.admin_policy.admin_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounts.pages.preferences.language_ends",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -145,7 +145,7 @@ class TestHome:
         assert "174.0 kWh" in page
         assert "54.40" in page
         assert "1\u201315 March 2023, up to 12:00" in page
-        assert "About the same as in the same days of last month" in page
+        assert "About the same against the same days of last month" in page
 
     def test_says_where_the_month_is_heading(self, customer):
         load_singapore_tariff()
