@@ -33,7 +33,7 @@ def price_keys(found: TariffBands) -> list[PriceKey]:
 
 def price_words(price: BandPrice) -> str:
     """Say what a kilowatt-hour costs, tier by tier."""
-    told = []
+    told: list[str] = []
     for up_to, rate in price.rates:
         amount = f"{price.currency} {_plain(rate)}"
         if up_to is None:
