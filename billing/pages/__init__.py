@@ -7,12 +7,11 @@ from billing.pages.disputes import bill_dispute, withdraw_bill_dispute
 from billing.pages.explained import bill_line_page
 from billing.pages.front import landing, welcome
 from billing.pages.home import home
-from billing.pages.payments import payments_page, statement_file, statement_pdf_file
-from billing.pages.usage import usage, usage_file
-from billing.pages.whatif import what_if, what_if_file
 from billing.pages.meters import meter_page, meters_page
+from billing.pages.payments import payments_page, statement_file, statement_pdf_file
 from billing.pages.usage import usage
 from billing.pages.usage_files import usage_file, usage_green_button
+from billing.pages.whatif import what_if, what_if_file
 
 __all__ = [
     "alarms_page",
@@ -26,11 +25,11 @@ __all__ = [
     "devices_live",
     "home",
     "landing",
+    "meter_page",
+    "meters_page",
     "payments_page",
     "statement_file",
     "statement_pdf_file",
-    "meter_page",
-    "meters_page",
     "switch_account",
     "switch_device",
     "usage",

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0002_user_login_epoch'),
+        ('accounts', '0003_scope_payments'),
     ]
 
     operations = [
