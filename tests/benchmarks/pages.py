@@ -66,11 +66,10 @@ INSERT INTO meters_readingexception (id, register_id, time, code, severity, deta
 
 def main() -> None:
     """Seed a tenth, ask everything, seed the rest, ask again, and report the slowest."""
+    os.environ.update(THROTTLE_USER="1000000/min", ALLOWED_HOSTS="testserver", LOG_LEVEL="ERROR", DEBUG="false")
     with portal():
-        from django.conf import settings
         from django.utils import timezone
 
-        settings.ALLOWED_HOSTS = ["*"]
         now = timezone.now()
         customer, desk = people(now)
         seed(1, ACCOUNTS // 10, now)
