@@ -480,6 +480,14 @@ class TestCommand:
         assert "February 2023: 3 accounts, 2 bills issued, 1 held." in out.getvalue()
         assert Bill.objects.filter(status="issued", total=Decimal("87.54")).count() == 2
 
+    def test_previews_a_month(self, meters):
+        load_singapore_tariff()
+        supplied(2)
+
+        call_command("run_bills", "2023-02", "--preview", stdout=StringIO())
+
+        assert list(Bill.objects.values_list("status", flat=True)) == ["draft"] * 2
+
     @pytest.mark.parametrize("month", ["2023-13", "last", "2999-01"])
     def test_says_what_is_wrong_with_a_month(self, month):
         with pytest.raises(CommandError, match=r"month|over"):

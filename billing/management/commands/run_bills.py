@@ -15,11 +15,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("month", help="Such as 2025-02.")
+        parser.add_argument("--preview", action="store_true", help="Make drafts only, and issue none.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         try:
-            run = runs.start_month(month=YearMonth.parse(options["month"]), actor=PORTAL, now=now)
+            month = YearMonth.parse(options["month"])
+            run = runs.start_month(month=month, actor=PORTAL, now=now, preview=options["preview"])
         except DomainError as error:
             raise CommandError(str(error)) from error
         run = runs.process_run(run_id=run.pk, now=now)
