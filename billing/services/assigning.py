@@ -45,7 +45,7 @@ def assign_tariff(
         raise NoDays(f"It would end on {after}, and start on {start}.")
     days = DateRange(start, after)
     standing: list[TariffAssignment] = list(
-        account.tariffs.select_for_update().filter(effective__overlap=days).select_related("tariff")
+        account.tariffs.select_for_update(of=("self",)).filter(effective__overlap=days).select_related("tariff")
     )
     for assignment in standing:
         if assignment.tariff_id == tariff.pk and _holds(assignment.effective, days):

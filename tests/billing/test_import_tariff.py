@@ -139,6 +139,11 @@ class TestImportTariff:
 
         assert result["remarks"][0]["text"] == "It says 2025-09-08, and the rate starts on 2024-10-01."
 
+    def test_warns_of_a_file_s_name_that_speaks_of_events(self, run):
+        (result,) = run(a_rate(), file="EV_CPP-D.json")
+
+        assert result["remarks"][0]["level"] == "warning"
+
     def test_says_which_file_cannot_be_read(self, tmp_path):
         path = tmp_path / "broken.json"
         path.write_text("{")

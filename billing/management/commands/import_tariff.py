@@ -16,6 +16,7 @@ from billing.services.importing import Imported, RateImport, import_rate, origin
 from billing.urdb import DecodedRate, Level, NotARate, Remark, decode_document
 from energy_portal.shared.errors import DomainError
 
+_EVENTS = re.compile(r"(?:^|[^a-z])CPP(?:[^a-z]|$)", re.IGNORECASE)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -120,10 +121,14 @@ def _version_of(imported: Imported) -> dict[str, Any]:
 
 
 def _file_remarks(path: Path, start: date | None) -> list[Remark]:
+    remarks = []
+    if _EVENTS.search(path.name):
+        text = "It speaks of critical-peak prices (CPP): prices of single events are not in the rate."
+        remarks.append(Remark(Level.WARNING, "file name", text))
     named = _DAY.search(path.name)
-    if named is None or start is None or named[0] == start.isoformat():
-        return []
-    return [Remark(Level.NOTE, "file name", f"It says {named[0]}, and the rate starts on {start}.")]
+    if named and start and named[0] != start.isoformat():
+        remarks.append(Remark(Level.NOTE, "file name", f"It says {named[0]}, and the rate starts on {start}."))
+    return remarks
 
 
 def _sentence(result: dict[str, Any]) -> str:
