@@ -68,6 +68,12 @@ def book_bank_import(*, import_id: str) -> None:
     bank.book_import(import_id=UUID(import_id), now=timezone.now())
 
 
+@shared_task(name="billing.tasks.resume_bank_imports")
+def resume_bank_imports() -> int:
+    """Go on with banks' files whose worker died."""
+    return bank.resume_imports()
+
+
 @shared_task(name="billing.tasks.remind_overdue")
 def remind_overdue() -> int:
     """Remind of the bills that are overdue; daily."""

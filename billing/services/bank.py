@@ -99,6 +99,17 @@ def request_booking(*, import_id: UUID, actor: Actor, now: datetime) -> BankImpo
     return found
 
 
+def resume_imports() -> int:
+    """Ask again for the imports that a worker is to book; one that somebody is at is not harmed by it.
+
+    :returns: how many there are.
+    """
+    open_ids = BankImport.objects.filter(status__in=(_Import.QUEUED, _Import.RUNNING)).values_list("pk", flat=True)
+    for import_id in open_ids:
+        enqueue_on_commit(BOOK_TASK, import_id=import_id)
+    return len(open_ids)
+
+
 def book_import(*, import_id: UUID, now: datetime, chunk_lines: int = CHUNK_LINES) -> BankImport:
     """Book an import chunk by chunk, a transaction each; after a stop it continues with the lines that are left.
 

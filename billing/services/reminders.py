@@ -1,6 +1,6 @@
 """Remind of bills that are overdue: once a bill and level, never of one that is disputed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,24 +12,17 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.actors import PORTAL
-from accounts.models import CustomerAccount
+from accounts.models import CustomerAccount, NotificationKind
+from accounts.selectors.notifications import addresses_told
 from accounts.services import audit
 from billing import store
-from billing.models import Bill, Reminder
+from billing.models import Bill, Dispute, Reminder
 from billing.selectors.balance import Standing, account_balances, bill_standing
 from energy_portal.shared.jobs import enqueue_on_commit
 
 CHUNK_ACCOUNTS = 500
 SEND_TASK = "billing.tasks.send_reminder"
 _Status = Reminder.Status
-
-Sparing = Callable[[Sequence[UUID]], Iterable[UUID]]
-_sparing: list[Sparing] = []
-
-
-def spare(rule: Sparing) -> None:
-    """Have the bills that a rule picks of those that it is asked about left alone; told when an app is ready."""
-    _sparing.append(rule)
 
 
 def remind_overdue(*, now: datetime) -> int:
@@ -57,8 +50,9 @@ def send_reminder(*, reminder_id: UUID, now: datetime) -> Reminder | None:
         if reminder is None:
             return None
         standing = bill_standing([reminder.bill], now=now).get(reminder.bill_id)
-        addresses = _addresses(reminder.bill.account)
-        if standing is None or standing.standing != Standing.OVERDUE or _spared([reminder.bill_id]):
+        account = reminder.bill.account
+        addresses = sorted(addresses_told([account], NotificationKind.REMINDER, now=now)[account.pk])
+        if standing is None or standing.standing != Standing.OVERDUE or _disputed([reminder.bill_id]):
             reminder.status = _Status.DROPPED
         elif not addresses:
             reminder.status = _Status.UNADDRESSED
@@ -88,7 +82,7 @@ def _remind(account_ids: Sequence[UUID], now: datetime) -> int:
         if bill.standing == Standing.OVERDUE and (level := level_of((balance.today - bill.due_on).days))
     ]
     bill_ids = [bill.bill_id for _, bill, _ in overdue]
-    spared, told = _spared(bill_ids), _levels_told(bill_ids)
+    disputed, told = _disputed(bill_ids), _levels_told(bill_ids)
     wanted = [
         Reminder(
             bill_id=bill.bill_id,
@@ -100,7 +94,7 @@ def _remind(account_ids: Sequence[UUID], now: datetime) -> int:
             created_at=now,
         )
         for balance, bill, level in overdue
-        if bill.bill_id not in spared and told.get(bill.bill_id, 0) < level
+        if bill.bill_id not in disputed and told.get(bill.bill_id, 0) < level
     ]
     Reminder.objects.bulk_create(wanted, ignore_conflicts=True)
     # Another process may have written some of them first.
@@ -115,12 +109,9 @@ def _levels_told(bill_ids: Sequence[UUID]) -> dict[UUID, int]:
     return dict(told.annotate(Max("level")))
 
 
-def _spared(bill_ids: Sequence[UUID]) -> set[UUID]:
-    return {bill_id for rule in _sparing for bill_id in rule(bill_ids)}
-
-
-def _addresses(account: CustomerAccount) -> list[str]:
-    return [account.email] if account.email else []
+def _disputed(bill_ids: Sequence[UUID]) -> set[UUID]:
+    disputes = Dispute.objects.filter(bill__in=bill_ids, status__in=Dispute.OPEN)
+    return set(disputes.order_by().values_list("bill", flat=True))
 
 
 def _mail(reminder: Reminder, addresses: Sequence[str]) -> None:

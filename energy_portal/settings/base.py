@@ -313,6 +313,8 @@ SPECTACULAR_SETTINGS = {
         "CorrectionStatus": "billing.models.corrections.Correction.Status",
         "DisputeStatus": "billing.models.corrections.Dispute.Status",
         "DisputeReason": "billing.models.corrections.Dispute.Reason",
+        "PaymentKind": "billing.models.balance.Payment.Kind",
+        "PaymentOrigin": "billing.models.balance.Payment.Origin",
         "JobStatus": "meters.models.work.Job.Status",
         "Commodity": "meters.models.places.Commodity",
         "ExceptionStatus": "meters.models.readings.ReadingException.Status",

@@ -101,6 +101,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "billing.tasks.resume_reratings",
         "schedule": crontab(minute="*/15"),
     },
+    "bank-imports-that-stand-still": {
+        "task": "billing.tasks.resume_bank_imports",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
+    },
     "reminders": {
         "task": "billing.tasks.remind_overdue",
         "schedule": crontab(minute="0", hour="9"),

@@ -20,6 +20,7 @@ from billing.services.bank import (
     check_file,
     ignore_line,
     request_booking,
+    resume_imports,
 )
 from billing.services.payments import UnknownPayee, WrongCurrency
 from tests.factories import CustomerAccountFactory, ManagerFactory, singapore_bill
@@ -196,6 +197,17 @@ class TestBookImport:
         done = book_import(import_id=checked.pk, now=NOW, chunk_lines=2)
 
         assert (done.status, done.lines_done, Payment.objects.count()) == ("done", 5, 5)
+
+    def test_is_asked_for_again_where_its_worker_died(self, bill, django_capture_on_commit_callbacks):
+        checked = check("1,2023-03-10,A-1001,90.00\n")
+        BankImport.objects.update(status="running")
+
+        with django_capture_on_commit_callbacks(execute=True):
+            assert resume_imports() == 1
+
+        checked.refresh_from_db()
+        assert checked.status == "done"
+        assert resume_imports() == 0
 
     def test_does_nothing_to_what_nobody_asked_to_book(self, bill):
         checked = check("1,2023-03-10,A-1001,90.00\n")

@@ -8,7 +8,7 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Reminder
+from billing.models import Dispute, Reminder
 from billing.services import reminders
 from billing.services.reminders import level_of, remind_overdue, send_reminder
 from tests.factories import CustomerAccountFactory, PaymentFactory, singapore_bill
@@ -21,6 +21,10 @@ DUE = date(2023, 3, 23)
 def days_overdue(days: int) -> datetime:
     """Return noon in Singapore so many days after the due day."""
     return datetime(2023, 3, 23, 4, tzinfo=UTC) + timedelta(days=days)
+
+
+def dispute_of(bill) -> Dispute:
+    return Dispute.objects.create(bill=bill, reason="too_high", text="No.", opened_at=ISSUED)
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +75,13 @@ class TestRemindOverdue:
 
         assert Reminder.objects.get().open_amount == Decimal("6.47")
 
-    def test_spares_the_bills_that_a_rule_picks(self, bill, monkeypatch):
-        monkeypatch.setattr(reminders, "_sparing", [lambda bill_ids: [bill.pk]])
-
+    def test_leaves_a_disputed_bill_alone_until_the_dispute_is_over(self, bill):
+        dispute = dispute_of(bill)
         assert remind_overdue(now=days_overdue(30)) == 0
+
+        Dispute.objects.filter(pk=dispute.pk).update(status="rejected", closed_at=days_overdue(30))
+
+        assert remind_overdue(now=days_overdue(30)) == 1
 
     def test_asks_again_for_what_was_written_and_not_sent(self, bill, asked):
         remind_overdue(now=days_overdue(5))
@@ -128,8 +135,8 @@ class TestSendReminder:
         assert send_reminder(reminder_id=reminder.pk, now=days_overdue(5)).status == "dropped"
         assert mail.outbox == []
 
-    def test_drops_a_reminder_of_what_is_disputed_meanwhile(self, reminder, monkeypatch):
-        monkeypatch.setattr(reminders, "_sparing", [lambda bill_ids: bill_ids])
+    def test_drops_a_reminder_of_what_is_disputed_meanwhile(self, reminder):
+        dispute_of(reminder.bill)
 
         assert send_reminder(reminder_id=reminder.pk, now=days_overdue(5)).status == "dropped"
 
