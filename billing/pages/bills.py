@@ -81,6 +81,7 @@ class DayBar:
 
     day: date
     energy_kwh: Decimal | None
+    estimated: bool
     left: float
     width: float
     top: float
@@ -127,6 +128,7 @@ def bill_page(request: LoggedInRequest, bill_id: UUID) -> HttpResponse:
         "taxes": [row for row in rows if row.kind == "tax"],
         "registers": _by_register(document),
         "bars": _bars(document),
+        "some_estimated": any(use.estimated for use in document.daily_use),
         "highest": max((use.energy_kwh for use in document.daily_use if use.energy_kwh is not None), default=None),
         "estimated": in_percent(document.estimated_share),
         "days": (document.last_day - document.first_day) // timedelta(days=1) + 1,
@@ -238,5 +240,5 @@ def _bars(document: BillDocument) -> list[DayBar]:
     bars = []
     for index, use in enumerate(document.daily_use):
         height = 100.0 if use.energy_kwh is None else 100 * float(use.energy_kwh) / highest
-        bars.append(DayBar(use.day, use.energy_kwh, index * slot, slot * 0.8, 100 - height, height))
+        bars.append(DayBar(use.day, use.energy_kwh, use.estimated, index * slot, slot * 0.8, 100 - height, height))
     return bars
