@@ -40,7 +40,7 @@ def places(home: Household) -> dict[str, str]:
     meter = home.account.bindings.get().service_point.installations.get().meter
     return {
         "bill_id": str(home.bill.pk),
-        "line_id": str(home.bill.lines.earliest("position").pk),
+        "position": "1",
         "serial": meter.serial,
         "device_id": "plug-1",
         "battery_id": "ZH-1",

@@ -92,7 +92,7 @@ def home() -> Home:
         "invitation_id": (str(invitation.pk),),
         "access_id": (str(owner.accesses.get().pk),),
         "alarm_id": (str(alarm.pk),),
-        "line_id": tuple(str(pk) for pk in bill.lines.values_list("pk", flat=True)),
+        "position": ("1",),
         "serial": (register.meter.serial,),
         "device_id": (device.device_id,),
         "battery_id": (battery.battery_id,),
