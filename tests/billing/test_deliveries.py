@@ -15,9 +15,10 @@ from pypdf import PdfReader
 from accounts.actors import PORTAL
 from accounts.models import AuditEntry
 from billing.models import Bill, BillDelivery
-from billing.services import deliveries
+from billing.services import deliveries, drafting
 from billing.services.bills import issue_bill
 from billing.services.deliveries import NotIssued, resend, send_due
+from energy_portal.shared.clock import YearMonth
 from tests.factories import CustomerAccountFactory, ManagerFactory, singapore_bill
 
 pytestmark = pytest.mark.django_db
@@ -121,8 +122,10 @@ class TestMail:
         first = issued()
         Bill.objects.filter(pk=first.pk).update(status="void")
         second = singapore_bill(account=first.account, first_day=FEBRUARY, kwh="300.00")
-        Bill.objects.filter(pk=second.pk).update(corrects=first)
-        issue_bill(bill_id=second.pk, actor=PORTAL, now=NOW)
+        second.corrects = first
+        second.save()
+        with transaction.atomic():
+            drafting.issue_drafts(bills=[second], month=YearMonth.of(FEBRUARY), now=NOW)
 
         send()
 
