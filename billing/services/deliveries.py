@@ -123,10 +123,10 @@ def _take_up(now: datetime, most: int) -> list[BillDelivery]:
 
 
 def _send_all(taken: Sequence[BillDelivery], connection: BaseEmailBackend, now: datetime) -> Iterator[bool]:
-    addresses = addresses_of([delivery.bill.account for delivery in taken])
+    addresses = addresses_of([delivery.bill for delivery in taken], now=now)
     for place, delivery in enumerate(taken):
         try:
-            yield _send(delivery, addresses[delivery.bill.account_id], connection, now)
+            yield _send(delivery, addresses[delivery.bill_id], connection, now)
         except _ServerGone:
             _give_back(taken[place + 1 :], now)
             raise
@@ -138,7 +138,8 @@ def _send(delivery: BillDelivery, addresses: set[str], connection: BaseEmailBack
         _note(delivery, status=_Status.UNWANTED, error="It was withdrawn before it was sent.")
         return False
     if not addresses:
-        _note(delivery, status=_Status.NO_ADDRESS, error="")
+        declined = bool(delivery.bill.account.email)
+        _note(delivery, status=_Status.UNWANTED if declined else _Status.NO_ADDRESS, error="")
         return False
     try:
         mail = BillMail(delivery, bill_document(delivery.bill, now=now))

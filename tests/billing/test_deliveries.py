@@ -143,6 +143,16 @@ class TestSendDue:
         assert len(mail.outbox) == 1
         assert (only().status, only().sent_at, only().sent_to) == ("sent", NOW, ["mei@example.org"])
 
+    def test_goes_to_those_who_want_it_and_to_nobody_else(self):
+        bill = issued()
+        owner = CustomerFactory(email=bill.account.email)
+        grant_access(bill.account, owner, right="administer")
+        NotificationChoice.objects.create(user=owner, kind="bill_issued", wanted=False)
+
+        send()
+
+        assert (only().status, mail.outbox) == ("unwanted", [])
+
     def test_notes_that_there_is_no_address(self):
         issued(email="")
 
@@ -233,7 +243,7 @@ class TestSendDue:
     def test_repeats_after_a_crash_only_whom_it_did_not_note(self, monkeypatch):
         issued()
         monkeypatch.setattr(
-            deliveries, "addresses_of", lambda accounts: {accounts[0].pk: {"a@example.org", "b@example.org"}}
+            deliveries, "addresses_of", lambda bills, now: {bills[0].pk: {"a@example.org", "b@example.org"}}
         )
         BillDelivery.objects.update(sent_to=["a@example.org"])
 
