@@ -182,11 +182,13 @@ def customer_paths(customer: Any) -> Iterator[str]:
 
 
 def api_paths() -> list[str]:
-    """Return the lists of the API: its paths without a row in them."""
+    """Return the lists of the API that are not of one row's own."""
     from drf_spectacular.generators import EndpointEnumerator
+    from rest_framework.mixins import ListModelMixin
 
-    found = {path for path, _, method, _ in EndpointEnumerator().get_api_endpoints() if method == "GET"}
-    return sorted(path for path in found if "{" not in path)
+    asked = EndpointEnumerator().get_api_endpoints()
+    lists = {path for path, _, method, view in asked if method == "GET" and issubclass(view.cls, ListModelMixin)}
+    return sorted(path for path in lists if "{" not in path)
 
 
 def admin_paths() -> list[str]:
