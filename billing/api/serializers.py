@@ -1,5 +1,6 @@
 """What comes in and goes out: amounts as strings, energy as JSON numbers, months as YYYY-MM."""
 
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -7,6 +8,8 @@ from rest_framework import serializers
 
 from billing.models import Bill, BillLine, BillRun
 from energy_portal.shared.clock import YearMonth
+
+_FEWEST_DECIMALS = 6
 
 
 class MoneyField(serializers.DecimalField):
@@ -17,10 +20,14 @@ class MoneyField(serializers.DecimalField):
 
 
 class RateField(serializers.DecimalField):
-    """A price a unit or a share, as a string with its own digits."""
+    """A price a unit or a share, as a string with its own digits, six decimals at least."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=12, decimal_places=6, coerce_to_string=True, read_only=True, **options)
+        super().__init__(max_digits=20, decimal_places=10, coerce_to_string=True, read_only=True, **options)
+
+    def to_representation(self, value: Any) -> str:
+        exponent = Decimal(value).normalize().as_tuple().exponent
+        return f"{value:.{max(_FEWEST_DECIMALS, -int(exponent))}f}"
 
 
 class EnergyField(serializers.DecimalField):

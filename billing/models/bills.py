@@ -215,7 +215,7 @@ class BillLine(models.Model):
         max_digits=18, decimal_places=6, help_text="kWh, kW, days or months, or the taxed amount."
     )
     unit = models.CharField(max_length=10)
-    rate = models.DecimalField(max_digits=12, decimal_places=6)
+    rate = models.DecimalField(max_digits=20, decimal_places=10)
     amount = models.DecimalField(max_digits=14, decimal_places=2)
     detail = models.JSONField(
         default=dict, blank=True, help_text="Of its component: the period by its number, and the tier by its limits."

@@ -12,7 +12,10 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 MONTHS, HOURS = 12, 24
+# What a line of a bill keeps of a rate.
+MOST_DECIMALS = 10
 _LARGEST = Decimal("1e9")
+_FINEST = Decimal(1).scaleb(-MOST_DECIMALS)
 
 _PRICED = frozenset({"periods", "weekday", "weekend"})
 _AMOUNT = frozenset({"amount", "per"})
@@ -265,6 +268,8 @@ class _Reader:
         if not number.is_finite() or not least <= number <= _LARGEST:
             self._wrong(path, f"A number from {least:f} to {_LARGEST:f} is needed.")
             return Decimal(0)
+        if number != number.quantize(_FINEST):
+            self._wrong(path, f"At most {MOST_DECIMALS} decimals.")
         return number
 
     def _wrong(self, path: str, text: str) -> None:

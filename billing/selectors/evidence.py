@@ -121,7 +121,7 @@ def _line(line: BillLine) -> dict[str, Any]:
         "version": str(line.tariff_version) if line.tariff_version else None,
         "quantity": str(line.quantity),
         "unit": line.unit,
-        "rate": str(line.rate),
+        "rate": f"{line.rate.normalize():f}",
         "amount": str(line.amount),
         "reads": [_read(read) for read in line.reads],
     }

@@ -38,8 +38,8 @@ def rerate_version(*, version_id: UUID, now: datetime, chunk_accounts: int = CHU
 
 def resume_reratings(*, now: datetime) -> int:
     """Go on with what was left unfinished, or never begun; return how many versions that were."""
-    unfinished = Q(rerating__status=_Status.RUNNING) | Q(rerating__isnull=True)
-    revised = TariffVersion.objects.filter(unfinished, supersedes__isnull=False)
+    never_begun = Q(rerating__isnull=True, supersedes__isnull=False)
+    revised = TariffVersion.objects.filter(Q(rerating__status=_Status.RUNNING) | never_begun)
     keys = list(revised.order_by("created_at", "pk").values_list("pk", flat=True))
     for version_id in keys:
         rerate_version(version_id=version_id, now=now)
@@ -49,13 +49,14 @@ def resume_reratings(*, now: datetime) -> int:
 def touched_bills(version: TariffVersion) -> QuerySet[Bill]:
     """Filter the drafts and issued bills that a version may price otherwise than they were.
 
-    They name a version of the same tariff, or are held for want of one, and lie in its days or those of the version
-    that it supersedes.
+    They name a version of the same tariff, or are held for want of one, and lie in its days; or they name it or the
+    version that it supersedes, whichever days these had then.
     """
-    before = version.supersedes
-    within = _in_months(version.effective) | (_in_months(before.effective) if before else Q(pk__in=[]))
     rated = Q(lines__tariff_version__tariff=version.tariff_id) | Q(held_because=Hold.NO_TARIFF)
-    wanted = Bill.objects.bills().filter(within, rated, status__in=(Bill.Status.DRAFT, Bill.Status.ISSUED))
+    named = Q(lines__tariff_version__in=[key for key in (version.pk, version.supersedes_id) if key])
+    wanted = Bill.objects.bills().filter(
+        (_in_months(version.effective) & rated) | named, status__in=(Bill.Status.DRAFT, Bill.Status.ISSUED)
+    )
     return Bill.objects.filter(pk__in=wanted.values("pk"))
 
 

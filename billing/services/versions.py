@@ -11,7 +11,7 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 
 from accounts.actors import Actor
 from accounts.services import audit
-from billing.models import BillLine, Tariff, TariffComponent, TariffVersion
+from billing.models import BillLine, Rerating, Tariff, TariffComponent, TariffVersion
 from billing.rating.terms import InvalidTerms, Kind, decode, encode
 from energy_portal.shared.errors import Conflict, Invalid, ItemError
 from energy_portal.shared.jobs import enqueue_on_commit
@@ -172,7 +172,7 @@ def revise_version(
         revision=revised.revision,
         supersedes=version.pk if revised is not version else None,
     )
-    enqueue_on_commit(RERATE_TASK, version_id=revised.pk)
+    _rerate_later(revised, now)
     return revised
 
 
@@ -270,7 +270,14 @@ def _end(version: TariffVersion, after: date, actor: Actor, now: datetime) -> No
     version.save(update_fields=["effective"])
     audit.record(action="tariff_version.ended", obj=version, actor=actor, now=now, before=after)
     if BillLine.objects.filter(tariff_version=version, period__endswith__date__gt=after).exists():
-        enqueue_on_commit(RERATE_TASK, version_id=version.pk)
+        _rerate_later(version, now)
+
+
+def _rerate_later(version: TariffVersion, now: datetime) -> None:
+    """Have the bills that a version touches rated anew, from the start where that was done or begun before."""
+    afresh = {"status": Rerating.Status.RUNNING, "cursor": "", "started_at": now, "finished_at": None}
+    Rerating.objects.update_or_create(version=version, defaults=afresh)
+    enqueue_on_commit(RERATE_TASK, version_id=version.pk)
 
 
 def _require_days(lower: date | None, upper: date | None) -> None:

@@ -13,13 +13,13 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from accounts.actors import PORTAL
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, NotificationChoice
 from billing.models import Bill, BillDelivery
 from billing.services import deliveries, drafting
 from billing.services.bills import issue_bill
 from billing.services.deliveries import NotIssued, resend, send_due
 from energy_portal.shared.clock import YearMonth
-from tests.factories import CustomerAccountFactory, ManagerFactory, singapore_bill
+from tests.factories import AccountAccessFactory, CustomerAccountFactory, ManagerFactory, singapore_bill
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 3, 2, 1, tzinfo=UTC)
@@ -145,9 +145,8 @@ class TestSendDue:
 
     def test_goes_to_those_who_want_it_and_to_nobody_else(self):
         bill = issued()
-        owner = CustomerFactory(email=bill.account.email)
-        grant_access(bill.account, owner, right="administer")
-        NotificationChoice.objects.create(user=owner, kind="bill_issued", wanted=False)
+        access = AccountAccessFactory(account=bill.account, user__email=bill.account.email, right="administer")
+        NotificationChoice.objects.create(user=access.user, kind="bill_issued", wanted=False)
 
         send()
 

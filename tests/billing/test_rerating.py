@@ -8,12 +8,14 @@ from accounts.actors import PORTAL
 from accounts.models import AuditEntry
 from billing import tasks
 from billing.models import Bill, Correction, Rerating, TariffVersion
+from billing.rating.terms import encode, flat_terms
 from billing.services import proposing
 from billing.services.archiving import archive_bills
 from billing.services.bills import draft_bill, issue_bill
 from billing.services.corrections import propose_correction
 from billing.services.rerating import rerate_version, resume_reratings
 from billing.services.tariffs import load_singapore_tariff
+from billing.services.versions import NewComponent, add_version, close_version
 from energy_portal.shared.clock import YearMonth
 from tests.factories import BindingFactory, TariffVersionFactory
 
@@ -70,6 +72,31 @@ class TestRerateVersion:
 
         assert (work.bills_rated, work.corrections_proposed) == (1, 0)
         assert AuditEntry.objects.get(action="bill.touched", object_id=str(bill.pk)).detail["outcome"] == "same"
+
+    def test_corrects_what_a_version_priced_beyond_its_new_end(self):
+        bill = issued()
+        version = TariffVersion.objects.get(name="2023 Q1")
+        dearer = NewComponent("energy", "Electricity", encode(flat_terms(Decimal("0.3000"))))
+        days = DateRange(date(2023, 2, 11), date(2023, 4, 1))
+        add_version(
+            tariff_id=version.tariff_id, name="late", effective=days, components=[dearer], actor=PORTAL, now=LATER
+        )
+
+        rerate_version(version_id=version.pk, now=LATER)
+
+        assert Correction.objects.get().original == bill
+        assert Correction.objects.get().replacement.lines.filter(kind="energy").count() == 2
+
+    def test_begins_again_where_the_version_changes_again(self):
+        issued()
+        version = TariffVersion.objects.get(name="2023 Q1")
+        rerate_version(version_id=version.pk, now=LATER)
+
+        close_version(version_id=version.pk, after=date(2023, 2, 11), actor=PORTAL, now=LATER)
+
+        assert Rerating.objects.get().status == "running"
+        assert resume_reratings(now=LATER) == 1
+        assert Rerating.objects.get().status == "done"
 
     def test_rates_drafts_anew(self):
         bill = drafted()

@@ -64,6 +64,7 @@ class TestTerms:
             ("fixed", {"amount": "x", "per": "week"}, {"amount: A number is needed.", "per: Either day or month."}),
             ("fixed", {"amount": "-1", "per": "day"}, {"amount: A number from 0 to 1000000000 is needed."}),
             ("minimum", {"amount": True, "per": "day"}, {"amount: A number is needed."}),
+            ("fixed", {"amount": "0.12345678901", "per": "day"}, {"amount: At most 10 decimals."}),
             (
                 "minimum",
                 {"amount": "1", "per": "day", "rate": "2"},
