@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import AccountAccess, CustomerAccount
 from accounts.roles import Role
-from billing.models import Bill, BillDelivery, BillLine, BillRun
+from billing.models import Bill, BillDelivery, BillLine, BillRun, Payment
 from billing.selectors.data import DataFormat, bill_data
 from energy_portal.shared.demo_logins import read_demo_logins
 from field_ops.models import Agent, AgentPosition, ApprovalRequest, Assignment, Photo, Round
@@ -69,6 +69,13 @@ class TestDemo:
 
     def test_mails_nobody_about_its_bills(self):
         assert set(BillDelivery.objects.values_list("status", flat=True)) == {"unwanted"}
+
+    def test_has_bills_paid_to_the_cent(self):
+        payments = Payment.objects.select_related("bill")
+        issued = Bill.objects.filter(status="issued").count()
+
+        assert 0 < payments.count() < issued
+        assert all(payment.amount == payment.bill.total for payment in payments)
 
     def test_makes_bills_whose_lines_add_up(self):
         issued = Bill.objects.filter(status="issued")

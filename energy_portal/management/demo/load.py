@@ -13,6 +13,7 @@ from energy_portal.management.demo.batteries import BATTERIES, load_batteries
 from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
 from energy_portal.management.demo.field import load_field_work
 from energy_portal.management.demo.fleet import cast_devices, load_devices
+from energy_portal.management.demo.payments import pay_bills
 from energy_portal.management.demo.people import create_people, create_source_first, note_source_seen, open_account
 from energy_portal.management.demo.prices import (
     add_day_and_night,
@@ -66,6 +67,8 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
 
     task = progress.add_task("Bills by month", total=len(months))
     run_bills(months=months, zone=zone, actor=manager, now=now, advance=lambda done: progress.advance(task, done))
+
+    pay_bills(zone=zone, actor=manager, now=now)
 
     devices = cast_devices([household.number for household in cast.households])
     task = progress.add_task("Devices", total=len(devices))
