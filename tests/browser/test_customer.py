@@ -110,6 +110,21 @@ class TestUsageChart:
         assert shown == ["\u2013" if energy is None else f"{energy:.2f}" for energy in drawn]
         assert drawn[-1] is None or len({*drawn}) > 1
 
+    def test_shows_a_part_of_it_that_the_keyboard_chose(self, visitor, household):
+        page = visitor.page
+        visitor.log_in(household.user)
+        visitor.open("/usage?view=day")
+        page.get_by_role("link", name="Previous day").click()
+        page.get_by_role("slider", name="First").focus()
+
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")
+
+        assert page.evaluate(f"[{DRAWN}.scales.x.min, {DRAWN}.scales.x.max]") == [10, 47]
+        expect(page.locator(".brush output")).to_contain_text("kWh")
+        page.get_by_role("button", name="Show all").click()
+        assert page.evaluate(f"[{DRAWN}.scales.x.min, {DRAWN}.scales.x.max]") == [0, 47]
+
     @pytest.mark.parametrize("view", ["day", "week", "month", "year"])
     def test_has_units_and_at_most_five_lines(self, visitor, household, view):
         visitor.log_in(household.user)

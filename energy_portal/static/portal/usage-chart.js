@@ -1,4 +1,5 @@
 /** Bars of energy an interval: estimated ones hatched, missing ones blank, the present one marked. */
+import { addBrush, chooseAgain } from "./usage-brush.js";
 
 const drawn = new WeakMap();
 
@@ -37,12 +38,18 @@ function hatched(colour, background) {
   return pen.createPattern(tile, "repeat");
 }
 
+/** How wide the place of a bar is, px. */
+function stepOf(scale) {
+  return scale.getPixelForValue(scale.min + 1) - scale.getPixelForValue(scale.min);
+}
+
 function presentMark(position, word, ink) {
   return {
     id: "presentMark",
     beforeDatasetsDraw({ ctx, chartArea, scales }) {
       if (position === null) return;
-      const step = scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0);
+      if (position < scales.x.min || position > scales.x.max) return;
+      const step = stepOf(scales.x);
       const centre = scales.x.getPixelForValue(position);
       ctx.save();
       ctx.fillStyle = ink.accent;
@@ -64,8 +71,11 @@ function priceBands(bands, ink) {
   return {
     id: "priceBands",
     beforeDatasetsDraw({ ctx, chartArea, scales }) {
-      const step = scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0);
+      const step = stepOf(scales.x);
       ctx.save();
+      ctx.beginPath();
+      ctx.rect(chartArea.left, chartArea.top, chartArea.right - chartArea.left, chartArea.bottom - chartArea.top);
+      ctx.clip();
       ctx.font = `11px ${ink.font}`;
       ctx.textAlign = "center";
       ctx.textBaseline = "top";
@@ -161,7 +171,8 @@ function configuration(data, ink) {
           border: { color: ink.line },
           ticks: { ...tick, maxRotation: 0, autoSkipPadding: 12 },
           afterBuildTicks(axis) {
-            if (data.ticks) axis.ticks = data.ticks.map((value) => ({ value }));
+            const shown = data.ticks?.filter((value) => axis.min <= value && value <= axis.max) ?? [];
+            if (shown.length > 1) axis.ticks = shown.map((value) => ({ value }));
           },
           title: { display: true, text: data.axis, color: ink.muted, font: { family: ink.font, size: 12 } },
         },
@@ -186,8 +197,10 @@ export function drawUsageChart(canvas) {
   const draw = () => {
     drawn.get(canvas)?.destroy();
     drawn.set(canvas, new Chart(canvas, configuration(data, colours(canvas))));
+    chooseAgain(canvas, drawn.get(canvas));
   };
   draw();
+  addBrush(canvas, data, () => drawn.get(canvas));
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   const redraw = () => (canvas.isConnected ? draw() : scheme.removeEventListener("change", redraw));
   scheme.addEventListener("change", redraw);
