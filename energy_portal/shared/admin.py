@@ -4,21 +4,26 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
+from django.contrib.admin import display as admin_display
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from energy_portal.shared.admin_exports import ListExport
+from energy_portal.shared.admin_rows import box_of, draw_alike_once
 from energy_portal.shared.errors import NotFound
+
+draw_alike_once()
 
 # The admin's own pages look at keys themselves, and say more kindly that there is no such row.
 _KEYS_CHECKED = ("_change", "_delete", "_history")
@@ -36,13 +41,17 @@ class _RowList(ChangeList):  # type: ignore[misc]
 class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     """Lists that open fast however long they are and leave as CSV, forms that fit a screen."""
 
-    list_per_page = 50
+    list_per_page = 40
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _RowList
+
+    @admin_display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, obj: Model) -> SafeString:
+        return box_of(obj.pk)
 
     def get_urls(self) -> list[URLPattern]:
         """Return the pages of the model; an act on a row that is not there is not found."""
