@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from accounts.models import AccountAccess, CustomerAccount, Invitation, User
@@ -108,11 +109,13 @@ def invite(
     email = email.strip().lower()
     open_ones = account.invitations.open_at(now)
     if open_ones.filter(email=email).exists():
-        raise InvitationOpen(f"{email} is invited already; revoke that invitation first.")
+        raise InvitationOpen(_("%(email)s is invited already; revoke that invitation first.") % {"email": email})
     if open_ones.count() >= MOST_OPEN_INVITATIONS:
-        raise TooManyInvitations(f"An account can have {MOST_OPEN_INVITATIONS} open invitations at most.")
+        raise TooManyInvitations(
+            _("An account can have %(most)s open invitations at most.") % {"most": MOST_OPEN_INVITATIONS}
+        )
     if account.accesses.filter(user__email__iexact=email, valid__overlap=valid).exists():
-        raise AccessExists(f"{email} has access to this account already.")
+        raise AccessExists(_("%(email)s has access to this account already.") % {"email": email})
     invitation = Invitation(
         account=account,
         email=email,
@@ -185,11 +188,11 @@ def accept_invitation(
         Invitation.objects.select_for_update(of=("self",)).filter(token_hash=hash_of_token(token)).first()
     )
     if invitation is None or not _is_open(invitation, now):
-        raise InvitationClosed("This invitation is not open any more; ask for a new one.")
+        raise InvitationClosed(_("This invitation is not open any more; ask for a new one."))
     if user is None:
         user = create_user(email=invitation.email, name=name, password=password or "", actor=Actor(), now=now)
     elif user.email.lower() != invitation.email.lower() or not user.is_active:
-        raise NotInvited("This invitation is for another e-mail address.")
+        raise NotInvited(_("This invitation is for another e-mail address."))
     valid = DateTimeTZRange(max(invitation.valid.lower or now, now), invitation.valid.upper, "[)")
     access = grant_access(
         account=invitation.account, user=user, right=invitation.right, valid=valid, actor=Actor(user=user), now=now
@@ -226,14 +229,14 @@ def grant_access(
     """
     _require_period(valid, now)
     if user.role != Role.CUSTOMER:
-        raise NotACustomer("Access is for customers; people who work here use the admin.")
+        raise NotACustomer(_("Access is for customers; people who work here use the admin."))
     access = AccountAccess(account=account, user=user, right=right, valid=valid)
     check_fields(access, exclude={"account", "user"})
     try:
         with transaction.atomic():
             access.save()
     except IntegrityError as error:
-        raise AccessExists(f"{user.email} has access to this account already.") from error
+        raise AccessExists(_("%(email)s has access to this account already.") % {"email": user.email}) from error
     audit.record(
         action="access.granted",
         obj=access,
@@ -279,7 +282,7 @@ def change_access(*, access_id: UUID, right: str, until: datetime | None, actor:
         with transaction.atomic():
             access.save()
     except IntegrityError as error:
-        raise AccessExists(f"{access.user.email} has another access in that period.") from error
+        raise AccessExists(_("%(email)s has another access in that period.") % {"email": access.user.email}) from error
     after = {"right": right, "until": until}
     said = {"account": account.number, "user": access.user.email, "before": before, "after": after}
     audit.record(action="access.changed", obj=access, actor=actor, now=now, **said)
@@ -320,11 +323,11 @@ def _locked_account(account_id: UUID) -> CustomerAccount:
 def _locked_access(access_id: UUID, actor: Actor, now: datetime) -> tuple[CustomerAccount, AccountAccess]:
     account_id = AccountAccess.objects.filter(pk=access_id).values_list("account", flat=True).first()
     if account_id is None or not sees_account(account_id=account_id, actor=actor):
-        raise NoSuchAccess("There is no such access.")
+        raise NoSuchAccess(_("There is no such access."))
     account = _locked_account(account_id)
     access: AccountAccess | None = account.accesses.select_related("user").filter(pk=access_id).first()
     if access is None or (access.valid.upper is not None and access.valid.upper <= now):
-        raise NoSuchAccess("This access is over.")
+        raise NoSuchAccess(_("This access is over."))
     return account, access
 
 
@@ -332,7 +335,7 @@ def _locked_open_invitation(invitation_id: UUID, actor: Actor, now: datetime) ->
     invitations = Invitation.objects.open_at(now).select_for_update(of=("self",)).select_related("account")
     invitation: Invitation | None = invitations.filter(pk=invitation_id).first()
     if invitation is None or not sees_account(account_id=invitation.account_id, actor=actor):
-        raise InvitationClosed("There is no such open invitation.")
+        raise InvitationClosed(_("There is no such open invitation."))
     _require_administrator(invitation.account, actor, now)
     return invitation
 
@@ -341,13 +344,13 @@ def _require_administrator(account: CustomerAccount, actor: Actor, now: datetime
     if not sees_account(account_id=account.pk, actor=actor):
         raise NoSuchAccount("There is no such account.")
     if actor.user is not None and not administers(account_id=account.pk, user=actor.user, now=now):
-        raise NotAdministrator("You may see this account, but not administer it.")
+        raise NotAdministrator(_("You may see this account, but not administer it."))
 
 
 def _require_another_administrator(access: AccountAccess, actor: Actor, now: datetime) -> None:
     is_last = access.right == Right.ADMINISTER and not has_another_administrator(access=access, now=now)
     if is_last and _is_household(actor):
-        raise LastAdministrator("Let somebody else administer the account first.")
+        raise LastAdministrator(_("Let somebody else administer the account first."))
 
 
 def _is_household(actor: Actor) -> bool:
@@ -356,7 +359,7 @@ def _is_household(actor: Actor) -> bool:
 
 def _require_period(valid: DateTimeTZRange, now: datetime) -> None:
     if valid.isempty or (valid.upper is not None and valid.upper <= max(valid.lower or now, now)):
-        raise BadPeriod("Access must end after it starts, and not in the past.")
+        raise BadPeriod(_("Access must end after it starts, and not in the past."))
 
 
 def _is_open(invitation: Invitation, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from accounts.models import CustomerAccount, FamilyMember, Premises
@@ -240,7 +241,7 @@ def _locked_member(account_id: UUID, member_id: UUID) -> FamilyMember:
     members = FamilyMember.objects.select_for_update(of=("self",)).select_related("account")
     member: FamilyMember | None = members.filter(pk=member_id, account=account_id).first()
     if member is None:
-        raise NoSuchMember("The account has no such member.")
+        raise NoSuchMember(_("The account has no such member."))
     return member
 
 
@@ -255,7 +256,7 @@ def _save_account(account: CustomerAccount, actor: Actor) -> None:
 
 def _store_members(account: CustomerAccount, members: Sequence[tuple[str, str]]) -> list[FamilyMember]:
     if account.family_members.count() + len(members) > MOST_FAMILY_MEMBERS:
-        raise TooManyMembers(f"An account can hold {MOST_FAMILY_MEMBERS} family members at most.")
+        raise TooManyMembers(_("An account can hold %(most)s family members at most.") % {"most": MOST_FAMILY_MEMBERS})
     made = [FamilyMember(account=account, name=name, relationship=relationship) for name, relationship in members]
     for member in made:
         check_fields(member, exclude={"account"})

@@ -8,6 +8,7 @@ from axes.utils import reset
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from accounts.models import User
@@ -205,4 +206,4 @@ def _save(user: User) -> None:
         with transaction.atomic():
             user.save()
     except IntegrityError as error:
-        raise EmailTaken("Somebody logs in with this e-mail address already.") from error
+        raise EmailTaken(_("Somebody logs in with this e-mail address already.")) from error

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
@@ -15,7 +15,7 @@ from billing.documents.chart import draw_use
 from billing.documents.content import BillDocument
 from billing.documents.layout import lay_out
 from billing.documents.tables import description_width, distinct_reads, draw_lines, draw_reads
-from billing.documents.text import day_in_words, day_span, money, name_of, plain
+from billing.documents.text import LANGUAGE, day_in_words, day_span, money, name_of, plain
 from energy_portal.shared.paper import fonts
 from energy_portal.shared.paper.sheet import ACCENT, MUTED, Sheet
 from energy_portal.shared.paper.structure import Structure
@@ -41,10 +41,11 @@ class _Foot:
         return _FOOT_HEAD + (max(len(lines) for _, lines in self.columns) + len(self.notes) + 0.6) * _NOTE
 
 
+@override(LANGUAGE)
 def bill_pdf(bill_document: BillDocument) -> bytes:
-    """Draw a bill as a tagged PDF of one A4 page; the same document always gives the same bytes."""
+    """Draw a bill as a tagged PDF of one A4 page; the same document always gives the same bytes, in one language."""
     buffer = BytesIO()
-    canvas = Canvas(buffer, pagesize=A4, invariant=1, lang=get_language() or "en")
+    canvas = Canvas(buffer, pagesize=A4, invariant=1, lang=LANGUAGE)
     canvas.setTitle(f"{name_of(bill_document)} {bill_document.number or _('draft')}")
     canvas.setAuthor(bill_document.issuer.name)
     canvas.setSubject(

@@ -6,12 +6,13 @@ from datetime import date
 from decimal import Decimal
 from io import BytesIO
 
+from django.utils.translation import override
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
 from billing.documents.content import Issuer
-from billing.documents.text import day_span, money
+from billing.documents.text import LANGUAGE, day_span, money
 from energy_portal.shared.paper.sheet import ACCENT, MUTED, ROW_HEIGHT, Column, Sheet
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 20 * mm, A4[0] - 20 * mm, A4[1] - 18 * mm, 24 * mm
@@ -50,10 +51,11 @@ class StatementDocument:
     entries: tuple[EntryText, ...]
 
 
+@override(LANGUAGE)
 def statement_pdf(document: StatementDocument) -> bytes:
     """Draw a statement as a PDF; the same document always gives the same bytes."""
     buffer = BytesIO()
-    canvas = Canvas(buffer, pagesize=A4, invariant=1, lang="en")
+    canvas = Canvas(buffer, pagesize=A4, invariant=1, lang=LANGUAGE)
     canvas.setTitle(f"Statement of account {document.account_number}")
     canvas.setAuthor(document.issuer.name)
     canvas.setSubject(day_span(document.first_day, document.last_day))

@@ -8,6 +8,9 @@ from django.utils.translation import gettext as _
 
 from billing.documents.content import BillDocument, DocumentLine
 
+# What is handed out on paper speaks one language: whoever opens a bill sees what was issued.
+LANGUAGE = "en"
+
 
 def money(amount: Decimal) -> str:
     """Write an amount to the cent: 1,234.50."""

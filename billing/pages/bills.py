@@ -13,11 +13,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import slugify
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from billing.documents import BillDocument, DocumentLine, DocumentRead, bill_pdf
-from billing.documents.text import quantity_of, rate_of
+from billing.documents.text import plain, rate_of
 from billing.models import Bill
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.disputes import dispute_context
@@ -32,6 +32,8 @@ from billing.selectors.explain import ExplainedLine, RelatedBill, Relation, expl
 from billing.selectors.explain_words import LineWords
 
 BILLS_A_PAGE = 24
+# Other units are signs, such as kWh.
+_UNITS = {"days": gettext_lazy("days"), "months": gettext_lazy("months")}
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _row(explained: ExplainedLine, line: DocumentLine) -> LineRow:
         position=explained.line.position,
         kind=line.kind,
         description=line.description,
-        quantity=quantity_of(line),
+        quantity=f"{plain(line.quantity)} {_UNITS.get(line.unit, line.unit)}",
         rate=rate_of(line),
         amount=line.amount,
         words=explained.words,
@@ -171,7 +173,7 @@ def _row(explained: ExplainedLine, line: DocumentLine) -> LineRow:
 
 def _heading(bill: Bill) -> str:
     words = gettext("Credit note for %(month)s") if _is_credit(bill) else gettext("Bill for %(month)s")
-    return words % {"month": date_format(bill.month, "F Y")}
+    return words % {"month": date_format(bill.month, gettext("F Y"))}
 
 
 def _is_credit(bill: Bill) -> bool:
@@ -208,7 +210,7 @@ def _related(related: RelatedBill) -> RelatedRow:
 def _falls(bill: Bill, difference: SaidDifference | None) -> list[Fall]:
     if difference is None or difference.before is None or bill.total is None:
         return []
-    after, before = (date_format(each.month, "F Y") for each in (bill, difference.before))
+    after, before = (date_format(each.month, gettext("F Y")) for each in (bill, difference.before))
     return waterfall(difference, after=after, before=before, total=bill.total)
 
 
@@ -224,14 +226,14 @@ def _by_register(document: BillDocument) -> list[ReadsOfRegister]:
 
 def _why(read: DocumentRead, document: BillDocument) -> str:
     if read.role == "installed":
-        return "meter installed"
+        return gettext("meter installed")
     if read.role == "removed":
-        return "meter removed"
+        return gettext("meter removed")
     if read.role == "summed":
-        return "half-hours added up"
+        return gettext("half-hours added up")
     if read.time.date() <= document.first_day:
-        return "the bill starts"
-    return "the bill ends" if read.time.date() > document.last_day else "the price changes"
+        return gettext("the bill starts")
+    return gettext("the bill ends") if read.time.date() > document.last_day else gettext("the price changes")
 
 
 def _bars(document: BillDocument) -> list[DayBar]:

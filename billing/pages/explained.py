@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from billing.models import Bill, BillLine
@@ -173,4 +174,4 @@ def _read_text(used: ReadUsed, value: str, each: ReadHalfHour) -> str:
     if used.time in {each.share.start, each.share.end} and used.role == "boundary":
         return value
     at = used.time.astimezone(each.share.start.tzinfo)
-    return f"{value} ({date_format(at, 'j M, H:i')}, {role_in_words(used.role)})"
+    return f"{value} ({date_format(at, gettext('j M, H:i'))}, {role_in_words(used.role)})"

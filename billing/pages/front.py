@@ -4,19 +4,20 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext_noop
 
 from accounts.roles import DESK_ROLES, Role
 from billing.pages.accounts import LoggedInRequest
 
 DOCUMENTATION = "/docs"
 ENDPOINTS = (
-    ("POST", "/register_account", "Register an account with its meters and family members."),
-    ("POST", "/receive_meter_reading", "Hand in one reading, or a list."),
-    ("POST", "/archive_and_prepare", "Move closed months of readings into the archive."),
-    ("GET", "/get_consumption", "Energy of a meter or an account in a period."),
-    ("GET", "/get_last_month_bill", "Last month's energy and, once billed, its amount."),
-    ("GET", "/health", "Whether the portal and what it leans on are well."),
-    ("GET", "/api/schema/", "The OpenAPI description of every path."),
+    ("POST", "/register_account", gettext_noop("Register an account with its meters and family members.")),
+    ("POST", "/receive_meter_reading", gettext_noop("Hand in one reading, or a list.")),
+    ("POST", "/archive_and_prepare", gettext_noop("Move closed months of readings into the archive.")),
+    ("GET", "/get_consumption", gettext_noop("Energy of a meter or an account in a period.")),
+    ("GET", "/get_last_month_bill", gettext_noop("Last month's energy and, once billed, its amount.")),
+    ("GET", "/health", gettext_noop("Whether the portal and what it leans on are well.")),
+    ("GET", "/api/schema/", gettext_noop("The OpenAPI description of every path.")),
 )
 
 

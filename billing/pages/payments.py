@@ -12,10 +12,12 @@ from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from accounts.models import CustomerAccount
 from billing.documents import Issuer
 from billing.documents.statements import EntryText, StatementDocument, statement_pdf
+from billing.documents.text import LANGUAGE
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.selectors.balance import AccountBalance, BillStanding, CurrencyBalance, Standing, account_balance
 from billing.selectors.paying import link_to_pay
@@ -124,10 +126,18 @@ def statement_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
 def statement_pdf_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     """Hand out a statement as a PDF."""
     ledger = _ledger(request, chosen.account)
-    document = StatementDocument(
+    with override(LANGUAGE):
+        document = _document(ledger, chosen.account)
+    response = HttpResponse(statement_pdf(document), content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{_file_name(ledger)}.pdf"'
+    return response
+
+
+def _document(ledger: Statement, account: CustomerAccount) -> StatementDocument:
+    return StatementDocument(
         issuer=Issuer(settings.BILL_ISSUER_NAME, settings.BILL_ISSUER_ADDRESS, settings.BILL_ISSUER_CONTACT),
-        account_number=chosen.account.number,
-        owner_name=chosen.account.owner_name,
+        account_number=account.number,
+        owner_name=account.owner_name,
         currency=ledger.currency,
         first_day=ledger.first_day,
         last_day=ledger.last_day,
@@ -138,9 +148,6 @@ def statement_pdf_file(request: LoggedInRequest, chosen: Chosen) -> HttpResponse
             for entry in ledger.entries
         ),
     )
-    response = HttpResponse(statement_pdf(document), content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{_file_name(ledger)}.pdf"'
-    return response
 
 
 def _ledger(request: LoggedInRequest, account: CustomerAccount) -> Statement:

@@ -26,7 +26,7 @@ def in_words(standing: BillStanding, *, account: CustomerAccount) -> StandingWor
     """Say how a bill or a note stands."""
     facts = {
         "amount": f"{standing.currency} {standing.open_amount:,.2f}",
-        "day": date_format(standing.due_on, "j F Y"),
+        "day": date_format(standing.due_on, gettext("j F Y")),
     }
     match standing.standing:
         case Standing.OPEN:

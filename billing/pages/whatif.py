@@ -12,6 +12,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
@@ -70,7 +72,10 @@ def what_if(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     context = {
         "chosen": chosen,
         "spans": [
-            *(Choice(str(month), f"{month.first_day:%B %Y}", str(month) == wanted) for month in reversed(months)),
+            *(
+                Choice(str(month), date_format(month.first_day, gettext("F Y")), str(month) == wanted)
+                for month in reversed(months)
+            ),
             Choice(YEAR, str(_("The last twelve months")), wanted == YEAR),
         ],
         "tariffs": [Choice(tariff.code, tariff.name, tariff in tariffs) for tariff in offered],

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from energy_portal.shared.clock import HALF_HOUR, Period, YearMonth, half_hours, local_day, local_month
 
@@ -81,7 +82,7 @@ def days_in_words(first: date, last: date) -> str:
     if first == last:
         return whole
     if (first.year, first.month) == (last.year, last.month):
-        return _("%(first_day)s\u2013%(last)s") % {"first_day": first.day, "last": whole}
+        return f"{date_format(first, pgettext('a day beside another of its month', 'j'))}{EN_DASH}{whole}"
     pattern = _("j F") if first.year == last.year else _("j F Y")
     return f"{date_format(first, pattern)} {EN_DASH} {whole}"
 

@@ -1,9 +1,10 @@
 """What a component's terms say, in plain words; nothing that is priced is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+from typing import TypeAlias
 
 from billing.rating.terms import (
     HOURS,
@@ -19,13 +20,10 @@ from billing.rating.terms import (
     Terms,
 )
 
-_MONTH_NAMES = (
-    "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
-)  # fmt: skip
 _DASH = "\u2013"
-_EVERY_DAY, _WEEKDAYS, _WEEKENDS = "every day", "Monday to Friday", "Saturday and Sunday"
-_AT_ALL_TIMES = "at all times"
+
+# Gives a message in the language of whoever reads it.
+Translate: TypeAlias = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -45,39 +43,52 @@ class Words:
     periods: tuple[PeriodWords, ...] = ()
 
 
-def in_words(kind: Kind | str, terms: Terms, currency: str) -> Words:
+def in_words(kind: Kind | str, terms: Terms, currency: str, *, gettext: Translate = str) -> Words:
     """Say what terms charge or credit.
 
     :param currency: such as SGD.
+    :param gettext: the reader's language; English as it stands.
     """
     match terms:
         case FixedTerms(amount, per):
-            return Words(f"{money(amount)} {currency} a {per} of supply")
+            return Words(_per_time(per, gettext) % {"amount": f"{money(amount)} {currency}"})
         case MinimumTerms(amount, per):
-            return Words(f"at least {money(amount)} {currency} a {per} of supply, before tax")
-        case EnergyTerms(tiers_per=tiers_per):
-            counted = "day" if tiers_per is Per.DAY else "billing period"
-            unit, tier_unit = "kWh", f"kWh of a {counted}" if tiers_per is Per.DAY else "kWh of the billing period"
-        case DemandTerms():
-            unit, tier_unit = "kW", "kW"
+            least = gettext("at least %(charge)s, before tax")
+            return Words(least % {"charge": _per_time(per, gettext) % {"amount": f"{money(amount)} {currency}"}})
+        case EnergyTerms() | DemandTerms():
+            return _by_hours(Kind(kind), terms, currency, gettext)
+
+
+def _per_time(per: Per, gettext: Translate) -> str:
+    if per is Per.DAY:
+        return gettext("%(amount)s a day of supply")
+    return gettext("%(amount)s a month of supply")
+
+
+def _by_hours(kind: Kind, terms: EnergyTerms | DemandTerms, currency: str, gettext: Translate) -> Words:
+    unit = "kW" if isinstance(terms, DemandTerms) else "kWh"
     periods = [period for period in terms.periods if _has_hours(terms, period)]
-    earned = " for exported energy" if Kind(kind) is Kind.EXPORT else ""
+    earned = gettext(" for exported energy") if kind is Kind.EXPORT else ""
     if isinstance(terms, DemandTerms):
-        earned = " of the highest half-hour of each month"
+        earned = gettext(" of the highest half-hour of each month")
     if len(periods) == 1:
         named = f" ({periods[0].name})" if periods[0].name else ""
-        when = when_in_words(terms, terms.periods.index(periods[0]))
-        price = price_in_words(periods[0], currency, unit, tier_unit)
-        return Words(f"{price}{earned}, {when}{named}")
+        when = when_in_words(terms, terms.periods.index(periods[0]), gettext=gettext)
+        return Words(f"{price_in_words(periods[0], terms, currency, gettext=gettext)}{earned}, {when}{named}")
     prices = [tier.rate for period in periods for tier in period.tiers]
-    span = f"{money(min(prices))} to {money(max(prices))} {currency} a {unit}{earned}"
+    span = gettext("%(least)s to %(most)s %(currency)s a %(unit)s") % {
+        "least": money(min(prices)),
+        "most": money(max(prices)),
+        "currency": currency,
+        "unit": unit,
+    }
     return Words(
-        f"{span}, in {len(periods)} periods",
+        gettext("%(prices)s, in %(count)s periods") % {"prices": span + earned, "count": len(periods)},
         tuple(
             PeriodWords(
-                period.name or f"Period {index}",
-                price_in_words(period, currency, unit, tier_unit),
-                when_in_words(terms, index),
+                period.name or gettext("Period %(number)s") % {"number": index},
+                price_in_words(period, terms, currency, gettext=gettext),
+                when_in_words(terms, index, gettext=gettext),
             )
             for index, period in enumerate(terms.periods)
         ),
@@ -93,29 +104,44 @@ def money(amount: Decimal) -> str:
     return f"{whole}.{cents:0<2}"
 
 
-def price_in_words(period: RatePeriod, currency: str, unit: str, tier_unit: str) -> str:
+def price_in_words(
+    period: RatePeriod, terms: EnergyTerms | DemandTerms, currency: str, *, gettext: Translate = str
+) -> str:
     """Say what a period's tiers cost, such as "0.10 SGD a kWh up to 200 kWh of the billing period, 0.20 beyond"."""
+    unit = "kW" if isinstance(terms, DemandTerms) else "kWh"
     first, *more = period.tiers
-    text = f"{money(first.rate)} {currency} a {unit}"
+    said = {"price": f"{money(first.rate)} {currency}", "unit": unit}
     if first.up_to is None:
-        return text
-    text += f" up to {_plain(first.up_to)} {tier_unit}"
+        return gettext("%(price)s a %(unit)s") % said
+    text = _first_step(terms, gettext) % {**said, "limit": _plain(first.up_to)}
     for tier in more:
-        text += f", {money(tier.rate)} " + ("beyond" if tier.up_to is None else f"up to {_plain(tier.up_to)}")
+        if tier.up_to is None:
+            text += gettext(", %(price)s beyond") % {"price": money(tier.rate)}
+        else:
+            text += gettext(", %(price)s up to %(limit)s") % {"price": money(tier.rate), "limit": _plain(tier.up_to)}
     return text
 
 
-def when_in_words(terms: EnergyTerms | DemandTerms, period: int) -> str:
+def _first_step(terms: EnergyTerms | DemandTerms, gettext: Translate) -> str:
+    if isinstance(terms, DemandTerms):
+        return gettext("%(price)s a %(unit)s up to %(limit)s %(unit)s")
+    if terms.tiers_per is Per.DAY:
+        return gettext("%(price)s a %(unit)s up to %(limit)s %(unit)s of a day")
+    return gettext("%(price)s a %(unit)s up to %(limit)s %(unit)s of the billing period")
+
+
+def when_in_words(terms: EnergyTerms | DemandTerms, period: int, *, gettext: Translate = str) -> str:
     """Say when a period applies, such as "June to September: Monday to Friday 16:00 to 21:00"; empty for never."""
     if terms.weekday is None or terms.weekend is None:
-        return _AT_ALL_TIMES if period == 0 else ""
-    days = [_days_in_words(terms.weekday[month], terms.weekend[month], period) for month in range(MONTHS)]
+        return gettext("at all times") if period == 0 else ""
+    days = [_days_in_words(terms.weekday[month], terms.weekend[month], period, gettext) for month in range(MONTHS)]
     parts = []
     for said in dict.fromkeys(said for said in days if said):
         months = [month for month in range(MONTHS) if days[month] == said]
         if len(months) == MONTHS:
             return said
-        parts.append(f"{_months_in_words(months)}: {said}")
+        named = {"months": _months_in_words(months, gettext), "days": said}
+        parts.append(gettext("%(months)s: %(days)s") % named)
     return "; ".join(parts)
 
 
@@ -127,29 +153,38 @@ def _has_hours(terms: EnergyTerms | DemandTerms, period: RatePeriod) -> bool:
     return any(index in row for table in tables for row in table)
 
 
-def _days_in_words(weekday: Sequence[int], weekend: Sequence[int], period: int) -> str:
-    on_weekdays, on_weekends = _hours_in_words(weekday, period), _hours_in_words(weekend, period)
+def _days_in_words(weekday: Sequence[int], weekend: Sequence[int], period: int, gettext: Translate) -> str:
+    if set(weekday) == set(weekend) == {period}:
+        return gettext("at all times")
+    on_weekdays, on_weekends = (_hours_in_words(row, period, gettext) for row in (weekday, weekend))
     if on_weekdays == on_weekends:
-        return _at(_EVERY_DAY, on_weekdays) if on_weekdays != "all day" else _AT_ALL_TIMES
-    both = [_at(name, hours) for name, hours in ((_WEEKDAYS, on_weekdays), (_WEEKENDS, on_weekends)) if hours]
-    return ", ".join(both)
+        return _at(gettext("every day"), on_weekdays)
+    named = ((gettext("Monday to Friday"), on_weekdays), (gettext("Saturday and Sunday"), on_weekends))
+    return ", ".join(_at(name, hours) for name, hours in named if hours)
 
 
 def _at(days: str, hours: str) -> str:
     return f"{days} {hours}" if hours else ""
 
 
-def _hours_in_words(row: Sequence[int], period: int) -> str:
+def _hours_in_words(row: Sequence[int], period: int, gettext: Translate) -> str:
     hours = [hour for hour in range(HOURS) if row[hour] == period]
     if len(hours) == HOURS:
-        return "all day"
-    runs = _runs(hours, HOURS)
-    return " and ".join(f"{first:02}:00{_DASH}{(last + 1) % HOURS or HOURS:02}:00" for first, last in runs)
+        return gettext("all day")
+    runs = [f"{first:02}:00{_DASH}{(last + 1) % HOURS or HOURS:02}:00" for first, last in _runs(hours, HOURS)]
+    return gettext(" and ").join(runs)
 
 
-def _months_in_words(months: Sequence[int]) -> str:
+def _months_in_words(months: Sequence[int], gettext: Translate) -> str:
+    names = (
+        gettext("January"), gettext("February"), gettext("March"), gettext("April"), gettext("May"), gettext("June"),
+        gettext("July"), gettext("August"), gettext("September"), gettext("October"), gettext("November"),
+        gettext("December"),
+    )  # fmt: skip
     return ", ".join(
-        _MONTH_NAMES[first] if first == last else f"{_MONTH_NAMES[first]} to {_MONTH_NAMES[last]}"
+        names[first]
+        if first == last
+        else gettext("%(first)s to %(last)s") % {"first": names[first], "last": names[last]}
         for first, last in _runs(months, MONTHS)
     )
 

@@ -63,7 +63,7 @@ def _whole(difference: Difference, bill: Bill | None) -> str:
         words = gettext("%(amount)s less than for %(month)s.")
     else:
         words = gettext("The same as for %(month)s.")
-    month = date_format(bill.month, "F Y") if bill is not None else ""
+    month = date_format(bill.month, gettext("F Y")) if bill is not None else ""
     return words % {"amount": f"{abs(amount):,.2f}", "month": month}
 
 

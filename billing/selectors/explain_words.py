@@ -39,7 +39,7 @@ def words_of(line: BillLine, *, bill: Bill, site: ZoneInfo) -> LineWords:
 
 def day_in_words(day: date) -> str:
     """Write a day as people say it: 3 February 2025."""
-    return date_format(day, "j F Y")
+    return date_format(day, gettext("j F Y"))
 
 
 def span_in_words(first: date, last: date) -> str:
@@ -142,7 +142,7 @@ def _when(line: BillLine) -> str:
     terms = terms_of(line)
     if terms is None or terms.weekday is None:
         return ""
-    return when_in_words(terms, line.detail.get("period", 0))
+    return when_in_words(terms, line.detail.get("period", 0), gettext=gettext)
 
 
 def terms_of(line: BillLine) -> EnergyTerms | DemandTerms | None:

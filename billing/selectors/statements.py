@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext
 
 from accounts.models import CustomerAccount
 from billing.allocation import NOTHING
@@ -104,7 +105,7 @@ def statement_days(
     last = last or now.astimezone(zone(account.zone)).date()
     first = first or last - timedelta(days=365)
     if not 0 <= (last - first).days <= MOST_DAYS:
-        raise BadStatementDays("A statement is of one day to three years.")
+        raise BadStatementDays(gettext("A statement is of one day to three years."))
     return first, last
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.utils.translation import gettext
 
 from billing.models import Bill, BillLine, Tariff, TariffComponent, TariffVersion
 from billing.rating.terms import Component, InvalidTerms, Kind, decode
@@ -53,7 +54,8 @@ def words_of(components: Sequence[TariffComponent], currency: str) -> list[Compo
         except InvalidTerms as error:
             said.append(ComponentWords(component.kind, component.name, None, str(error)))
         else:
-            said.append(ComponentWords(component.kind, component.name, in_words(component.kind, terms, currency)))
+            words = in_words(component.kind, terms, currency, gettext=gettext)
+            said.append(ComponentWords(component.kind, component.name, words))
     return said
 
 

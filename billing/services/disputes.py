@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.actors import Actor
 from accounts.models import CustomerAccount, User
@@ -67,7 +68,7 @@ def open_dispute(
         raise BadDispute(f"There is no reason {reason!r}.", code="unknown_reason")
     bill = _lock_bill(bill_id, user, now)
     if bill.kind != Bill.Kind.BILL or bill.status != Bill.Status.ISSUED:
-        raise CannotDispute("Only a bill that is owed as it stands can be disputed.")
+        raise CannotDispute(gettext("Only a bill that is owed as it stands can be disputed."))
     _require_first(bill, now)
     lines = list(bill.lines.select_related("service_point", "tariff_version__tariff"))
     dispute = Dispute.objects.create(
@@ -141,7 +142,7 @@ def reject_dispute(*, dispute_id: UUID, answer: str, actor: Actor, now: datetime
 def _lock_bill(bill_id: UUID, user: User, now: datetime) -> Bill:
     account_id = Bill.objects.all().visible_to(user).values_list("account_id", flat=True).get(pk=bill_id)
     if not CustomerAccount.objects.administered_by(user, now=now).filter(pk=account_id).exists():
-        raise NotYours("You may see this account, and not act for it.")
+        raise NotYours(gettext("You may see this account, and not act for it."))
     CustomerAccount.objects.select_for_update(no_key=True).get(pk=account_id)
     bill: Bill = Bill.objects.select_for_update(of=("self",)).select_related("account").get(pk=bill_id)
     return bill
@@ -157,13 +158,13 @@ def _lock(dispute_id: UUID) -> Dispute:
 
 def _require_first(bill: Bill, now: datetime) -> None:
     if Dispute.objects.filter(bill=bill, status__in=Dispute.OPEN).exists():
-        raise AlreadyDisputed("This bill is disputed already; we are looking at it.")
+        raise AlreadyDisputed(gettext("This bill is disputed already; we are looking at it."))
     latest = Dispute.objects.filter(bill__account=bill.account_id, opened_at__gt=now - _DAY).order_by("-opened_at")
     opened = list(latest.values_list("opened_at", flat=True)[: settings.DISPUTES_A_DAY])
     if len(opened) >= settings.DISPUTES_A_DAY:
         wait = opened[-1] + _DAY - now
         raise Throttled(
-            f"An account may dispute {settings.DISPUTES_A_DAY} bills a day.",
+            gettext("An account may dispute %(most)s bills a day.") % {"most": settings.DISPUTES_A_DAY},
             retry_after_seconds=max(1, int(wait.total_seconds())),
         )
 
@@ -189,7 +190,9 @@ def _year_ago(bill: Bill) -> Bill | None:
 def _said(text: str) -> str:
     said = text.strip()
     if not said:
-        raise BadDispute("Say it in a sentence.", code="text_missing")
+        raise BadDispute(gettext("Say it in a sentence."), code="text_missing")
     if len(said) > LONGEST_TEXT:
-        raise BadDispute(f"Say it in {LONGEST_TEXT} characters at most.", code="text_too_long")
+        raise BadDispute(
+            gettext("Say it in %(most)s characters at most.") % {"most": LONGEST_TEXT}, code="text_too_long"
+        )
     return said

@@ -203,6 +203,7 @@ UNFOLD = admin_site.UNFOLD
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("ms", "Bahasa Melayu")]
 LOCALE_PATHS = [BASE_DIR / "energy_portal" / "locale"]
+FORMAT_MODULE_PATH = ["energy_portal.formats"]
 TIME_ZONE = "Asia/Singapore"
 SITE_ZONE = TIME_ZONE
 SITE_HOLIDAYS = frozenset(map(date.fromisoformat, env.list("SITE_HOLIDAYS", default=[])))

@@ -18,4 +18,7 @@ function hear(state, text) {
   if (changed) window.htmx.trigger(shown(), "alarms");
 }
 
-if (shown() !== null) follow("/ws/alarms/", { say, live: "Live: alarms appear here by themselves.", hear });
+if (shown() !== null) {
+  const words = { ...document.querySelector("[data-alarms-live]")?.dataset };
+  follow("/ws/alarms/", { say, live: words.live, words, hear });
+}

@@ -1,9 +1,14 @@
 /** Follows a websocket, says how the connection is, and comes back by itself. */
 
+const WORDS = {
+  lost: "Not connected at the moment; trying again.",
+  ended: "Your login has ended: log in again to see what is new.",
+  closed: "You may not see this any more.",
+};
 const REFUSED = new Map([
-  [4401, "Your login has ended: log in again to see what is new."],
-  [4403, "Your login has ended: log in again to see what is new."],
-  [4404, "You may not see this any more."],
+  [4401, "ended"],
+  [4403, "ended"],
+  [4404, "closed"],
 ]);
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
@@ -11,11 +16,13 @@ const LONGEST_WAIT_MS = 60_000;
 /**
  * @param {string} path of the websocket.
  * @param {{say: (words: string) => void, live?: string, hear: (message: object, text: string) => void,
- *   lost?: () => void, quietMs?: number, longestWaitMs?: number}} page what says how the connection is, its words while
- *   it is live, what takes each message, what is told that the connection is gone, and after how long without any
- *   message it counts as gone although nobody closed it.
+ *   lost?: () => void, quietMs?: number, longestWaitMs?: number,
+ *   words?: {lost?: string, ended?: string, closed?: string}}} page what says how the connection is, its words while it
+ *   is live, what takes each message, what is told that the connection is gone, after how long without any message it
+ *   counts as gone although nobody closed it, and words of the page's language for its ends.
  */
 export function follow(path, page) {
+  const words = { ...WORDS, ...page.words };
   const longest = page.longestWaitMs ?? LONGEST_WAIT_MS;
   let wait = FIRST_WAIT_MS;
   function listen() {
@@ -35,10 +42,10 @@ export function follow(path, page) {
       socket.close();
       page.lost?.();
       if (REFUSED.has(code)) {
-        page.say(REFUSED.get(code));
+        page.say(words[REFUSED.get(code)]);
         return;
       }
-      page.say("Not connected at the moment; trying again.");
+      page.say(words.lost);
       setTimeout(listen, wait);
       wait = Math.min(2 * wait, longest);
     };

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from accounts.services import audit
@@ -91,11 +92,11 @@ def send_command(
     seen = device_for(device_id=device_id, actor=actor)
     device: Device = Device.objects.select_for_update(no_key=True).get(pk=seen.pk)
     if not may_command(device=device, actor=actor, now=now):
-        raise NotAdministrator("You may see this device, but not switch it.")
+        raise NotAdministrator(_("You may see this device, but not switch it."))
     if device.status == Device.Status.RETIRED:
-        raise RetiredDevice("This device is out of service.")
+        raise RetiredDevice(_("This device is out of service."))
     if device.is_critical:
-        raise CriticalLoad("This is a critical load: nobody may switch it from here.")
+        raise CriticalLoad(_("This is a critical load: nobody may switch it from here."))
     _supersede(device, now)
     command = Command.objects.create(
         device=device,

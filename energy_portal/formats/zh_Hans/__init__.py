@@ -1,0 +1,1 @@
+"""Simplified Chinese as written in Singapore."""
