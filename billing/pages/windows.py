@@ -82,7 +82,8 @@ def days_in_words(first: date, last: date) -> str:
     if first == last:
         return whole
     if (first.year, first.month) == (last.year, last.month):
-        return f"{date_format(first, pgettext('a day beside another of its month', 'j'))}{EN_DASH}{whole}"
+        pattern = pgettext("a day beside another of its month", "j")
+        return f"{date_format(first, pattern)}{EN_DASH}{whole}"
     pattern = _("j F") if first.year == last.year else _("j F Y")
     return f"{date_format(first, pattern)} {EN_DASH} {whole}"
 
