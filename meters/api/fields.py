@@ -35,6 +35,7 @@ SERIES_SCHEMA = {
 
 
 _ONE = Decimal(1)
+_TEN = Decimal(10)
 
 
 def number(value: Decimal | None) -> Decimal | None:
@@ -42,7 +43,8 @@ def number(value: Decimal | None) -> Decimal | None:
     if value is None:
         return None
     short = value.normalize()
-    return short.quantize(_ONE) if "E+" in str(short) else short
+    # Only what ends in a zero before the point is written with an exponent.
+    return short if -_TEN < short < _TEN or "E+" not in str(short) else short.quantize(_ONE)
 
 
 def series_of(intervals: Sequence[Interval], zone: ZoneInfo, unit: str = Register.Unit.KWH) -> list[dict[str, Any]]:

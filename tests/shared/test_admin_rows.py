@@ -33,7 +33,7 @@ class TestLists:
 
         answer = client.get(reverse("admin:accounts_customeraccount_changelist"))
 
-        assert answer.content.count(b'data-row') == 3
+        assert answer.content.count(b"data-row") == 3
         assert len(asked) == 1
 
     def test_use_what_is_drawn_once(self):
