@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
@@ -13,7 +14,9 @@ from django.utils.translation import gettext as _
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.alarms import strip_of
 from billing.pages.notices import notices_of
+from billing.pages.standing import bill_row
 from billing.pages.windows import DAY, days_in_words
+from billing.selectors.balance import bill_standing
 from billing.selectors.bills import latest_bill
 from billing.selectors.overview import MonthEnd, Overview, Spell, month_overview
 
@@ -70,11 +73,17 @@ def home(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "range": _range(overview.heading, overview.so_far),
         "columns": columns,
         "any_estimated": any(column.estimated for column in columns),
-        "bill": latest_bill(chosen.account),
+        **_latest_bill(chosen, now),
         "strip": strip_of(chosen.account, now=now),
         "notices": notices_of(overview, zone=zone, now=now),
     }
     return render(request, "billing/home.html", context)
+
+
+def _latest_bill(chosen: Chosen, now: datetime) -> dict[str, Any]:
+    bill = latest_bill(chosen.account)
+    standing = bill_row(bill, bill_standing([bill], now=now).get(bill.pk)).standing if bill else None
+    return {"bill": bill, "standing": standing}
 
 
 def _days(spell: Spell, zone: ZoneInfo) -> str:

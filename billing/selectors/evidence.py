@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -106,8 +107,8 @@ def _sums(bill: Bill) -> dict[str, Any]:
         "month": f"{bill.month:%Y-%m}",
         "currency": bill.currency,
         "total": str(bill.total),
-        "consumption_kwh": str(bill.consumption_kwh),
-        "estimated_share": str(bill.estimated_share),
+        "consumption_kwh": None if bill.consumption_kwh is None else _plain(bill.consumption_kwh),
+        "estimated_share": _plain(bill.estimated_share),
         "complete": bill.complete,
     }
 
@@ -119,9 +120,9 @@ def _line(line: BillLine) -> dict[str, Any]:
         "description": line.description,
         "service_point": line.service_point.code if line.service_point else None,
         "version": str(line.tariff_version) if line.tariff_version else None,
-        "quantity": str(line.quantity),
+        "quantity": _plain(line.quantity),
         "unit": line.unit,
-        "rate": f"{line.rate.normalize():f}",
+        "rate": _plain(line.rate),
         "amount": str(line.amount),
         "reads": [_read(read) for read in line.reads],
     }
@@ -129,7 +130,11 @@ def _line(line: BillLine) -> dict[str, Any]:
 
 def _read(read: dict[str, Any]) -> dict[str, Any]:
     words = {"quality_name": Quality(read["quality"]).label, "when": _when(datetime.fromisoformat(read["time"]))}
-    return {**read, **words}
+    return {**read, **words, "value": _plain(Decimal(read["value"]))}
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
 
 
 def _replaced(event: DomainEvent, bill: Bill) -> tuple[list[dict[str, Any]], int, str]:

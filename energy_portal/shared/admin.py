@@ -20,7 +20,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from energy_portal.shared.admin_exports import ListExport
-from energy_portal.shared.admin_rows import box_of, draw_alike_once
+from energy_portal.shared.admin_rows import box_of, draw_alike_once, labelled
 from energy_portal.shared.errors import NotFound
 
 draw_alike_once()
@@ -45,6 +45,12 @@ class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, shown in list(vars(cls).items()):
+            if callable(shown) and getattr(shown, "label", None):
+                setattr(cls, name, labelled(shown))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _RowList

@@ -68,11 +68,11 @@ class TestOpenDispute:
         evidence = made.evidence
         assert (evidence["total"], evidence["consumption_kwh"], evidence["estimated_share"]) == (
             "96.47",
-            "308.520000",
-            "0.0000",
+            "308.52",
+            "0",
         )
         assert [read["quality_name"] for read in evidence["lines"][0]["reads"]] == ["Validated", "Validated"]
-        assert (evidence["year_ago"]["month"], evidence["year_ago"]["consumption_kwh"]) == ("2022-02", "100.000000")
+        assert (evidence["year_ago"]["month"], evidence["year_ago"]["consumption_kwh"]) == ("2022-02", "100")
         assert AuditEntry.objects.get(action="dispute.opened").user == customer
 
     def test_is_for_those_who_act_for_the_account(self, account, bill):

@@ -201,8 +201,8 @@ class TestHome:
         _, second = home_of(customer)
         report(second, start=FEBRUARY, until=NOW)
 
-        # The bill's lines are the one thing that was not asked for without a bill.
-        assert queries_of(client, "/home") <= before + 1
+        # The bill's lines, and what was billed and paid, are not asked for without a bill.
+        assert queries_of(client, "/home") <= before + 3
 
 
 class TestUsage:

@@ -1,8 +1,10 @@
 import pytest
 from django.urls import reverse
+from unfold.decorators import display
 from unfold.templatetags import unfold_list
 
 from energy_portal.shared import admin_rows
+from energy_portal.shared.admin import PortalAdmin
 from tests.factories import AdminFactory, CustomerAccountFactory
 
 COLOURS = {"open": "warning", "done": "success"}
@@ -15,6 +17,17 @@ class TestLabels:
 
     def test_of_two_texts_are_two(self):
         assert admin_rows.label_once(("open", "A"), "-", COLOURS) != admin_rows.label_once(("open", "B"), "-", COLOURS)
+
+
+class TestForms:
+    def test_show_the_text_of_a_label(self):
+        class Shown(PortalAdmin):
+            @display(label=COLOURS)
+            def state(self, row):
+                return "open", f"Open since {row}"
+
+        assert str(Shown.state(None, "Monday")) == "Open since Monday"
+        assert Shown.state.label == COLOURS
 
 
 class TestBoxes:
