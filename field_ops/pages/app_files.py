@@ -27,7 +27,13 @@ _LINKED = (
     "portal/field/leave.js",
 )
 # Modules import one another by their plain names, which are served beside the hashed ones.
-_IMPORTED = ("portal/usage-chart.js", "portal/live.js", "portal/map.js", "js_lib_leaflet/leaflet.js")
+_IMPORTED = (
+    "portal/usage-chart.js",
+    "portal/usage-brush.js",
+    "portal/live.js",
+    "portal/map.js",
+    "js_lib_leaflet/leaflet.js",
+)
 _FOLDER = "portal/field"
 _WORKER = "portal/field/worker.js"
 
