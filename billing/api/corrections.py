@@ -26,7 +26,7 @@ from billing.services.corrections import approve_correction, reject_correction
 _REFUSED = OpenApiResponse(description="It is decided already, changed since it was looked at, or held.")
 
 
-class CorrectionOut(serializers.ModelSerializer[Correction]):
+class BillCorrectionOut(serializers.ModelSerializer[Correction]):
     """A proposal to correct an issued bill, and what became of it."""
 
     account_id = serializers.CharField(source="original.account.number")
@@ -89,25 +89,25 @@ class ComparedLineOut(serializers.Serializer[Any]):
     difference = serializers.CharField()
 
 
-class CorrectionDetailOut(CorrectionOut):
+class BillCorrectionDetailOut(BillCorrectionOut):
     """A correction with its evidence and both bills line by line."""
 
     comparison = ComparedLineOut(many=True)
     evidence = serializers.ListField(child=serializers.DictField())
 
-    class Meta(CorrectionOut.Meta):
-        fields = (*CorrectionOut.Meta.fields, "comparison", "evidence")
+    class Meta(BillCorrectionOut.Meta):
+        fields = (*BillCorrectionOut.Meta.fields, "comparison", "evidence")
         read_only_fields = fields
 
 
-class ApproveIn(serializers.Serializer[Any]):
+class ApproveCorrectionIn(serializers.Serializer[Any]):
     """Which revision was looked at."""
 
     revision = serializers.IntegerField(min_value=1)
     note = serializers.CharField(required=False, max_length=1000, allow_blank=True)
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class RejectCorrectionIn(serializers.Serializer[Any]):
     """Why."""
 
     reason = serializers.CharField(max_length=1000)
@@ -128,7 +128,7 @@ class CorrectionListView(ListAPIView[Correction]):
 
     queryset = Correction.objects.none()
     permission_classes = (MayQuery,)
-    serializer_class = CorrectionOut
+    serializer_class = BillCorrectionOut
     filterset_class = CorrectionFilter
 
     def get_queryset(self) -> QuerySet[Correction]:
@@ -140,7 +140,7 @@ class CorrectionDetailView(APIView):
 
     permission_classes = (MayQuery,)
 
-    @extend_schema(operation_id="corrections_retrieve", tags=["corrections"], responses=CorrectionDetailOut)
+    @extend_schema(operation_id="corrections_retrieve", tags=["corrections"], responses=BillCorrectionDetailOut)
     def get(self, request: Request, correction_id: UUID) -> Response:
         return _answer(request, correction_id)
 
@@ -166,11 +166,11 @@ class CorrectionApproveView(_DecideView):
         operation_id="corrections_approve",
         tags=["corrections"],
         parameters=[IDEMPOTENCY_KEY],
-        request=ApproveIn,
-        responses={200: CorrectionDetailOut, 409: _REFUSED},
+        request=ApproveCorrectionIn,
+        responses={200: BillCorrectionDetailOut, 409: _REFUSED},
     )
     def post(self, request: Request, correction_id: UUID) -> Response:
-        return self.decide(request, correction_id, ApproveIn(data=request.data), approve_correction)
+        return self.decide(request, correction_id, ApproveCorrectionIn(data=request.data), approve_correction)
 
 
 class CorrectionRejectView(_DecideView):
@@ -180,11 +180,11 @@ class CorrectionRejectView(_DecideView):
         operation_id="corrections_reject",
         tags=["corrections"],
         parameters=[IDEMPOTENCY_KEY],
-        request=ReasonIn,
-        responses={200: CorrectionDetailOut, 409: _REFUSED},
+        request=RejectCorrectionIn,
+        responses={200: BillCorrectionDetailOut, 409: _REFUSED},
     )
     def post(self, request: Request, correction_id: UUID) -> Response:
-        return self.decide(request, correction_id, ReasonIn(data=request.data), reject_correction)
+        return self.decide(request, correction_id, RejectCorrectionIn(data=request.data), reject_correction)
 
 
 def _answer(request: Request, correction_id: UUID) -> Response:
@@ -192,4 +192,4 @@ def _answer(request: Request, correction_id: UUID) -> Response:
         found = correction_for(user=asking_person(request), correction_id=correction_id)
     except Correction.DoesNotExist as error:
         raise Http404 from error
-    return Response(CorrectionDetailOut(found).data)
+    return Response(BillCorrectionDetailOut(found).data)

@@ -114,7 +114,10 @@ class TestUsageChart:
         page = visitor.page
         visitor.log_in(household.user)
         visitor.open("/usage?view=day")
+        today = page.get_by_role("heading", level=2).inner_text()
         page.get_by_role("link", name="Previous day").click()
+        expect(page.get_by_role("heading", level=2)).not_to_have_text(today)
+        expect(page.get_by_role("slider", name="First")).to_have_attribute("max", "47")
         page.get_by_role("slider", name="First").focus()
 
         for _ in range(10):

@@ -34,7 +34,10 @@ class Grid {
     table.setAttribute("role", "grid");
     table.setAttribute("aria-label", this.text.closest("[data-table]").querySelector("h3").textContent);
     const head = table.createTHead().insertRow();
-    head.append(document.createElement("td"));
+    const corner = document.createElement("th");
+    corner.scope = "col";
+    corner.setAttribute("aria-label", "Month");
+    head.append(corner);
     for (let hour = 0; hour < HOURS; hour += 1) {
       const cell = document.createElement("th");
       cell.scope = "col";
