@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from billing.models import Bill
-from energy_portal.shared.clock import HALF_HOUR, Period, zone
+from energy_portal.shared.clock import HALF_HOUR, Period, local_texts, zone
 from energy_portal.shared.tables import csv_lines
 from meters.consumption import QUALITY_LINEAR
 from meters.formats.green_button_out import write_green_button
@@ -88,11 +88,12 @@ def _csv(flows: list[_Flow], now: datetime) -> Iterator[bytes]:
 
 
 def _csv_rows(flow: _Flow) -> Iterator[tuple[object, ...]]:
-    site = zone(flow.zone)
-    for start, energy, estimated in flow.rows():
+    rows = list(flow.rows())
+    edges = [*(start for start, _, _ in rows), flow.half_hours.end]
+    times = local_texts(edges, zone(flow.zone))
+    for (_, energy, estimated), start, end in zip(rows, times, times[1:], strict=False):
         state = "missing" if energy is None else "estimated" if estimated else "measured"
-        times = (start.astimezone(site), (start + HALF_HOUR).astimezone(site))
-        yield (flow.service_point, flow.direction, *times, energy, state)
+        yield (flow.service_point, flow.direction, start, end, energy, state)
 
 
 def _green_button(flows: list[_Flow], now: datetime) -> Iterator[bytes]:

@@ -41,7 +41,7 @@ class _RowList(ChangeList):  # type: ignore[misc]
 class PortalAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     """Lists that open fast however long they are and leave as CSV, forms that fit a screen."""
 
-    list_per_page = 40
+    list_per_page = 25
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
