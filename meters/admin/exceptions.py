@@ -95,6 +95,8 @@ _ROLLOVER = _Remedy(
 class ReadingExceptionAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     """The queue of what rules did not simply let pass."""
 
+    # Each row carries its remedies.
+    list_per_page = 15
     list_display = (
         "opened",
         "shown_code",
