@@ -79,9 +79,9 @@ def bills_with_lines(bill_ids: Collection[UUID]) -> QuerySet[Bill]:
 
 
 def latest_bill(account: CustomerAccount) -> Bill | None:
-    """Return an account's newest issued bill, with its lines."""
+    """Return an account's newest issued bill."""
     issued = account.bills.filter(kind=Bill.Kind.BILL, status__in=(Bill.Status.ISSUED, Bill.Status.ARCHIVED))
-    return with_lines(issued).order_by("-month").first()
+    return issued.select_related("account").order_by("-month").first()
 
 
 def account_for_query(*, number: str | None, serial: str | None, user: User | None, now: datetime) -> CustomerAccount:
@@ -141,7 +141,7 @@ def last_month_bill(*, account: CustomerAccount, now: datetime) -> MonthBill:
 def bill_document(bill: Bill, *, now: datetime) -> BillDocument:
     """Gather what a bill's document says; pass the answer to :func:`billing.documents.bill_pdf`.
 
-    :param bill: from :func:`bill_with_lines` or :func:`latest_bill`.
+    :param bill: from :func:`bill_with_lines`.
     """
     site = zone(bill.account.zone)
     first, last = _local_days(bill.period, site)
