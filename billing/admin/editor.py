@@ -107,11 +107,11 @@ class EditorPages(ModelAdmin):  # type: ignore[misc]
         return TemplateResponse(request, "admin/billing/tariff_trials.html", _tried(tariff, sheet, number))
 
     def _tariff(self, request: HttpRequest, tariff_id: Any) -> Tariff:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         tariff = Tariff.objects.select_related("tax").filter(pk=tariff_id).first()
         if tariff is None:
             raise Http404
-        if not self.has_view_permission(request, tariff):
-            raise PermissionDenied
         return tariff
 
     def _page(

@@ -19,6 +19,7 @@ from energy_portal.shared.clock import Period, YearMonth, local_month, zone
 from energy_portal.shared.errors import NotFound
 from meters.models import Binding
 from meters.selectors.consumption import Granularity, account_consumption
+from meters.selectors.flows import as_period
 
 NOT_ISSUED = "not_issued"
 _INSTANT = timedelta(microseconds=1)
@@ -101,7 +102,7 @@ def account_for_query(*, number: str | None, serial: str | None, user: User | No
     ).select_related("account")
     for binding in bindings.order_by("-valid").distinct():
         supplied: CustomerAccount = binding.account
-        if _overlaps(binding, local_month(_month_before(supplied, now), zone(supplied.zone))):
+        if as_period(binding.valid).intersect(local_month(_month_before(supplied, now), zone(supplied.zone))):
             return supplied
     raise NoSuchSupply(f"No meter {serial!r} supplied an account last month.", code="unknown_meter")
 
@@ -224,11 +225,6 @@ def _days(start: datetime | None, end: datetime | None, site: ZoneInfo) -> int:
 
 def _month_before(account: CustomerAccount, now: datetime) -> YearMonth:
     return YearMonth.of(now, zone(account.zone)).previous()
-
-
-def _overlaps(binding: Binding, period: Period) -> bool:
-    lower, upper = binding.valid.lower, binding.valid.upper
-    return (lower is None or lower < period.end) and (upper is None or upper > period.start)
 
 
 def _local_days(period: DateTimeTZRange, site: ZoneInfo) -> tuple[date, date]:

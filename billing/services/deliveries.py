@@ -60,9 +60,11 @@ def send_due(*, now: datetime, most: int) -> int:
     """Send the mails that are due, at most so many; returns how many deliveries are sent now.
 
     Several workers may do so at once: each takes up deliveries that no other has. Where the mail server does not
-    answer, nothing is taken up.
+    answer, nothing is taken up; where nothing is due, it is not asked.
     """
     _give_up_stale(now)
+    if not due_deliveries(now).exists():
+        return 0
     connection = get_connection()
     sent = 0
     try:

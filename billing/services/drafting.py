@@ -1,6 +1,7 @@
 """Make bills of metered energy and prices, many accounts at a time in a constant number of queries."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -76,6 +77,27 @@ def draft_bills(
     drafts = rate_bills(bills=bills, month=month, now=now, allow_estimates=allow_estimates)
     store_drafts(drafts)
     return [draft.bill for draft in drafts]
+
+
+def redraft(*, drafts: Iterable[Bill], accounts: Sequence[CustomerAccount], now: datetime) -> list[Bill]:
+    """Rate drafts anew, each month and run by itself; the caller has locked as for :func:`draft_bills`.
+
+    :param accounts: at least those of the drafts, in the order of their numbers.
+    """
+    groups: dict[tuple[YearMonth, UUID | None], set[UUID]] = defaultdict(set)
+    for bill in drafts:
+        groups[YearMonth.of(bill.month), bill.run_id].add(bill.account_id)
+    runs = BillRun.objects.in_bulk([run_id for _, run_id in groups if run_id])
+    return [
+        bill
+        for (month, run_id), wanted in groups.items()
+        for bill in draft_bills(
+            accounts=[account for account in accounts if account.pk in wanted],
+            month=month,
+            run=runs[run_id] if run_id else None,
+            now=now,
+        )
+    ]
 
 
 def rate_bills(*, bills: Sequence[Bill], month: YearMonth, now: datetime, allow_estimates: bool) -> list[Draft]:

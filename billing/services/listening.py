@@ -9,11 +9,11 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from accounts.actors import PORTAL
 from accounts.models import CustomerAccount
 from accounts.services import audit
-from billing.models import Bill, BillRun
+from billing.models import Bill
 from billing.selectors.evidence import of_event
 from billing.services import corrections, drafting
-from energy_portal.shared.clock import YearMonth
 from meters.models import Binding, DomainEvent
+from meters.selectors.flows import as_period
 
 CONSUMER = "billing"
 KINDS = frozenset(
@@ -39,9 +39,11 @@ def hear(event: DomainEvent, now: datetime) -> None:
     touched = [
         bill
         for bill in bills.select_related("account").order_by("pk").select_for_update(of=("self",))
-        if any(_meet(bill.period, valid) for valid in supplied[bill.account_id])
+        if any(as_period(bill.period).intersect(as_period(valid)) for valid in supplied[bill.account_id])
     ]
-    _rate_anew([bill for bill in touched if bill.status == _Status.DRAFT], locked, event, now)
+    drafts = [bill for bill in touched if bill.status == _Status.DRAFT]
+    for bill in drafting.redraft(drafts=drafts, accounts=locked, now=now):
+        _note("bill.rated_anew", bill, event, now)
     _propose([bill for bill in touched if bill.status == _Status.ISSUED], event, now)
     for bill in touched:
         if bill.status == _Status.ARCHIVED:
@@ -57,24 +59,6 @@ def _supplied(event: DomainEvent, stretch: DateTimeTZRange) -> dict[UUID, list[D
     if moved := event.data.get("account_id"):
         found[UUID(moved)].append(DateTimeTZRange(None, None))
     return found
-
-
-def _meet(one: DateTimeTZRange, other: DateTimeTZRange) -> bool:
-    return (one.lower is None or other.upper is None or one.lower < other.upper) and (
-        other.lower is None or one.upper is None or other.lower < one.upper
-    )
-
-
-def _rate_anew(drafts: list[Bill], accounts: list[CustomerAccount], event: DomainEvent, now: datetime) -> None:
-    groups: dict[tuple[YearMonth, UUID | None], set[UUID]] = defaultdict(set)
-    for bill in drafts:
-        groups[YearMonth.of(bill.month), bill.run_id].add(bill.account_id)
-    runs = BillRun.objects.in_bulk([run_id for _, run_id in groups if run_id])
-    for (month, run_id), wanted in groups.items():
-        chosen = [account for account in accounts if account.pk in wanted]
-        run = runs[run_id] if run_id else None
-        for bill in drafting.draft_bills(accounts=chosen, month=month, run=run, now=now):
-            _note("bill.rated_anew", bill, event, now)
 
 
 def _propose(bills: list[Bill], event: DomainEvent, now: datetime) -> None:

@@ -20,6 +20,7 @@ from billing.services import dispute_steps, drafting
 from billing.services.drafting import Draft
 from energy_portal.shared.clock import YearMonth
 from meters.models import Binding
+from meters.selectors.flows import as_period
 
 _Status = Correction.Status
 _ZERO = Decimal("0.00")
@@ -203,11 +204,7 @@ def _supplied(bills: Sequence[Bill]) -> set[UUID]:
     return {
         bill.pk
         for bill in bills
-        if any(
-            (valid.lower is None or valid.lower < bill.period.upper)
-            and (valid.upper is None or valid.upper > bill.period.lower)
-            for valid in bound[bill.account_id]
-        )
+        if any(as_period(bill.period).intersect(as_period(valid)) for valid in bound[bill.account_id])
     }
 
 

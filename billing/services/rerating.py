@@ -1,6 +1,5 @@
 """Rate anew what a revised tariff version touches: drafts at once, issued bills by proposals to correct them."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -11,11 +10,10 @@ from django.db.models import Q, QuerySet
 from accounts.actors import PORTAL
 from accounts.models import CustomerAccount
 from accounts.services import audit
-from billing.models import Bill, BillRun, Hold, Rerating, TariffVersion
+from billing.models import Bill, Hold, Rerating, TariffVersion
 from billing.selectors.evidence import of_version
 from billing.services import corrections, drafting
 from billing.services.proposing import Verdict
-from energy_portal.shared.clock import YearMonth
 
 CHUNK_ACCOUNTS = 100
 _Status = Rerating.Status
@@ -90,7 +88,8 @@ def _rerate_chunk(version: TariffVersion, now: datetime, size: int) -> bool:
 def _rerate(version: TariffVersion, accounts: list[CustomerAccount], work: Rerating, now: datetime) -> None:
     rows = touched_bills(version).filter(account__in=accounts).select_related("account").order_by("pk")
     bills = list(rows.select_for_update(of=("self",)))
-    _redraft([bill for bill in bills if bill.status == Bill.Status.DRAFT], accounts, now)
+    drafts = [bill for bill in bills if bill.status == Bill.Status.DRAFT]
+    drafting.redraft(drafts=drafts, accounts=accounts, now=now)
     issued = [bill for bill in bills if bill.status == Bill.Status.ISSUED]
     evidence = of_version(version, now=now)
     findings = corrections.propose_all(
@@ -108,16 +107,6 @@ def _rerate(version: TariffVersion, accounts: list[CustomerAccount], work: Rerat
             version=version.pk,
             outcome=verdict,
         )
-
-
-def _redraft(drafts: Iterable[Bill], accounts: list[CustomerAccount], now: datetime) -> None:
-    groups: dict[tuple[YearMonth, UUID | None], set[UUID]] = {}
-    for bill in drafts:
-        groups.setdefault((YearMonth.of(bill.month), bill.run_id), set()).add(bill.account_id)
-    runs = BillRun.objects.in_bulk([run_id for _, run_id in groups if run_id])
-    for (month, run_id), wanted in groups.items():
-        chosen = [account for account in accounts if account.pk in wanted]
-        drafting.draft_bills(accounts=chosen, month=month, run=runs[run_id] if run_id else None, now=now)
 
 
 def _in_months(days: DateRange) -> Q:

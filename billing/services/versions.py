@@ -113,7 +113,7 @@ def add_version(
     :raises VersionsOverlap: another version holds some of the days.
     :raises NeverInForce: the days are empty.
     """
-    tariff = Tariff.objects.select_for_update().get(pk=tariff_id)
+    tariff = _lock_tariff(tariff_id)
     sound = checked_components(components)
     _require_days(effective.lower, effective.upper)
     standing = list(tariff.versions.select_for_update().filter(superseded_at__isnull=True).order_by("effective"))
@@ -200,13 +200,26 @@ def charges_the_same(version: TariffVersion, components: Sequence[NewComponent])
 
 
 def _locked(version_id: UUID) -> TariffVersion:
-    """Lock the tariff, then the version, as every writer of versions does."""
+    """Lock the tariff, then the version, as every writer of versions does.
+
+    :raises AlreadySuperseded: a newer revision stands.
+    """
     tariff_id = TariffVersion.objects.values_list("tariff_id", flat=True).get(pk=version_id)
-    Tariff.objects.select_for_update().get(pk=tariff_id)
+    _lock_tariff(tariff_id)
     version = TariffVersion.objects.select_for_update().get(pk=version_id)
     if version.superseded_at is not None:
         raise AlreadySuperseded(f"{version} was superseded: revise the revision that took its place.")
     return version
+
+
+def _lock_tariff(tariff_id: UUID) -> Tariff:
+    """Lock a tariff, and before any of its versions what rates bills anew by them.
+
+    That holds its row while it writes lines, which wait for the version that they name.
+    """
+    tariff: Tariff = Tariff.objects.select_for_update().get(pk=tariff_id)
+    list(Rerating.objects.filter(version__tariff=tariff).order_by("pk").select_for_update(of=("self",)))
+    return tariff
 
 
 def _renamed(version: TariffVersion, name: str, notes: str, actor: Actor, now: datetime) -> TariffVersion:
