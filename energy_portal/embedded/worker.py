@@ -24,6 +24,7 @@ _LOOK_SECONDS = 0.05
 _LAST_BYTES_SECONDS = 0.5
 _HOOKS_SECONDS = 3.0
 _SERVICE_RESTART = 1012
+_COME_AGAIN = {"type": "websocket.close", "code": _SERVICE_RESTART}
 
 
 def follow_parent() -> None:
@@ -97,13 +98,14 @@ class Ending:
             return
         signal.setitimer(signal.ITIMER_REAL, self._drain_seconds + _HOOKS_SECONDS)
         self._draining = asyncio.get_running_loop().create_task(self._drain())
-        signal.raise_signal(signal.SIGINT)
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._drain_seconds
         tell_of_ending()
-        closed = (send({"type": "websocket.close", "code": _SERVICE_RESTART}) for send in self._websockets)
-        await asyncio.gather(*closed, return_exceptions=True)
+        if told := [asyncio.ensure_future(send(_COME_AGAIN)) for send in self._websockets]:
+            await asyncio.wait(told, timeout=_LAST_BYTES_SECONDS)
+        # Only now: the server drops its websockets without a word once it knows.
+        signal.raise_signal(signal.SIGINT)
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_SECONDS)
         await asyncio.sleep(_LAST_BYTES_SECONDS)
