@@ -72,6 +72,7 @@ INSTALLED_APPS = [
     "meters",
     "meters.devices",
     "meters.batteries",
+    "meters.insights",
     "billing",
     "field_ops",
 ]
@@ -142,7 +143,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LI
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker that is told nothing else takes from all of them; a task for another queue is refused when it is sent.
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "billing", "devices")]
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "billing", "devices", "insights")]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "Asia/Singapore"
@@ -151,6 +152,7 @@ CELERY_TASK_ROUTES = {
     "billing.tasks.*": {"queue": "billing"},
     "meters.devices.tasks.*": {"queue": "devices"},
     "meters.batteries.tasks.*": {"queue": "devices"},
+    "meters.insights.tasks.*": {"queue": "insights"},
 }
 CELERY_BEAT_SCHEDULE = SCHEDULE
 

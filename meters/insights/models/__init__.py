@@ -1,0 +1,20 @@
+from meters.insights.models.anomalies import Anomaly, Baseline
+from meters.insights.models.faults import Appliance, Fault
+from meters.insights.models.forecasts import Forecast, ForecastModel, ForecastScore
+from meters.insights.models.subjects import Subject
+from meters.insights.models.surroundings import Holiday, Weather
+from meters.insights.models.trends import BatteryTrend
+
+__all__ = [
+    "Anomaly",
+    "Appliance",
+    "Baseline",
+    "BatteryTrend",
+    "Fault",
+    "Forecast",
+    "ForecastModel",
+    "ForecastScore",
+    "Holiday",
+    "Subject",
+    "Weather",
+]
