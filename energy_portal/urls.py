@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("meters.urls")),
     path("", include("meters.devices.urls")),
     path("", include("meters.batteries.urls")),
+    path("", include("meters.insights.urls")),
     path("", include("field_ops.urls")),
     path("", include("billing.urls")),
     path("admin/", admin.site.urls),

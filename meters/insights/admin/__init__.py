@@ -1,0 +1,1 @@
+"""The pages of forecasts, anomalies and faults for managers."""

@@ -1,0 +1,1 @@
+"""What is wrong with an appliance, from the power of its plug."""

@@ -1,0 +1,1 @@
+"""Pages of insights, and parts that pages of other apps show."""

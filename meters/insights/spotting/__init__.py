@@ -1,0 +1,1 @@
+"""What does not fit: how unusual each half-hour of a series is, and in which way."""
