@@ -43,9 +43,14 @@ def everything(role: str) -> dict[tuple[str, str], str]:
     if role == Role.AGENT:
         AgentFactory(user=user)
     found = {}
+    client, session = client_of(role, user), settings.SESSION_COOKIE_NAME
+    begun = client.cookies.get(session)
     for address in addresses():
-        if word := asked(client_of(role, user), address):
+        if word := asked(client, address):
             found[address.route, address.method] = word
+        if client.cookies.get(session) != begun:
+            client = client_of(role, user)
+            begun = client.cookies.get(session)
     if role != "source":
         found |= {(stream, "websocket"): listen(stream, client_of(role, user)) for stream in streams()}
     return found | (rights(user) if user else {})
