@@ -150,7 +150,7 @@ def shown(client: Client, home: Home) -> dict[str, set[str]]:
         if address.route.startswith("/admin/") or address.route in _LEFT_OUT:
             continue
         for path in paths(address, home):
-            for sent in ((home.names,) if "<" in address.route else ({}, home.names)):
+            for sent in (home.names,) if "<" in address.route else ({}, home.names):
                 answer = ask(client, address.method, path, sent)
                 assert answer.status_code != 429, path
                 asked = " ".join((path, *sent.values()))
