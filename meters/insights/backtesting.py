@@ -1,93 +1,141 @@
 """How a forecaster would have done: origins roll through the last days, each sees what was before it and no more."""
 
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from meters.insights.clockwork import SLOTS_A_DAY, Floats, Grid, Ints
-from meters.insights.features import AHEAD_DAYS, samples_of, truths_of
-from meters.insights.forecasters.blending import Ahead, Blend
+from meters.insights.features import AHEAD, AHEAD_DAYS, NOWHERE, Surroundings, truths_of
 from meters.insights.forecasters.naive import week_naive, weekday_means
-from meters.insights.forecasters.training import train
+from meters.insights.forecasters.registry import BLEND, WEEK_NAIVE, WEEKDAY_MEANS, Forecaster
+from meters.insights.forecasters.serving import Foretold, forecast
+from meters.insights.forecasters.training import TooLittle, train
 from meters.insights.scoring import Score, day_naive_mae_of, score
 
-BLEND, WEEK_NAIVE, WEEKDAY_MEANS = "blend", "week_naive", "weekday_means"
 _REFIT_DAYS = 28
+# Before it nothing could be told of a series.
+_FIRST_WEEK = 7 * SLOTS_A_DAY
+_HALF_A_DAY = SLOTS_A_DAY // 2
+_PARTS = ("median", "mean", "low", "high")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
-    """The scores of one series by model, each for the first and the second day ahead."""
+    """What became of one series.
+
+    :ivar scores: by forecaster, each for the first and the second day ahead and for both together.
+    :ivar origins: (n,) slots.
+    :ivar told: the forecasts that were scored under the forecaster's own name, by part, (n, 96).
+    :ivar spoke: how often who spoke, and why it was not the model.
+    """
 
     scores: Mapping[str, tuple[Score, ...]]
-    origins: int
+    origins: Ints
+    told: Mapping[str, Floats]
+    truths: Floats
+    spoke: Mapping[str, int]
+
+
+@dataclass
+class _Course:
+    """The forecasts of one series as the origins roll on."""
+
+    grid: Grid
+    around: Surroundings
+    asked: Ints
+    told: list[Foretold] = field(default_factory=list)
 
 
 def backtest(
     grids: Sequence[Grid],
     *,
     days: int,
-    holidays: AbstractSet[int] = frozenset(),
+    surroundings: Sequence[Surroundings] | None = None,
     refit_days: int = _REFIT_DAYS,
     seed: int = 0,
+    forecaster: str = BLEND,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
     """Forecast at each local midnight of the last days of several series, by a model that they teach together.
 
-    The model is made anew every ``refit_days`` days from what was before.
+    The model is made anew every ``refit_days`` days from what was before; where that is too little, what is served
+    without a model is scored.
 
-    :raises TooLittle: there is not enough before those days to learn from.
+    :param surroundings: one for each series.
+    :param progress: told how many of how many stretches between two lessons are done.
     """
-    end = max(grid.after for grid in grids) // SLOTS_A_DAY * SLOTS_A_DAY
-    starts = range(end - days * SLOTS_A_DAY, end, refit_days * SLOTS_A_DAY)
-    blends: list[list[Ahead]] = [[] for _ in grids]
-    origins: list[list[Ints]] = [[] for _ in grids]
-    for start in starts:
-        model = train(grids, until=start, holidays=holidays, seed=seed)
-        asked = np.arange(start, min(start + refit_days * SLOTS_A_DAY, end), SLOTS_A_DAY, dtype=np.int64)
-        for place, grid in enumerate(grids):
-            own = asked[(asked > grid.first) & (asked < grid.after)]
-            if len(own):
-                blends[place].append(_ahead(model, grid, own, holidays))
-                origins[place].append(own)
-    return [_outcome(grid, own, asked) for grid, own, asked in zip(grids, blends, origins, strict=True)]
+    around = list(surroundings or [NOWHERE] * len(grids))
+    courses = [_Course(grid, own, _asked(grid, days)) for grid, own in zip(grids, around, strict=True)]
+    asked = np.unique(np.concatenate([course.asked for course in courses])) if courses else np.empty(0, dtype=np.int64)
+    starts = _starts(asked, refit_days)
+    for done, start in enumerate(starts):
+        try:
+            model: Forecaster | None = train(grids, until=start, surroundings=around, seed=seed, forecaster=forecaster)
+        except TooLittle:
+            model = None
+        for course in courses:
+            own = course.asked[(course.asked >= start) & (course.asked < start + refit_days * SLOTS_A_DAY)]
+            alike = [course.grid] * len(own)
+            beside = [course.around] * len(own)
+            course.told += forecast(model, alike, own, surroundings=beside, forecaster=forecaster)
+        if progress:
+            progress(done + 1, len(starts))
+    return [_outcome(course, forecaster) for course in courses]
 
 
-def _ahead(model: Blend, grid: Grid, origins: Ints, holidays: AbstractSet[int]) -> Ahead:
-    samples = samples_of(grid, origins, holidays=holidays)
-    ahead = model.predict(samples)
-    means = weekday_means(grid, origins)
-
-    def told(part: Floats) -> Floats:
-        return np.where(samples.usable[:, None], part, means)
-
-    return Ahead(told(ahead.median), told(ahead.mean), told(ahead.low), told(ahead.high))
-
-
-def _outcome(grid: Grid, parts: Sequence[Ahead], origins: Sequence[Ints]) -> Outcome:
-    asked = np.concatenate(origins) if origins else np.empty(0, dtype=np.int64)
-    if not len(asked):
-        return Outcome({}, 0)
-    truths = truths_of(grid, asked)
-    usual = day_naive_mae_of(grid.until(int(asked[0])).values)
-    names = ("median", "mean", "low", "high")
-    blend = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    naive: dict[str, Floats] = {WEEK_NAIVE: week_naive(grid, asked), WEEKDAY_MEANS: weekday_means(grid, asked)}
-    scores = {BLEND: tuple(_scored(truths, blend, day, usual) for day in range(AHEAD_DAYS))}
-    for name, told in naive.items():
-        alike = {"median": told, "mean": told}
-        scores[name] = tuple(_scored(truths, alike, day, usual) for day in range(AHEAD_DAYS))
-    return Outcome(scores, len(asked))
+def _asked(grid: Grid, days: int) -> Ints:
+    """Return the midnights of the last days of a series that something may be told at."""
+    known = np.flatnonzero(np.isfinite(grid.values))
+    if not len(known):
+        return np.empty(0, dtype=np.int64)
+    first, after = grid.first + int(known[0]), grid.first + int(known[-1]) + 1
+    end = (after + _HALF_A_DAY) // SLOTS_A_DAY * SLOTS_A_DAY
+    asked = np.arange(end - days * SLOTS_A_DAY, end, SLOTS_A_DAY, dtype=np.int64)
+    return asked[(asked >= first + _FIRST_WEEK) & (asked < after)]
 
 
-def _scored(truths: Floats, told: Mapping[str, Floats], day: int, usual: float | None) -> Score:
-    own = np.s_[:, day * SLOTS_A_DAY : (day + 1) * SLOTS_A_DAY]
-    return score(
-        truth=truths[own],
-        median=told["median"][own],
-        mean=told["mean"][own],
-        low=told["low"][own] if "low" in told else None,
-        high=told["high"][own] if "high" in told else None,
-        day_naive_mae=usual,
+def _starts(asked: Ints, refit_days: int) -> list[int]:
+    """Return when the model is made anew, so that each origin has a model that is not too old."""
+    starts: list[int] = []
+    for origin in asked.tolist():
+        if not starts or origin >= starts[-1] + refit_days * SLOTS_A_DAY:
+            starts.append(origin)
+    return starts
+
+
+def _outcome(course: _Course, forecaster: str) -> Outcome:
+    truths = truths_of(course.grid, course.asked)
+    first = int(course.asked[0]) if len(course.asked) else course.grid.first
+    usual = day_naive_mae_of(course.grid.until(first).values)
+    unknown = np.full(AHEAD, np.nan)
+    told = {
+        part: np.array([unknown if (own := getattr(one, part)) is None else own for one in course.told]).reshape(
+            -1, AHEAD
+        )
+        for part in _PARTS
+    }
+    naive = {WEEK_NAIVE: week_naive, WEEKDAY_MEANS: weekday_means}
+    by_name = {forecaster: told} | {
+        name: dict.fromkeys(("median", "mean"), rule(course.grid, course.asked)) for name, rule in naive.items()
+    }
+    scores = {name: _scored(truths, own, usual) for name, own in by_name.items()}
+    spoke = Counter(f"{one.forecaster or 'refused'}{one.reason and ': '}{one.reason}" for one in course.told)
+    return Outcome(scores, course.asked, told, truths, dict(spoke))
+
+
+def _scored(truths: Floats, told: Mapping[str, Floats], usual: float | None) -> tuple[Score, ...]:
+    """Return how each day ahead did, and both together."""
+    days = [slice(day * SLOTS_A_DAY, (day + 1) * SLOTS_A_DAY) for day in range(AHEAD_DAYS)]
+    return tuple(
+        score(
+            truth=truths[:, own],
+            median=told["median"][:, own],
+            mean=told["mean"][:, own],
+            low=told["low"][:, own] if "low" in told else None,
+            high=told["high"][:, own] if "high" in told else None,
+            day_naive_mae=usual,
+        )
+        for own in [*days, slice(None)]
     )

@@ -5,7 +5,7 @@ reached and stay missing; in autumn two come twice and hold the mean of both.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -77,6 +77,32 @@ def year_angles_of(slots: Ints) -> Floats:
     dates = (slots // SLOTS_A_DAY).astype("datetime64[D]")
     days: Floats = (dates - dates.astype("datetime64[Y]")).astype(np.float64)
     return 2 * np.pi * days / 365.25
+
+
+def midnight_slot(instant: datetime, zone: ZoneInfo) -> int:
+    """Return the slot of the last local midnight at or before an instant."""
+    slot = slots_of(np.array([int(instant.timestamp())], dtype=np.int64), zone)[0]
+    return int(slot) // SLOTS_A_DAY * SLOTS_A_DAY
+
+
+def unfold(origin_slot: int, values: Floats, zone: ZoneInfo) -> tuple[datetime, Floats]:
+    """Take whole days on the wall back to the half-hours that there are: spring drops some, autumn says them twice.
+
+    :param origin_slot: a local midnight.
+    :param values: (n,) from that slot on, n a number of whole days.
+    :returns: when the first half-hour begins, and a value each half-hour from then on.
+    """
+    begin, end = (_instant(slot, zone) for slot in (origin_slot, origin_slot + len(values)))
+    starts = np.arange(begin, end, SLOT_SECONDS, dtype=np.int64)
+    places = np.clip(slots_of(starts, zone) - origin_slot, 0, len(values) - 1)
+    return datetime.fromtimestamp(begin, UTC), values[places]
+
+
+def _instant(midnight: int, zone: ZoneInfo) -> int:
+    """Return when the first half-hour of a local day begins, in UTC seconds."""
+    day = date(1970, 1, 1) + timedelta(days=midnight // SLOTS_A_DAY)
+    second = datetime.combine(day, time(), zone).timestamp()
+    return int(-(-second // SLOT_SECONDS)) * SLOT_SECONDS
 
 
 def _offset(second: int, zone: ZoneInfo) -> int:

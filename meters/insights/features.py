@@ -6,6 +6,7 @@ days that end at the origin, so that a row may run from six to six.
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,61 @@ from meters.insights.clockwork import SLOTS_A_DAY, Bools, Floats, Grid, Ints, we
 AHEAD_DAYS = 2
 AHEAD = AHEAD_DAYS * SLOTS_A_DAY
 HISTORY_DAYS = 56
+_LENGTH = HISTORY_DAYS * SLOTS_A_DAY
 _RECENT_DAYS = 28
+LEAST_KNOWN_DAYS = 14
 _WEEK = 7
 _WEEKEND = 5
+# Of a day that counts as known.
 _LEAST_KNOWN = 0.7
 _SMOOTH = 2
 _TINY = 1e-9
+# A series that is hardly ever zero, and then for six hours on end, was cut off: such a run is no usage.
+_OUTAGE = 12
+_MOST_IN_OUTAGES = 0.1
+_MOST_OTHER_ZEROS = 0.005
+# Below the one people heat, above the other they cool (°C).
+_HEATING_BELOW, _COOLING_ABOVE = 16.0, 22.0
 
 NAMES = (
     "weekday", "weekend", "day_ahead", "season_sin", "season_cos", "holiday", "holiday_before", "holiday_week_before",
     "day_before", "two_days_before", "week_before", "two_weeks_before", "same_weekday", "same_class", "week_mean",
     "recent_mean", "recent_median", "recent_low", "recent_high", "day_before_smooth", "week_mean_smooth",
     "same_class_smooth", "growth", "day_level", "day_level_before", "week_level", "last_hours", "last_half_hour",
-    "growth_level", "growth_level_before", "growth_last_hours",
+    "growth_level", "growth_level_before", "growth_last_hours", "warmth", "warmth_of_day", "heating", "cooling",
+    "warmth_last_day", "heating_last_day", "cooling_last_day",
 )  # fmt: skip
 COLUMN = {name: place for place, name in enumerate(NAMES)}
 # Ridge knows the weekday by seven columns of its own, and how the level of the last day weighs on each.
 LEVELS = ("growth_level", "growth_last_hours")
+# By how much a temperature differs from that of the weeks that are taken for usual: 0 where none is known.
+WEATHER = NAMES[-7:]
+
+
+class Reason(StrEnum):
+    """Why a series has no past that a model can go on from."""
+
+    NO_DATA = "no_data"
+    GAPS = "gaps"
+    COLD_START = "cold_start"
+    FLAT = "flat"
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What is known ahead of an origin beside the series: whoever makes it answers for what was known when.
+
+    :ivar holidays: days since 1970 on which people live as on a Sunday.
+    :ivar temperature: °C by slot.
+    :ivar is_foreseen: whether the temperature after an origin was known at it, as from a forecast.
+    """
+
+    holidays: AbstractSet[int] = frozenset()
+    temperature: Grid | None = None
+    is_foreseen: bool = True
+
+
+NOWHERE = Surroundings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,47 +103,136 @@ class Samples:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def samples_of(grid: Grid, origins: Ints, *, holidays: AbstractSet[int] = frozenset()) -> Samples:
-    """Return what is known at origins; nothing at or after an origin is looked at.
+def judge(grid: Grid, origin: int) -> Reason | None:
+    """Tell why the weeks before an origin are too little for a model; None where they are enough."""
+    history = histories_of(grid, np.array([origin]))[0]
+    known = np.isfinite(history)
+    recent = known[-_RECENT_DAYS:]
+    if not recent.any():
+        return Reason.NO_DATA
+    if not _is_enough(history[None])[0]:
+        began = int(np.flatnonzero(known.ravel())[0]) // SLOTS_A_DAY
+        is_young = began > HISTORY_DAYS - _RECENT_DAYS and not np.isfinite(grid.until(origin).values[:-_LENGTH]).any()
+        return Reason.COLD_START if is_young else Reason.GAPS
+    return None if np.abs(history[-_RECENT_DAYS:][recent]).mean() > _TINY else Reason.FLAT
 
-    :param origins: (n,) slots, inside the grid or right after its end.
-    :param holidays: days since 1970, known ahead.
+
+def samples_of(grid: Grid, origins: Ints, *, surroundings: Surroundings = NOWHERE) -> Samples:
+    """Return what is known at origins; nothing of the series at or after an origin is looked at.
+
+    :param origins: (n,) slots.
     """
     history = histories_of(grid, origins)
+    is_enough = _is_enough(history)
+    history = _without_outages(history)
     scale = _scale(history)
-    usable = np.isfinite(scale) & (scale > _TINY)
+    usable = is_enough & np.isfinite(scale) & (scale > _TINY)
     history = history / np.where(usable, scale, 1)[:, None, None]
     slots = origins[:, None] + np.arange(AHEAD)
     past = origins[:, None, None] - SLOTS_A_DAY * np.arange(HISTORY_DAYS, 0, -1)[:, None] + np.arange(SLOTS_A_DAY)
     shared = _shared(history)
     classes = _class_means(history, weekdays_of(past) >= _WEEKEND)
-    off = np.array(sorted(holidays), dtype=np.int64)
-    days = [_day(history, shared, classes, slots, day, off) for day in range(AHEAD_DAYS)]
+    weather = _weather(surroundings, origins)
+    off = np.array(sorted(surroundings.holidays), dtype=np.int64)
+    days = [_day(history, shared | weather[day], classes, slots, day, off) for day in range(AHEAD_DAYS)]
     features = np.concatenate([columns for columns, _ in days], axis=1)
     base = np.concatenate([usual for _, usual in days], axis=1)
     return Samples(slots, features, base, scale, usable & np.isfinite(base).all(axis=1))
 
 
 def histories_of(grid: Grid, origins: Ints) -> Floats:
-    """Return the days before origins, (n, 56, 48), oldest first; what lies before the grid is NaN."""
-    length = HISTORY_DAYS * SLOTS_A_DAY
-    padded = np.concatenate([np.full(length, np.nan), grid.values])
-    views = np.lib.stride_tricks.sliding_window_view(padded, length)
-    return views[origins - grid.first].reshape(len(origins), HISTORY_DAYS, SLOTS_A_DAY)
+    """Return the days before origins, (n, 56, 48), oldest first; what lies outside the grid is NaN."""
+    return _windows(grid, origins - _LENGTH, _LENGTH).reshape(len(origins), HISTORY_DAYS, SLOTS_A_DAY)
 
 
 def truths_of(grid: Grid, origins: Ints) -> Floats:
     """Return what came after origins, (n, 96); NaN where it is not known (yet)."""
-    padded = np.concatenate([grid.values, np.full(AHEAD, np.nan)])
-    found: Floats = np.lib.stride_tricks.sliding_window_view(padded, AHEAD)[origins - grid.first]
+    return _windows(grid, origins, AHEAD)
+
+
+def _windows(grid: Grid, firsts: Ints, length: int) -> Floats:
+    """Return so many values from each of some slots on, (n, length)."""
+    if not len(firsts):
+        return np.empty((0, length))
+    low, high = int(firsts.min()), int(firsts.max()) + length
+    padded = np.full(high - low, np.nan)
+    begin, end = max(low, grid.first), min(high, grid.after)
+    if begin < end:
+        padded[begin - low : end - low] = grid.values[begin - grid.first : end - grid.first]
+    found: Floats = np.lib.stride_tricks.sliding_window_view(padded, length)[firsts - low]
     return found
 
 
+def _is_enough(history: Floats) -> Bools:
+    """Tell whether so many of the recent days are known, and something of the last week."""
+    known = np.isfinite(history[:, -_RECENT_DAYS:])
+    days = (known.mean(axis=2) >= _LEAST_KNOWN).sum(axis=1)
+    found: Bools = (days >= LEAST_KNOWN_DAYS) & known[:, -_WEEK:].any(axis=(1, 2))
+    return found
+
+
+def _without_outages(history: Floats) -> Floats:
+    """Return histories in which long runs of zeros are missing, where zero is no usual value.
+
+    A run that lasts until the origin stays: nobody knows yet that it ends.
+    """
+    flat = history.reshape(len(history), _LENGTH)
+    is_zero, place = flat == 0, np.arange(flat.shape[1])
+    before = np.maximum.accumulate(np.where(is_zero, -1, place), axis=1)
+    after = np.minimum.accumulate(np.where(is_zero, flat.shape[1], place)[:, ::-1], axis=1)[:, ::-1]
+    in_outage = is_zero & (after - before > _OUTAGE) & (after < flat.shape[1])
+    known = np.maximum(np.isfinite(flat).sum(axis=1), 1)
+    cut, others = in_outage.sum(axis=1) / known, (is_zero & ~in_outage).sum(axis=1) / known
+    is_rare = (cut <= _MOST_IN_OUTAGES) & (others <= _MOST_OTHER_ZEROS)
+    return np.where((in_outage & is_rare[:, None]).reshape(history.shape), np.nan, history)
+
+
+def _weather(surroundings: Surroundings, origins: Ints) -> list[dict[str, Floats]]:
+    """Return by how much it is warmer than in the weeks before, by day ahead, (n, 48) each; NaN where not known."""
+    temperature = surroundings.temperature
+    if temperature is None:
+        return [dict.fromkeys(WEATHER, np.full((len(origins), SLOTS_A_DAY), np.nan))] * AHEAD_DAYS
+    before, ahead = histories_of(temperature, origins), truths_of(temperature, origins)
+    if not surroundings.is_foreseen:
+        ahead = np.full_like(ahead, np.nan)
+    found = []
+    for day in range(AHEAD_DAYS):
+        own = ahead[:, day * SLOTS_A_DAY : (day + 1) * SLOTS_A_DAY]
+        weeks = before[:, [day - _WEEK * back for back in range(1, 5)]]
+        warmth = own - _mean(weeks, 1)
+        last = before[:, -1:] - _mean(before[:, -_RECENT_DAYS:], 1)[:, None]
+        found.append(
+            {
+                "warmth": warmth,
+                "warmth_of_day": _wide(_mean(warmth, 1)),
+                "heating": _degrees(_HEATING_BELOW - own) - _mean(_degrees(_HEATING_BELOW - weeks), 1),
+                "cooling": _degrees(own - _COOLING_ABOVE) - _mean(_degrees(weeks - _COOLING_ABOVE), 1),
+                "warmth_last_day": _wide(_mean(last[:, 0], 1)),
+                "heating_last_day": _wide(_excess(_HEATING_BELOW - before)),
+                "cooling_last_day": _wide(_excess(before - _COOLING_ABOVE)),
+            }
+        )
+    return found
+
+
+def _excess(beyond: Floats) -> Floats:
+    """Return by how many degrees the last day was beyond a limit more than the weeks before it, (n,)."""
+    days = _mean(_degrees(beyond), 2)
+    found: Floats = days[:, -1] - _mean(days[:, -_RECENT_DAYS:], 1)
+    return found
+
+
+def _degrees(beyond: Floats) -> Floats:
+    found: Floats = np.maximum(beyond, 0)
+    return found
+
+
+def _wide(values: Floats) -> Floats:
+    return np.repeat(values[:, None], SLOTS_A_DAY, axis=1)
+
+
 def _scale(history: Floats) -> Floats:
-    recent = np.abs(history[:, -_RECENT_DAYS:]).reshape(len(history), -1)
-    known = np.isfinite(recent)
-    means = np.where(known, recent, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return np.where(known.mean(axis=1) >= _LEAST_KNOWN, means, np.nan)
+    return _mean(np.abs(history[:, -_RECENT_DAYS:]).reshape(len(history), _RECENT_DAYS * SLOTS_A_DAY), 1)
 
 
 def _mean(values: Floats, axis: int) -> Floats:
@@ -138,8 +266,7 @@ def _shared(history: Floats) -> dict[str, Floats]:
         "growth_level_before": _mean(growth_before, 1),
         "growth_last_hours": _mean(growth[:, -6:], 1),
     }
-    wide = {name: np.repeat(values[:, None], SLOTS_A_DAY, axis=1) for name, values in level.items()}
-    return wide | {
+    return {name: _wide(values) for name, values in level.items()} | {
         "day_before": last,
         "two_days_before": before,
         "week_mean": week,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meters.insights.clockwork import SLOTS_A_DAY, Floats
+from meters.insights.clockwork import SLOTS_A_DAY, Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Score:
     :ivar mase: the same by the error of saying each half-hour of the past what it was a day before.
     :ivar bias: by how much the means are too high in all, as a share of the truth.
     :ivar coverage: share of truths inside the band.
+    :ivar median_bias: what the bias were, were the medians taken for energy.
     """
 
     n: int
@@ -27,6 +28,7 @@ class Score:
     mase: float | None
     bias: float | None
     coverage: float | None
+    median_bias: float | None = None
 
 
 def score(
@@ -42,15 +44,23 @@ def score(
     wanted = truth[known]
     mae = float(np.abs(median[known] - wanted).mean())
     size, total = float(np.abs(wanted).mean()), float(wanted.sum())
-    inside = None if low is None or high is None else (wanted >= low[known]) & (wanted <= high[known])
+    inside = None if low is None or high is None else _inside(wanted, low[known], high[known])
     return Score(
         n=int(known.sum()),
         mae=mae,
         nmae=mae / size if size else None,
         mase=mae / day_naive_mae if day_naive_mae else None,
         bias=float(mean[known].sum()) / total - 1 if total else None,
-        coverage=None if inside is None else float(inside.mean()),
+        coverage=None if inside is None or not inside.size else float(inside.mean()),
+        median_bias=float(median[known].sum()) / total - 1 if total else None,
     )
+
+
+def _inside(truth: Floats, low: Floats, high: Floats) -> Bools:
+    """Tell which truths lie inside their band, of those that have one."""
+    told = np.isfinite(low) & np.isfinite(high)
+    found: Bools = (truth[told] >= low[told]) & (truth[told] <= high[told])
+    return found
 
 
 def day_naive_mae_of(values: Floats) -> float | None:

@@ -4,16 +4,17 @@ The band is conformal: its two sides are stretched until the share of held-back 
 (Romano, Patterson and Candès, "Conformalized quantile regression", NeurIPS 2019).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from meters.insights.clockwork import SLOTS_A_DAY, Floats, Ints
+from meters.insights.clockwork import SLOTS_A_DAY, Bools, Floats
 from meters.insights.features import AHEAD, AHEAD_DAYS, Samples
 from meters.insights.forecasters.boosting import HIGH, Boosted
 from meters.insights.forecasters.linear import Ridge
 
-_WEIGHTS = np.linspace(0, 1, 21)
+_SHARES = tuple(step / 20 for step in range(21))
 _TINY = 1e-6
 _LEAST_HELD_BACK = 200
 
@@ -41,11 +42,14 @@ class Blend:
     is_signed: bool
 
     @classmethod
-    def fit(cls, samples: Samples, truths: Floats, held_back: np.typing.NDArray[np.bool_], *, seed: int) -> "Blend":
+    def fit(
+        cls, samples: Samples, truths: Floats, held_back: Bools, *, seed: int, shares: Sequence[float] = _SHARES
+    ) -> "Blend":
         """Fit to what came after origins, weigh on those held back, then fit again to all.
 
         :param truths: (n, 96) in the unit of the series; NaN where not known.
         :param held_back: (n,) the newest origins.
+        :param shares: how much of ridge there may be in a forecast.
         """
         targets = truths / samples.scale[:, None] - samples.base
         kept = ~held_back
@@ -59,7 +63,7 @@ class Blend:
             stretch_high=np.ones(AHEAD_DAYS),
             is_signed=bool((truths < 0).any()),
         )
-        weighed = trial._weighed(samples.only(held_back), targets[held_back])
+        weighed = trial._weighed(samples.only(held_back), targets[held_back], np.asarray(shares))
         return cls(
             Ridge.fit(samples, targets),
             Boosted.fit(samples, targets, seed=seed),
@@ -83,7 +87,7 @@ class Blend:
             scaled = [np.maximum(part, 0) for part in scaled]
         return Ahead(*scaled)
 
-    def _weighed(self, samples: Samples, targets: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def _weighed(self, samples: Samples, targets: Floats, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the weights and stretches that held-back truths ask for, by day ahead."""
         straight = self.ridge.predict(samples)
         mean, median, low, high = self.boosted.predict(samples)
@@ -94,9 +98,9 @@ class Blend:
             if known.sum() < _LEAST_HELD_BACK:
                 continue
             line, wanted = straight[own][known], targets[own][known]
-            squares = [np.square(_mixed(line, mean[own][known], w) - wanted).mean() for w in _WEIGHTS]
-            misses = [np.abs(_mixed(line, median[own][known], w) - wanted).mean() for w in _WEIGHTS]
-            found[:2, day] = _WEIGHTS[[int(np.argmin(squares)), int(np.argmin(misses))]]
+            squares = [np.square(_mixed(line, mean[own][known], w) - wanted).mean() for w in shares]
+            misses = [np.abs(_mixed(line, median[own][known], w) - wanted).mean() for w in shares]
+            found[:2, day] = shares[[int(np.argmin(squares)), int(np.argmin(misses))]]
             middle = _mixed(line, median[own][known], found[1, day])
             below = (middle - wanted) / np.maximum(median[own][known] - low[own][known], _TINY)
             above = (wanted - middle) / np.maximum(high[own][known] - median[own][known], _TINY)
@@ -106,9 +110,3 @@ class Blend:
 
 def _mixed(one: Floats, other: Floats, share: Floats | float) -> Floats:
     return share * one + (1 - share) * other
-
-
-def newest(origins: Ints, days: int) -> np.typing.NDArray[np.bool_]:
-    """Tell which origins lie in the newest days of all."""
-    held: np.typing.NDArray[np.bool_] = origins > origins.max() - days * SLOTS_A_DAY
-    return held

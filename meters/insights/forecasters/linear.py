@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from meters.insights.clockwork import Floats
-from meters.insights.features import AHEAD, COLUMN, LEVELS, NAMES, Samples
+from meters.insights.features import AHEAD, COLUMN, LEVELS, NAMES, WEATHER, Samples
 
 _PENALTY = 3.0
 _CALENDAR = ("weekday", "weekend", "day_ahead")
 _PLAIN = [COLUMN[name] for name in NAMES if name not in _CALENDAR]
+_IS_WEATHER = np.array([NAMES[place] in WEATHER for place in _PLAIN])
 _TINY = 1e-9
 # Beyond this many deviations a feature is an accident, and a straight line would follow it anywhere.
 _FARTHEST = 6.0
@@ -61,7 +62,7 @@ def _columns(samples: Samples) -> Floats:
     """Return features without gaps, the weekday as seven columns, and the levels once for each weekday."""
     features = samples.features
     plain = features[..., _PLAIN]
-    plain = np.where(np.isfinite(plain), plain, np.nan_to_num(samples.base)[..., None])
+    plain = np.where(np.isfinite(plain), plain, np.where(_IS_WEATHER, 0, np.nan_to_num(samples.base)[..., None]))
     days = np.eye(7)[features[..., COLUMN["weekday"]].astype(np.int64)]
     levels = [days * np.nan_to_num(features[..., COLUMN[name], None]) for name in LEVELS]
     return np.concatenate([plain, days, *levels], axis=-1)

@@ -1,13 +1,13 @@
 """Which origins teach a model, and the model that they teach."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import numpy as np
 
-from meters.insights.clockwork import SLOTS_A_DAY, Grid, Ints
-from meters.insights.features import Samples, samples_of, truths_of
-from meters.insights.forecasters.blending import Blend
+from meters.insights.clockwork import SLOTS_A_DAY, Bools, Floats, Grid, Ints
+from meters.insights.features import AHEAD, NOWHERE, Samples, Surroundings, samples_of, truths_of
+from meters.insights.forecasters.registry import BLEND, Forecaster, named
 
 LONGEST_DAYS = 900
 FEWEST_ORIGINS = 60
@@ -15,37 +15,63 @@ _HELD_BACK_DAYS = 84
 _HELD_BACK_SHARE = 0.25
 
 
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What is known at origins of several series and what came after, (n, 96); the newest are held back."""
+
+    samples: Samples
+    truths: Floats
+
+    def __len__(self) -> int:
+        return len(self.truths)
+
+    @property
+    def held_back(self) -> Bools:
+        """Return which origins are so new that a forecaster is to be judged by them."""
+        origins = self.samples.slots[:, 0]
+        days = (int(origins.max()) - int(origins.min())) // SLOTS_A_DAY + 1
+        found: Bools = origins > origins.max() - min(_HELD_BACK_DAYS, int(days * _HELD_BACK_SHARE)) * SLOTS_A_DAY
+        return found
+
+
 class TooLittle(ValueError):
     """There is not enough of a past to learn from."""
 
 
-def train(grids: Sequence[Grid], *, until: int, holidays: AbstractSet[int] = frozenset(), seed: int = 0) -> Blend:
+def train(
+    grids: Sequence[Grid],
+    *,
+    until: int,
+    surroundings: Sequence[Surroundings] | None = None,
+    seed: int = 0,
+    forecaster: str = BLEND,
+) -> Forecaster:
     """Learn from several series together what the half-hours after an origin look like.
 
     The origins are those at the same time of day as ``until``; nothing at or after it is looked at.
 
     :param until: a slot: where the past ends.
-    :param holidays: days since 1970.
+    :param surroundings: one for each series.
+    :param forecaster: as the registry calls it.
     :raises TooLittle: fewer than sixty origins with a past and something after them.
     """
-    samples, truths, origins = [], [], []
-    for grid in grids:
+    lessons = lessons_of(grids, until=until, surroundings=surroundings)
+    if len(lessons) < FEWEST_ORIGINS:
+        raise TooLittle(f"{len(lessons)} days to learn from: at least {FEWEST_ORIGINS} are needed.")
+    return named(forecaster)(lessons.samples, lessons.truths, lessons.held_back, seed=seed)
+
+
+def lessons_of(grids: Sequence[Grid], *, until: int, surroundings: Sequence[Surroundings] | None = None) -> Lessons:
+    """Return what the past of several series teaches; see :func:`train`."""
+    samples, truths = [samples_of(Grid(0, np.empty(0)), np.empty(0, dtype=np.int64))], [np.empty((0, AHEAD))]
+    for grid, around in zip(grids, surroundings or [NOWHERE] * len(grids), strict=True):
         past = grid.until(until)
         asked = origins_of(past, until)
-        if not len(asked):
-            continue
-        found = samples_of(past, asked, holidays=holidays)
-        after = truths_of(past, asked)
+        found, after = samples_of(past, asked, surroundings=around), truths_of(past, asked)
         usable = found.usable & np.isfinite(after).any(axis=1)
         samples.append(found.only(usable))
         truths.append(after[usable])
-        origins.append(asked[usable])
-    taught = np.concatenate(origins) if origins else np.empty(0, dtype=np.int64)
-    if len(taught) < FEWEST_ORIGINS:
-        raise TooLittle(f"{len(taught)} days to learn from: at least {FEWEST_ORIGINS} are needed.")
-    days = (int(taught.max()) - int(taught.min())) // SLOTS_A_DAY + 1
-    held_back = taught > taught.max() - min(_HELD_BACK_DAYS, int(days * _HELD_BACK_SHARE)) * SLOTS_A_DAY
-    return Blend.fit(Samples.joined(samples), np.concatenate(truths), held_back, seed=seed)
+    return Lessons(Samples.joined(samples), np.concatenate(truths))
 
 
 def origins_of(past: Grid, until: int) -> Ints:
