@@ -20,8 +20,12 @@ _ORDINARY = 0.9999
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """Four models of the same features; answers are scaled and less what is usual."""
+    """Four models of the same features; answers are scaled and less what is usual.
 
+    :ivar columns: the features of which anything was known.
+    """
+
+    columns: Ints
     mean: Any
     median: Any
     low: Any
@@ -39,7 +43,8 @@ class Boosted:
         chosen = np.flatnonzero(np.isfinite(wanted))
         if len(chosen) > _MOST_ROWS:
             chosen = np.sort(np.random.default_rng(seed).choice(chosen, _MOST_ROWS, replace=False))
-        rows, wanted = rows[chosen], np.minimum(wanted[chosen], np.quantile(wanted[chosen], _ORDINARY))
+        columns = np.flatnonzero(np.isfinite(rows[chosen]).any(axis=0))
+        rows, wanted = rows[np.ix_(chosen, columns)], np.minimum(wanted[chosen], np.quantile(wanted[chosen], _ORDINARY))
 
         def fitted(loss: str, quantile: float | None = None) -> Any:
             model = HistGradientBoostingRegressor(
@@ -57,6 +62,7 @@ class Boosted:
             return model.fit(rows, wanted)
 
         return cls(
+            columns=columns,
             mean=fitted("squared_error"),
             median=fitted("absolute_error"),
             low=fitted("quantile", LOW),
@@ -65,7 +71,7 @@ class Boosted:
 
     def predict(self, samples: Samples) -> tuple[Floats, Floats, Floats, Floats]:
         """Return means, medians, and the edges of the band ahead, (n, 96) each."""
-        rows = _rows(samples)
+        rows = _rows(samples)[:, self.columns]
         mean, median, low, high = (
             model.predict(rows).reshape(-1, AHEAD) for model in (self.mean, self.median, self.low, self.high)
         )
