@@ -38,7 +38,8 @@ class Tails:
         inside = np.interp(values, self.at, _RARITIES)
         slope = (_RARITIES[-1] - _RARITIES[_TAIL_FROM]) / max(self.at[-1] - self.at[_TAIL_FROM], 1e-9)
         beyond = np.maximum(values - self.at[-1], 0) * slope
-        return np.minimum(inside + beyond, _RAREST)
+        found: Floats = np.minimum(inside + beyond, _RAREST)
+        return found
 
 
 def tails_of(values: Floats) -> Tails:
