@@ -5,3 +5,10 @@ class InsightsConfig(AppConfig):
     name = "meters.insights"
     label = "insights"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Keep anomalies in step with their alarms."""
+        from meters.insights.services import verdicts
+        from meters.services import alarms
+
+        alarms.register_follower(verdicts.ALARM_KIND, verdicts.follow_alarm)

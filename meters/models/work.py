@@ -14,6 +14,7 @@ class ReadingWork(models.Model):
         ROLLUP = "rollup"
         VALIDATION = "validation"
         ESTIMATION = "estimation"
+        SCORING = "scoring"
 
     id = models.BigAutoField(primary_key=True)
     purpose = models.CharField(max_length=10, choices=Purpose.choices)

@@ -1,4 +1,4 @@
-from meters.insights.models.anomalies import Anomaly, Baseline
+from meters.insights.models.anomalies import Anomaly, Baseline, DetectorModel
 from meters.insights.models.faults import Appliance, Fault
 from meters.insights.models.forecasts import Forecast, ForecastModel, ForecastScore
 from meters.insights.models.subjects import Subject
@@ -10,6 +10,7 @@ __all__ = [
     "Appliance",
     "Baseline",
     "BatteryTrend",
+    "DetectorModel",
     "Fault",
     "Forecast",
     "ForecastModel",

@@ -8,6 +8,36 @@ from meters.insights.querysets import InsightQuerySet
 from meters.series.fields import RealField
 
 
+class DetectorModel(models.Model):
+    """What the learnt detectors of anomalies were taught by many series together; one is in force."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.PositiveIntegerField(unique=True)
+    seed = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices)
+    taught_at = models.DateTimeField()
+    taught_until = models.DateTimeField(help_text="Nothing at or after this instant taught it.")
+    series = models.PositiveIntegerField(help_text="How many taught it.")
+    content = models.BinaryField()
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the content.")
+    changed_at = models.DateTimeField(help_text="When it came into its state.")
+
+    class Meta:
+        ordering = ("-version",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("state",), condition=models.Q(state="active"), name="detector_model_one_active"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"detectors {self.version}"
+
+
 class Baseline(models.Model):
     """What is usual of a subject at each half-hour of the week, made from the weeks before ``until``, and its state.
 
@@ -17,6 +47,7 @@ class Baseline(models.Model):
     id = models.BigAutoField(primary_key=True)
     subject_kind = models.CharField(max_length=15, choices=Subject.choices)
     subject = models.CharField(max_length=64)
+    cohort = models.CharField(max_length=40, blank=True, help_text="With whom it is compared.")
     zone = models.CharField(max_length=64)
     made_at = models.DateTimeField()
     until = models.DateTimeField(help_text="Nothing at or after this instant made it.")
@@ -24,7 +55,8 @@ class Baseline(models.Model):
     spread = ArrayField(RealField(), default=list, help_text="Median absolute deviation, times 1.4826.")
     figures = models.JSONField(default=dict, help_text="What the detectors keep of the past beside it.")
     state = models.JSONField(default=dict, help_text="Where the hysteresis stands.")
-    scored_until = models.DateTimeField(null=True)
+    scored_until = models.DateTimeField(null=True, help_text="The end of the newest half-hour that was scored.")
+    watched_since = models.DateTimeField(null=True, help_text="From when on its half-hours were scored.")
 
     class Meta:
         ordering = ("id",)
@@ -60,6 +92,7 @@ class Anomaly(OfSubject):
         NORMAL = "normal", "this was normal"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    cohort = models.CharField(max_length=40, blank=True, help_text="With whom it is compared.")
     kind = models.CharField(max_length=15, choices=Kind.choices)
     start = models.DateTimeField()
     end = models.DateTimeField(help_text="Of the newest half-hour that belongs to it.")
@@ -93,11 +126,16 @@ class Anomaly(OfSubject):
         verbose_name_plural = "anomalies"
         constraints = (
             models.UniqueConstraint(fields=("subject_kind", "subject", "start"), name="anomaly_one_a_start"),
+            models.UniqueConstraint(
+                fields=("subject_kind", "subject"), condition=~models.Q(state="closed"), name="anomaly_one_open"
+            ),
             models.CheckConstraint(name="anomaly_ends_after_its_start", condition=models.Q(end__gt=models.F("start"))),
         )
         indexes = (
             models.Index(fields=("subject_kind", "subject", "-start"), name="anomaly_by_subject"),
             models.Index(fields=("-start", "id"), name="anomaly_newest"),
+            models.Index(fields=("snoozed_until",), condition=models.Q(state="snoozed"), name="anomaly_put_off"),
+            models.Index(fields=("verdict_at",), condition=~models.Q(verdict=""), name="anomaly_judged"),
         )
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
 """Single alarms: raised and cleared by whoever has a logic of his own, acknowledged and put off by people."""
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -15,6 +17,9 @@ from meters.services.exceptions import reason_of
 from meters.store import alarms as store
 
 LONGEST_SNOOZE = timedelta(days=30)
+
+Follower: TypeAlias = Callable[[Alarm], None]
+_FOLLOWERS: dict[str, Follower] = {}
 
 
 class AlarmOver(Conflict):
@@ -35,6 +40,39 @@ class WrongSnooze(Invalid):
     code = "wrong_snooze"
 
 
+def register_follower(kind: str, follower: Follower) -> None:
+    """Have it called, in the same transaction, with each alarm of a kind that somebody acknowledged or put off.
+
+    Whoever raises alarms of a kind for rows of his own keeps these in step so; the alarm's row is locked meanwhile.
+    """
+    _FOLLOWERS[kind] = follower
+
+
+@transaction.atomic
+def raise_alarms(*, subject_kind: str, alarms: Sequence[store.NewAlarm], now: datetime) -> dict[tuple[str, str], UUID]:
+    """Raise alarms in a constant number of queries; what is open already stays as it is.
+
+    Returns the open alarm of each (kind, subject).
+    """
+    if not alarms:
+        return {}
+    store.lock_subjects(subject_kind)
+    tell(store.raise_alarms(subject_kind, alarms, now=now), news=News.RAISED, now=now)
+    standing = Alarm.objects.open().filter(
+        subject_kind=subject_kind, subject__in={each.subject for each in alarms}, kind__in={e.kind for e in alarms}
+    )
+    return {(kind, subject): key for kind, subject, key in standing.values_list("kind", "subject", "pk")}
+
+
+@transaction.atomic
+def clear_alarms(*, subject_kind: str, over: Iterable[tuple[str, str]], now: datetime) -> int:
+    """Clear the open alarms of (kind, subject), in a constant number of queries; returns how many there were."""
+    store.lock_subjects(subject_kind)
+    cleared = store.clear_alarms(subject_kind, sorted(set(over)), now=now)
+    tell(cleared, news=News.CLEARED, now=now)
+    return len(cleared)
+
+
 @transaction.atomic
 def raise_alarm(  # noqa: PLR0913
     *,
@@ -50,20 +88,16 @@ def raise_alarm(  # noqa: PLR0913
     region_id: UUID | None = None,
 ) -> Alarm:
     """Raise an alarm of a kind; one that is open already stays as it is. Returns it."""
-    store.lock_subjects(subject_kind)
     new = store.NewAlarm(uuid4(), None, kind, subject, label, account_id, region_id, severity, text, value)
-    tell(store.raise_alarms(subject_kind, [new], now=now), news=News.RAISED, now=now)
-    found: Alarm = Alarm.objects.open().get(subject_kind=subject_kind, subject=subject, kind=kind)
+    standing = raise_alarms(subject_kind=subject_kind, alarms=[new], now=now)
+    found: Alarm = Alarm.objects.get(pk=standing[kind, subject])
     return found
 
 
 @transaction.atomic
 def clear_alarm(*, subject_kind: str, subject: str, kind: str, now: datetime) -> bool:
     """Clear the open alarm of a kind; returns whether there was one."""
-    store.lock_subjects(subject_kind)
-    cleared = store.clear_alarms(subject_kind, [(kind, subject)], now=now)
-    tell(cleared, news=News.CLEARED, now=now)
-    return bool(cleared)
+    return bool(clear_alarms(subject_kind=subject_kind, over=[(kind, subject)], now=now))
 
 
 @transaction.atomic
@@ -84,6 +118,7 @@ def acknowledge(*, alarm_id: UUID, note: str, actor: Actor, now: datetime) -> Al
     alarm.save(update_fields=("state", "acknowledged_at", "acknowledged_by", "note"))
     _record("alarm.acknowledged", alarm, actor, now, note=alarm.note)
     tell([_touched(alarm, now)], news=News.ACKNOWLEDGED, now=now)
+    _let_follow(alarm)
     return alarm
 
 
@@ -106,7 +141,14 @@ def snooze(*, alarm_id: UUID, until: datetime, note: str, actor: Actor, now: dat
         alarm.snoozed_until, alarm.note = until, reason
         alarm.save(update_fields=("snoozed_until", "note"))
         _record("alarm.snoozed", alarm, actor, now, until=until, note=reason)
+        _let_follow(alarm)
     return alarm
+
+
+def _let_follow(alarm: Alarm) -> None:
+    follower = _FOLLOWERS.get(alarm.kind)
+    if follower is not None:
+        follower(alarm)
 
 
 def _lock_open(alarm_id: UUID) -> Alarm:
