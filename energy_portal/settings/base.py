@@ -277,6 +277,10 @@ FIELD_DUE_DAYS = env.int("FIELD_DUE_DAYS", 14)
 AGENT_POSITION_DAYS = env.int("AGENT_POSITION_DAYS", 30)
 MAP_TILE_URL = env.str("MAP_TILE_URL", "")
 
+# A model of forecasts whose error over so many days is by more than this share above what was there before goes back.
+FORECAST_WORSE_DAYS = env.int("FORECAST_WORSE_DAYS", 14)
+FORECAST_WORSE_MARGIN = env.float("FORECAST_WORSE_MARGIN", 0.05)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.DataSourceAuthentication",

@@ -156,4 +156,13 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),
     },
+    "score-forecasts": {
+        "task": "meters.insights.tasks.scoring.score_forecasts",
+        "schedule": crontab(minute="25"),
+        "options": {"expires": 3_000},
+    },
+    "judge-models-of-forecasts": {
+        "task": "meters.insights.tasks.scoring.judge_forecast_models",
+        "schedule": crontab(minute="45", hour="5"),
+    },
 }

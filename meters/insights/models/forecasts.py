@@ -84,6 +84,7 @@ class Forecast(OfSubject):
     reason = models.CharField(max_length=15, choices=Reason.choices, blank=True)
     reason_text = models.TextField(blank=True, help_text="In plain words.")
     scored_until = models.DateTimeField(null=True, help_text="Up to when its truth was looked at.")
+    look_again_at = models.DateTimeField(null=True, help_text="When its truth is looked at again; empty: no more.")
 
     objects = InsightQuerySet.as_manager()
 
@@ -97,42 +98,12 @@ class Forecast(OfSubject):
         indexes = (
             models.Index(fields=("-origin", "id"), name="forecast_newest"),
             models.Index(fields=("origin",), condition=models.Q(scored_until=None), name="forecast_not_scored"),
+            models.Index(
+                fields=("look_again_at",),
+                condition=models.Q(look_again_at__isnull=False),
+                name="forecast_to_look_at",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.label} from {self.origin:%Y-%m-%d %H:%M}"
-
-
-class ForecastScore(models.Model):
-    """How a day of a forecast did once its truth was known, and how the naive ones would have on the same."""
-
-    id = models.BigAutoField(primary_key=True)
-    forecast = models.ForeignKey(Forecast, on_delete=models.CASCADE, related_name="scores")
-    forecaster = models.CharField(max_length=30)
-    model = models.ForeignKey(ForecastModel, on_delete=models.PROTECT, null=True, blank=True, related_name="scores")
-    cohort = models.CharField(max_length=40)
-    day_ahead = models.PositiveSmallIntegerField(help_text="1: the first 24 h, 2: those after.")
-    origin = models.DateTimeField()
-    half_hours = models.PositiveSmallIntegerField(help_text="Whose truth was known.")
-    absolute_error = models.FloatField(help_text="Sum over half-hours, of the median, in the forecast's unit.")
-    truth = models.FloatField(help_text="Sum over half-hours.")
-    truth_size = models.FloatField(help_text="Sum of absolute values.")
-    mean = models.FloatField(help_text="Sum of the means.")
-    inside = models.PositiveSmallIntegerField(null=True, help_text="Half-hours inside the band.")
-    mase = models.FloatField(null=True)
-    nmae = models.FloatField(null=True)
-    bias = models.FloatField(null=True)
-    coverage = models.FloatField(null=True)
-    scored_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ("-origin", "id")
-        constraints = (
-            models.UniqueConstraint(
-                fields=("forecast", "forecaster", "day_ahead"), name="forecast_score_one_a_day_and_forecaster"
-            ),
-        )
-        indexes = (models.Index(fields=("cohort", "forecaster", "origin"), name="forecast_score_by_cohort"),)
-
-    def __str__(self) -> str:
-        return f"{self.forecast_id} day {self.day_ahead} by {self.forecaster}"
