@@ -363,3 +363,21 @@ class AnomalyFactory(DjangoModelFactory):
     reason = "3.2 kWh in the half-hour; 0.4 kWh are usual."
     energy_kwh = Decimal("2.8")
     usual_kwh = Decimal("0.4")
+class ForecastFactory(DjangoModelFactory):
+    """What was expected of a service point for two days of 48 half-hours; a quarter of a kWh in each."""
+
+    class Meta:
+        model = insights.Forecast
+
+    subject_kind = insights.Subject.SERVICE_POINT
+    subject = "SP-1"
+    label = factory.SelfAttribute("subject")
+    cohort = "service_point:household"
+    zone = "Asia/Singapore"
+    origin = LONG_AGO
+    issued_at = factory.SelfAttribute("origin")
+    median = factory.LazyFunction(lambda: [0.25] * 96)
+    mean = factory.LazyAttribute(lambda row: [1.2 * value for value in row.median])
+    low = factory.LazyAttribute(lambda row: [0.5 * value for value in row.median])
+    high = factory.LazyAttribute(lambda row: [2.0 * value for value in row.median])
+    forecaster = "blend"

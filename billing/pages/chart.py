@@ -179,8 +179,12 @@ def _ticks(use: Use, window: Window) -> list[int] | None:
     return [index for index, row in enumerate(use.rows) if row.label in THIRD_HOURS]
 
 
-def spoken_summary(*, use: Use, window: Window) -> str:
-    """Say what the chart shows to somebody who does not see it."""
+def spoken_summary(*, use: Use, window: Window, ahead: str = "") -> str:
+    """Say what the chart shows to somebody who does not see it; ``ahead`` is a sentence on what is to come."""
+    return " ".join(filter(None, (_summary_of_bars(use, window), ahead)))
+
+
+def _summary_of_bars(use: Use, window: Window) -> str:
     known = [row for row in use.rows if row.energy_kwh is not None]
     if not known:
         return _("Bar chart of %(window)s: no readings.") % {"window": window.title}
@@ -196,8 +200,10 @@ def _energy(row: Row) -> Decimal:
     return row.energy_kwh or Decimal(0)
 
 
-def completeness_words(*, use: Use, view: View, zone: ZoneInfo) -> tuple[str, str]:
+def completeness_words(*, use: Use, view: View, zone: ZoneInfo, begun: bool = True) -> tuple[str, str]:
     """Return a kind (good, info, warn) and a sentence on how much of a window is known."""
+    if not begun:
+        return "info", _("Not here yet: this is what we expect.")
     if not use.known:
         return "warn", _NOTHING_KNOWN[view]()
     if use.missing:

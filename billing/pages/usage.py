@@ -12,12 +12,14 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
+from billing.pages.ahead import Expected, Outlook, expected_chart, latest_day, outlook_of
 from billing.pages.chart import HEADS, Row, Use, chart_data, completeness_words, spoken_summary, use_of
 from billing.pages.comparing import Against, Compared, against_of_query, choices, compare, other_window
 from billing.pages.prices import chart_bands, names_of, price_keys
 from billing.pages.windows import View, Window, window_of_query
 from billing.selectors.bands import TariffBands, tariff_bands
 from billing.selectors.recent import LOOK_BACK, measured_until, used_between
+from meters.insights.selectors.shown import forecast_ahead
 from meters.selectors.consumption import Granularity, account_consumption
 
 GRANULARITIES = {
@@ -52,11 +54,12 @@ class Step:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of the table: the bar's numbers, its price's name, and the other window's energy beside it."""
+    """A row of the table: the bar's numbers, its price's name, the other window's energy, and what is expected."""
 
     row: Row
     price: str
     beside_kwh: Decimal | None
+    expected: Expected | None
 
 
 @dataclass(frozen=True)
@@ -80,34 +83,41 @@ class Looked:
         return self.today if self.window.first <= self.today < self.window.after else self.window.first
 
 
-def looked_at(request: LoggedInRequest, chosen: Chosen) -> Looked:
-    """Read from the address what somebody looks at."""
+def looked_at(request: LoggedInRequest, chosen: Chosen, *, latest: date | None = None) -> Looked:
+    """Read from the address what somebody looks at; ``latest`` is the last day that they can, today unless told."""
     now, zone = timezone.now(), ZoneInfo(chosen.account.zone)
-    window = window_of_query(request.GET.dict(), today=now.astimezone(zone).date())
+    window = window_of_query(request.GET.dict(), today=now.astimezone(zone).date(), latest=latest)
     against = against_of_query(request.GET.get("with", ""), window.view)
     return Looked(chosen.account, window, against, zone, now)
 
 
 @customer_page
 def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
-    """Show an account's use in a day, week, month or year."""
-    looked = looked_at(request, chosen)
+    """Show an account's use in a day, week, month or year, and what is expected of the days ahead."""
+    now, zone = timezone.now(), ZoneInfo(chosen.account.zone)
+    ahead = forecast_ahead(chosen.account, now=now)
+    latest = latest_day(ahead, today=now.astimezone(zone).date(), zone=zone)
+    looked = looked_at(request, chosen, latest=latest)
     window = looked.window
     use, compared = use_in(looked, window), _compared(looked)
     use_beside = compare(use, compared[1], compared[0]) if compared else None
     bands = _bands(looked)
-    kind, words = completeness_words(use=use, view=window.view, zone=looked.zone)
+    outlook = outlook_of(ahead, use=use, window=window, zone=zone, now=now)
+    kind, words = completeness_words(use=use, view=window.view, zone=zone, begun=window.first <= looked.today)
     context = {
         "chosen": chosen,
         "window": window,
         "view_name": VIEW_NAMES[window.view],
-        "today": looked.today,
+        "latest": latest,
         "day": looked.day,
         "views": [Step(view, looked.day, view is window.view) for view in View],
         "finer": FINER.get(window.view),
-        "following": window.after if window.after <= looked.today else None,
+        "following": window.after if window.after <= _last_of(window.view, latest, looked.today) else None,
+        "runs": window.first <= looked.today < window.after,
+        "unfinished": window.after > looked.today,
+        "outlook": outlook,
         "use": use,
-        "rows": _table(use, bands, use_beside),
+        "rows": _table(use, bands, use_beside, outlook),
         "kind": kind,
         "words": words,
         "head": HEADS[window.view],
@@ -116,8 +126,8 @@ def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "against": looked.against,
         "choices": choices(window.view),
         "beside": use_beside,
-        "chart": _chart(looked, use, bands, use_beside),
-        "summary": spoken_summary(use=use, window=window),
+        "chart": _chart(looked, use, bands, use_beside, outlook),
+        "summary": spoken_summary(use=use, window=window, ahead=outlook.sentence if outlook else ""),
     }
     # Going back in the browser's history asks for the whole page again.
     partial = request.htmx and not request.htmx.history_restore_request
@@ -160,16 +170,26 @@ def _bands(looked: Looked) -> TariffBands | None:
     return tariff_bands(account=looked.account, period=looked.window.period(looked.zone))
 
 
-def _table(use: Use, bands: TariffBands | None, beside: Compared | None) -> list[TableRow]:
+def _last_of(view: View, latest: date, today: date) -> date:
+    return latest if view in {View.DAY, View.WEEK} else today
+
+
+def _table(use: Use, bands: TariffBands | None, beside: Compared | None, outlook: Outlook | None) -> list[TableRow]:
+    nothing = (None,) * len(use.rows)
     names = names_of(bands, use.rows) if bands and bands.changes else [""] * len(use.rows)
-    energies = beside.energies if beside else (None,) * len(use.rows)
-    return [TableRow(*each) for each in zip(use.rows, names, energies, strict=True)]
+    energies = beside.energies if beside else nothing
+    expected = outlook.rows if outlook else nothing
+    return [TableRow(*each) for each in zip(use.rows, names, energies, expected, strict=True)]
 
 
-def _chart(looked: Looked, use: Use, bands: TariffBands | None, beside: Compared | None) -> dict[str, object]:
+def _chart(
+    looked: Looked, use: Use, bands: TariffBands | None, beside: Compared | None, outlook: Outlook | None
+) -> dict[str, object]:
     chart = chart_data(use=use, window=looked.window, now=looked.now)
     if bands:
         chart["bands"] = chart_bands(bands, use.rows)
+    if outlook and outlook.any:
+        chart["expected"] = expected_chart(outlook, view=looked.window.view)
     if beside:
         chart["beside"] = [None if energy is None else float(round(energy, 3)) for energy in beside.energies]
         chart["besideName"] = beside.window.title

@@ -103,8 +103,11 @@ def window_on(view: View, day: date) -> Window:
     return Window(view, first, after)
 
 
-def window_of_query(query: Mapping[str, str], *, today: date) -> Window:
-    """Read ``view`` and ``on``; what cannot be read, or has not come yet, becomes the present."""
+def window_of_query(query: Mapping[str, str], *, today: date, latest: date | None = None) -> Window:
+    """Read ``view`` and ``on``; what cannot be read becomes the present.
+
+    :param latest: the last day that can be looked at, of a day's and a week's view; today unless told.
+    """
     try:
         view = View(query.get("view", ""))
     except ValueError:
@@ -114,4 +117,5 @@ def window_of_query(query: Mapping[str, str], *, today: date) -> Window:
     except ValueError:
         day = today
     earliest = date(today.year - 50, 1, 1)
-    return window_on(view, min(max(day, earliest), today))
+    last = latest if latest is not None and view in {View.DAY, View.WEEK} else today
+    return window_on(view, min(max(day, earliest), last))

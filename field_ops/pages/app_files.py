@@ -29,6 +29,7 @@ _LINKED = (
 # Modules import one another by their plain names, which are served beside the hashed ones.
 _IMPORTED = (
     "portal/usage-chart.js",
+    "portal/usage-band.js",
     "portal/usage-brush.js",
     "portal/live.js",
     "portal/map.js",

@@ -1,4 +1,5 @@
 /** Bars of energy an interval: estimated ones hatched, missing ones blank, the present one marked. */
+import { expectedSets, isTold, stretchMark } from "./usage-band.js";
 import { addBrush, chooseAgain } from "./usage-brush.js";
 
 const drawn = new WeakMap();
@@ -16,6 +17,7 @@ export function colours(element) {
     text: token("text"),
     muted: token("muted"),
     accent: token("accent"),
+    warn: token("warn"),
     surface: token("surface"),
     bands: [0, 1, 2, 3].map((number) => token(`band-${number}`)),
     font: style.fontFamily,
@@ -95,6 +97,7 @@ function priceBands(bands, ink) {
 /** The other window's bars, behind and beside one's own. */
 function besideSet(data, ink) {
   return {
+    role: "beside",
     label: data.besideName,
     data: data.beside,
     backgroundColor: ink.past,
@@ -107,6 +110,7 @@ function besideSet(data, ink) {
 
 function wordsOf(data, item) {
   if (item.datasetIndex === 0) return data.words[item.dataIndex];
+  if (item.dataset.role === "middle") return data.expected.words[item.dataIndex];
   return `${data.besideName}: ${item.formattedValue} ${data.unit}`;
 }
 
@@ -136,6 +140,7 @@ function configuration(data, ink) {
           maxBarThickness: 56,
         },
         ...(data.beside ? [besideSet(data, ink)] : []),
+        ...expectedSets(data, ink),
       ],
     },
     options: {
@@ -149,6 +154,7 @@ function configuration(data, ink) {
         legend: { display: false },
         tooltip: {
           displayColors: false,
+          filter: isTold,
           backgroundColor: ink.text,
           titleColor: ink.surface,
           bodyColor: ink.surface,
@@ -178,7 +184,7 @@ function configuration(data, ink) {
         },
         y: {
           beginAtZero: true,
-          suggestedMax: data.energy.some((energy) => energy) ? undefined : 1,
+          suggestedMax: [...data.energy, ...(data.expected?.middle ?? [])].some((energy) => energy) ? undefined : 1,
           grid: { color: ink.line },
           border: { display: false },
           ticks: { ...tick, maxTicksLimit: 5 },
@@ -186,7 +192,7 @@ function configuration(data, ink) {
         },
       },
     },
-    plugins: [priceBands(data.bands ?? [], ink), presentMark(data.present, data.presentWord, ink)],
+    plugins: [priceBands(data.bands ?? [], ink), stretchMark(data.stretch, ink), presentMark(data.present, data.presentWord, ink)],
   };
 }
 

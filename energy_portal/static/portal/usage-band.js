@@ -1,0 +1,62 @@
+/** What is expected, or usual, over the bars of a chart: a line in its band, or frames around days; and a stretch. */
+
+const ON_TOP = -2;
+const BEHIND_THE_LINE = -1;
+const BEHIND_THE_BARS = 1;
+const DASHES = [6, 4];
+
+/** The datasets that show `expected`: of a band the line, its low and its high end; of frames the frames. */
+export function expectedSets({ expected }, ink) {
+  if (!expected) return [];
+  const colour = ink.series[3];
+  if (expected.shape === "frames") return [framesSet(expected, colour)];
+  const line = { type: "line", pointRadius: 0, pointHoverRadius: 0, tension: 0.2, spanGaps: false };
+  return [
+    { ...line, role: "middle", data: expected.middle, borderColor: colour, borderWidth: 2.5, borderDash: DASHES, order: ON_TOP },
+    { ...line, role: "edge", data: expected.low, borderWidth: 0, fill: "+1", backgroundColor: `${colour}3d`, order: BEHIND_THE_LINE },
+    { ...line, role: "edge", data: expected.high, borderColor: `${colour}99`, borderWidth: 1, order: BEHIND_THE_LINE },
+  ];
+}
+
+function framesSet(expected, colour) {
+  return {
+    role: "middle",
+    data: expected.middle,
+    grouped: false,
+    backgroundColor: `${colour}1f`,
+    borderColor: colour,
+    borderWidth: 2,
+    borderSkipped: "bottom",
+    borderRadius: 3,
+    categoryPercentage: 0.92,
+    barPercentage: 0.98,
+    maxBarThickness: 60,
+    order: BEHIND_THE_BARS,
+  };
+}
+
+/** A pale stretch of bars behind all others: where something was unusual. */
+export function stretchMark(stretch, ink) {
+  return {
+    id: "stretchMark",
+    beforeDatasetsDraw({ ctx, chartArea, scales }) {
+      if (!stretch) return;
+      const step = scales.x.getPixelForValue(scales.x.min + 1) - scales.x.getPixelForValue(scales.x.min);
+      const left = Math.max(scales.x.getPixelForValue(stretch.first) - step / 2, chartArea.left);
+      const right = Math.min(scales.x.getPixelForValue(stretch.last) + step / 2, chartArea.right);
+      if (right <= left) return;
+      ctx.save();
+      ctx.fillStyle = ink.warn;
+      ctx.globalAlpha = 0.12;
+      ctx.fillRect(left, chartArea.top, right - left, chartArea.bottom - chartArea.top);
+      ctx.globalAlpha = 1;
+      ctx.fillRect(left, chartArea.top, right - left, 3);
+      ctx.restore();
+    },
+  };
+}
+
+/** Whether a dataset has words of its own at a bar. */
+export function isTold({ dataset, dataIndex }) {
+  return dataset.role !== "edge" && (dataset.role === undefined || dataset.data[dataIndex] !== null);
+}
