@@ -363,6 +363,8 @@ class AnomalyFactory(DjangoModelFactory):
     reason = "3.2 kWh in the half-hour; 0.4 kWh are usual."
     energy_kwh = Decimal("2.8")
     usual_kwh = Decimal("0.4")
+
+
 class ForecastFactory(DjangoModelFactory):
     """What was expected of a service point for two days of 48 half-hours; a quarter of a kWh in each."""
 

@@ -7,12 +7,10 @@ class InsightsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Keep anomalies in step with their alarms."""
-        from meters.insights.services import verdicts
+        """Hear of readings that change, and keep anomalies in step with their alarms."""
+        from meters.insights.services import rescoring, verdicts
         from meters.services import alarms
-
-        alarms.register_follower(verdicts.ALARM_KIND, verdicts.follow_alarm)
-        from meters.insights.services import rescoring
         from meters.services.outbox import register_consumer
 
+        alarms.register_follower(verdicts.ALARM_KIND, verdicts.follow_alarm)
         register_consumer(rescoring.CONSUMER, kinds=rescoring.KINDS, handle=rescoring.hear)
