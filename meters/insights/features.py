@@ -103,17 +103,16 @@ class Samples:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def judge(grid: Grid, origin: int) -> Reason | None:
-    """Tell why the weeks before an origin are too little for a model; None where they are enough."""
-    history = histories_of(grid, np.array([origin]))[0]
+def judge(history: Floats) -> Reason | None:
+    """Tell why the days before an origin, (56, 48), are too little for a model; None where they are enough."""
     known = np.isfinite(history)
     recent = known[-_RECENT_DAYS:]
     if not recent.any():
         return Reason.NO_DATA
-    if not _is_enough(history[None])[0]:
-        began = int(np.flatnonzero(known.ravel())[0]) // SLOTS_A_DAY
-        is_young = began > HISTORY_DAYS - _RECENT_DAYS and not np.isfinite(grid.until(origin).values[:-_LENGTH]).any()
-        return Reason.COLD_START if is_young else Reason.GAPS
+    days = int((recent.mean(axis=1) >= _LEAST_KNOWN).sum())
+    if days < LEAST_KNOWN_DAYS or not recent[-_WEEK:].any():
+        began = int(known.any(axis=1).argmax())
+        return Reason.COLD_START if began > HISTORY_DAYS - LEAST_KNOWN_DAYS - 1 else Reason.GAPS
     return None if np.abs(history[-_RECENT_DAYS:][recent]).mean() > _TINY else Reason.FLAT
 
 
@@ -122,8 +121,15 @@ def samples_of(grid: Grid, origins: Ints, *, surroundings: Surroundings = NOWHER
 
     :param origins: (n,) slots.
     """
-    history = histories_of(grid, origins)
-    is_enough = _is_enough(history)
+    return samples_after(histories_of(grid, origins), origins, surroundings=surroundings)
+
+
+def samples_after(history: Floats, origins: Ints, *, surroundings: Surroundings = NOWHERE) -> Samples:
+    """Return what is known at origins, of one series or many, from the days before them.
+
+    :param history: (n, 56, 48), see :func:`histories_of`.
+    """
+    is_enough = np.array([judge(days) is None for days in history], dtype=np.bool_)
     history = _without_outages(history)
     scale = _scale(history)
     usable = is_enough & np.isfinite(scale) & (scale > _TINY)
@@ -160,14 +166,6 @@ def _windows(grid: Grid, firsts: Ints, length: int) -> Floats:
     if begin < end:
         padded[begin - low : end - low] = grid.values[begin - grid.first : end - grid.first]
     found: Floats = np.lib.stride_tricks.sliding_window_view(padded, length)[firsts - low]
-    return found
-
-
-def _is_enough(history: Floats) -> Bools:
-    """Tell whether so many of the recent days are known, and something of the last week."""
-    known = np.isfinite(history[:, -_RECENT_DAYS:])
-    days = (known.mean(axis=2) >= _LEAST_KNOWN).sum(axis=1)
-    found: Bools = (days >= LEAST_KNOWN_DAYS) & known[:, -_WEEK:].any(axis=(1, 2))
     return found
 
 

@@ -12,8 +12,9 @@ from meters.insights.clockwork import SLOTS_A_DAY, Floats, Ints
 from meters.insights.features import AHEAD, Samples
 
 LOW, HIGH = 0.1, 0.9
-_ROUNDS = 150
-_MOST_ROWS = 400_000
+_ROUNDS = 100
+_MOST_ROWS = 150_000
+_ROWS_AT_ONCE = 3_072
 # Of ten thousand half-hours one is an accident that no mean should follow.
 _ORDINARY = 0.9999
 
@@ -51,7 +52,7 @@ class Boosted:
                 loss=loss,
                 quantile=quantile,
                 max_iter=_ROUNDS,
-                learning_rate=0.05,
+                learning_rate=0.07,
                 max_leaf_nodes=31,
                 min_samples_leaf=min(100, max(20, len(rows) // 500)),
                 l2_regularization=1.0,
@@ -71,9 +72,12 @@ class Boosted:
 
     def predict(self, samples: Samples) -> tuple[Floats, Floats, Floats, Floats]:
         """Return means, medians, and the edges of the band ahead, (n, 96) each."""
-        rows = _rows(samples)[:, self.columns]
+        rows = np.ascontiguousarray(_rows(samples)[:, self.columns])
+        # A part that stays in the cache while all trees look at it.
+        parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)]
         mean, median, low, high = (
-            model.predict(rows).reshape(-1, AHEAD) for model in (self.mean, self.median, self.low, self.high)
+            np.concatenate([model.predict(part) for part in parts]).reshape(-1, AHEAD)
+            for model in (self.mean, self.median, self.low, self.high)
         )
         return mean, median, low, high
 

@@ -6,7 +6,7 @@ Who cannot be told anything of is refused, with the reason.
 import io
 import pickle
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from meters.insights.features import (
     Surroundings,
     histories_of,
     judge,
-    samples_of,
+    samples_after,
 )
 from meters.insights.forecasters.naive import Naive, naive_ahead
 from meters.insights.forecasters.registry import BLEND, Forecaster
@@ -110,23 +110,30 @@ def _told(
     around: Sequence[Surroundings],
     forecaster: str,
 ) -> list[Foretold]:
-    scales = [_day_naive_mae(grid, origin) for grid, origin in zip(grids, origins, strict=True)]
-    reasons = [judge(grid, int(origin)) for grid, origin in zip(grids, origins, strict=True)]
-    known = [place for place, reason in enumerate(reasons) if reason is None] if model is not None else []
+    history = np.concatenate([histories_of(grid, origins[[place]]) for place, grid in enumerate(grids)])
+    scales = [day_naive_mae_of(days.ravel()) for days in history]
     found: dict[int, Foretold] = {}
-    if model is not None and known:
-        samples = Samples.joined(
-            [samples_of(grids[place], origins[[place]], surroundings=around[place]) for place in known]
-        )
+    for samples, places in _alike(history, origins, around):
+        if model is None or not samples.usable.any():
+            continue
         with one_thread():
-            ahead = model.predict(samples)
-        for row in np.flatnonzero(samples.usable):
+            ahead = model.predict(samples.only(samples.usable))
+        for row, place in enumerate(places[samples.usable].tolist()):
             parts = (ahead.median[row], ahead.mean[row], ahead.low[row], ahead.high[row])
-            found[known[row]] = Foretold(*parts, forecaster, "", scales[known[row]])
+            found[place] = Foretold(*parts, forecaster, "", scales[place])
     return [
-        found.get(place) or _fallen_back(grid, int(origin), reasons[place], scales[place])
-        for place, (grid, origin) in enumerate(zip(grids, origins, strict=True))
+        found.get(place) or _fallen_back(grid, int(origins[place]), judge(history[place]), scales[place])
+        for place, grid in enumerate(grids)
     ]
+
+
+def _alike(history: Floats, origins: Ints, around: Sequence[Surroundings]) -> Iterator[tuple[Samples, Ints]]:
+    """Yield what is known at the origins of series with the same surroundings, and their places."""
+    groups: dict[int, list[int]] = {}
+    for place, own in enumerate(around):
+        groups.setdefault(id(own), []).append(place)
+    for places in groups.values():
+        yield samples_after(history[places], origins[places], surroundings=around[places[0]]), np.array(places)
 
 
 def _fallen_back(grid: Grid, origin: int, reason: Reason | None, scale: float | None) -> Foretold:
@@ -135,7 +142,3 @@ def _fallen_back(grid: Grid, origin: int, reason: Reason | None, scale: float | 
     if ahead is None:
         return Foretold(None, None, None, None, "", why, scale)
     return Foretold(ahead.values, ahead.values, ahead.low, ahead.high, ahead.name, why, scale)
-
-
-def _day_naive_mae(grid: Grid, origin: int) -> float | None:
-    return day_naive_mae_of(histories_of(grid, np.array([origin])).ravel())
