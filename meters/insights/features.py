@@ -71,6 +71,7 @@ class Surroundings:
 
 
 NOWHERE = Surroundings()
+_PARTS = ("slots", "features", "base", "scale", "usable", "signed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ class Samples:
     """What is known at origins of the half-hours after them: (n, 96) each, features (n, 96, f), scales (n,).
 
     Values are divided by their scale, the mean size of the recent past; ``base`` is what is usual at that hour of the
-    week. ``usable`` tells which origins have enough of a past.
+    week. ``usable`` tells which origins have enough of a past, ``signed`` which have values below zero in it.
     """
 
     slots: Ints
@@ -86,21 +87,19 @@ class Samples:
     base: Floats
     scale: Floats
     usable: Bools
+    signed: Bools
 
     def __len__(self) -> int:
         return len(self.scale)
 
     def only(self, chosen: Any) -> "Samples":
         """Return some of the origins."""
-        return Samples(
-            self.slots[chosen], self.features[chosen], self.base[chosen], self.scale[chosen], self.usable[chosen]
-        )
+        return Samples(*(getattr(self, name)[chosen] for name in _PARTS))
 
     @classmethod
     def joined(cls, parts: "list[Samples]") -> "Samples":
         """Return the origins of several, one after the other."""
-        names = ("slots", "features", "base", "scale", "usable")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _PARTS))
 
 
 def judge(history: Floats) -> Reason | None:
@@ -143,7 +142,8 @@ def samples_after(history: Floats, origins: Ints, *, surroundings: Surroundings 
     days = [_day(history, shared | weather[day], classes, slots, day, off) for day in range(AHEAD_DAYS)]
     features = np.concatenate([columns for columns, _ in days], axis=1)
     base = np.concatenate([usual for _, usual in days], axis=1)
-    return Samples(slots, features, base, scale, usable & np.isfinite(base).all(axis=1))
+    signed: Bools = (history < 0).any(axis=(1, 2))
+    return Samples(slots, features, base, scale, usable & np.isfinite(base).all(axis=1), signed)
 
 
 def histories_of(grid: Grid, origins: Ints) -> Floats:

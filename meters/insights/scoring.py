@@ -17,7 +17,7 @@ class Score:
     :ivar mae: of the median, in the unit of the series.
     :ivar nmae: the same by the mean size of the truth.
     :ivar mase: the same by the error of saying each half-hour of the past what it was a day before.
-    :ivar bias: by how much the means are too high in all, as a share of the truth.
+    :ivar bias: by how much the means are too high in all, as a share of the truth's size.
     :ivar coverage: share of truths inside the band.
     :ivar median_bias: what the bias were, were the medians taken for energy.
     """
@@ -43,16 +43,16 @@ def score(
         return Score(0, None, None, None, None, None)
     wanted = truth[known]
     mae = float(np.abs(median[known] - wanted).mean())
-    size, total = float(np.abs(wanted).mean()), float(wanted.sum())
+    size, total, gross = float(np.abs(wanted).mean()), float(wanted.sum()), float(np.abs(wanted).sum())
     inside = None if low is None or high is None else _inside(wanted, low[known], high[known])
     return Score(
         n=int(known.sum()),
         mae=mae,
         nmae=mae / size if size else None,
         mase=mae / day_naive_mae if day_naive_mae else None,
-        bias=float(mean[known].sum()) / total - 1 if total else None,
+        bias=(float(mean[known].sum()) - total) / gross if gross else None,
         coverage=None if inside is None or not inside.size else float(inside.mean()),
-        median_bias=float(median[known].sum()) / total - 1 if total else None,
+        median_bias=(float(median[known].sum()) - total) / gross if gross else None,
     )
 
 

@@ -39,7 +39,6 @@ class Blend:
     ridge_in_median: Floats
     stretch_low: Floats
     stretch_high: Floats
-    is_signed: bool
 
     @classmethod
     def fit(
@@ -61,14 +60,12 @@ class Blend:
             ridge_in_median=np.full(AHEAD_DAYS, 0.5),
             stretch_low=np.ones(AHEAD_DAYS),
             stretch_high=np.ones(AHEAD_DAYS),
-            is_signed=bool((truths < 0).any()),
         )
         weighed = trial._weighed(samples.only(held_back), targets[held_back], np.asarray(shares))
         return cls(
             Ridge.fit(samples, targets),
             Boosted.fit(samples, targets, seed=seed),
             *weighed,
-            is_signed=trial.is_signed,
         )
 
     def predict(self, samples: Samples) -> Ahead:
@@ -83,9 +80,8 @@ class Blend:
         )
         parts = (middle, _mixed(straight, mean, self.ridge_in_mean[day]), *edges)
         scaled = [(part + samples.base) * samples.scale[:, None] for part in parts]
-        if not self.is_signed:
-            scaled = [np.maximum(part, 0) for part in scaled]
-        return Ahead(*scaled)
+        floor = np.where(samples.signed, -np.inf, 0)[:, None]
+        return Ahead(*(np.maximum(part, floor) for part in scaled))
 
     def _weighed(self, samples: Samples, targets: Floats, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the weights and stretches that held-back truths ask for, by day ahead."""
