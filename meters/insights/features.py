@@ -142,7 +142,7 @@ def samples_after(history: Floats, origins: Ints, *, surroundings: Surroundings 
     days = [_day(history, shared | weather[day], classes, slots, day, off) for day in range(AHEAD_DAYS)]
     features = np.concatenate([columns for columns, _ in days], axis=1)
     base = np.concatenate([usual for _, usual in days], axis=1)
-    signed: Bools = (history < 0).any(axis=(1, 2))
+    signed: Bools = np.nanmin(history, axis=(1, 2), initial=0) < 0
     return Samples(slots, features, base, scale, usable & np.isfinite(base).all(axis=1), signed)
 
 

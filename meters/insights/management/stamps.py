@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 _TRIED = 2_000
 _ENOUGH = 0.9
-_MILLISECONDS = 10_000_000_000
-_OLDEST = 100_000_000
+_OLDEST, _LATEST = 100_000_000, 10_000_000_000
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 _DAYS = (
     *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%d-%b-%Y", "%d %b %Y", "%d-%b-%y"),
@@ -54,8 +53,9 @@ def _seconds(stamp: str) -> datetime | None:
         number = float(stamp)
     except ValueError:
         return None
-    number = number / 1000 if number > _MILLISECONDS else number
-    return datetime.fromtimestamp(number, UTC) if _OLDEST < number < _MILLISECONDS else None
+    # Twelve digits are a date and a time.
+    number = number / 1000 if number > 100 * _LATEST else number
+    return datetime.fromtimestamp(number, UTC) if _OLDEST < number < _LATEST else None
 
 
 def _by(pattern: str) -> Parser:

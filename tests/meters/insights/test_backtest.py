@@ -14,7 +14,7 @@ from tests.meters.insights.made import usage
 BEGIN = datetime(2024, 1, 1)
 
 
-def run(path, *args, days=3, value=("kwh",), time=("time",), **options):
+def run(path, *, days=3, value=("kwh",), time=("time",), **options):
     out = StringIO()
     call_command(
         "backtest",
