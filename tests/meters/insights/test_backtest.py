@@ -19,7 +19,6 @@ def run(path, *, days=3, value=("kwh",), time=("time",), **options):
     call_command(
         "backtest",
         str(path),
-        *args,
         "--json",
         time=time,
         value=value,
