@@ -5,7 +5,19 @@ import sys
 from pathlib import Path
 
 _NOT_A_BENCHMARK = {
-    *("__init__", "__main__", "bare_consumer", "breaking", "echo", "fans", "hammer", "harness", "serving", "soak", "teller")
+    *(
+        "__init__",
+        "__main__",
+        "bare_consumer",
+        "breaking",
+        "echo",
+        "fans",
+        "hammer",
+        "harness",
+        "serving",
+        "soak",
+        "teller",
+    )
 }
 
 

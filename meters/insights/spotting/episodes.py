@@ -8,12 +8,12 @@ import numpy as np
 from meters.insights.clockwork import Floats, Grid
 from meters.insights.spotting.joining import Scored
 from meters.insights.spotting.reasons import reason_of
-from meters.insights.spotting.usual import Usual, cells_of
+from meters.insights.spotting.usual import Usual
+from meters.insights.spotting.weeks import cells_of
 
-OPEN_AT = 0.9
 STAY_AT = 0.6
-# What has begun must have been high in two of three half-hours, unless one alone is far out.
-_ALONE_AT = 0.96
+# What begins must be high in two of three half-hours, unless one alone leaves this little of the doubt.
+_ALONE = 0.1
 _WITHIN = 3
 _NEEDED = 2
 _CALM_SLOTS = 12
@@ -78,6 +78,7 @@ def episodes(
     """
     running = _Running(**state["open"]) if state.get("open") else None
     recent: list[list[float]] = [list(each) for each in state.get("recent", [])]
+    open_at = float(usual.figures["open_at"])
     seen = int(state.get("until", scored.first))
     grown: dict[int, Episode] = {}
     ended: list[Episode] = []
@@ -87,8 +88,8 @@ def episodes(
         if not np.isfinite(score):
             score = 0.0
         recent = [*recent, [slot, score]][-_WITHIN:]
-        if running is None and _opens(recent):
-            start = int(next(s for s, each in recent if each >= OPEN_AT))
+        if running is None and _opens(recent, open_at):
+            start = int(next(slot for slot, each in recent if each >= open_at))
             running = _Running(start, start)
             for back in range(start, slot):
                 _take(running, back, grid, usual, scored)
@@ -105,9 +106,9 @@ def episodes(
     return kept, list(grown.values()), ended
 
 
-def _opens(recent: list[list[float]]) -> bool:
-    high = sum(score >= OPEN_AT for _, score in recent)
-    return high >= _NEEDED or recent[-1][1] >= _ALONE_AT
+def _opens(recent: list[list[float]], open_at: float) -> bool:
+    high = sum(score >= open_at for _, score in recent)
+    return high >= _NEEDED or 1 - recent[-1][1] <= _ALONE * (1 - open_at)
 
 
 def _take(running: _Running, slot: int, grid: Grid, usual: Usual, scored: Scored) -> None:

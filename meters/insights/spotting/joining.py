@@ -1,23 +1,27 @@
 """All detectors joined: one score a half-hour, and which kind of anomaly it looks like."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from meters.insights.clockwork import SLOTS_A_DAY, Floats, Grid
+from meters.insights.clockwork import SLOTS_A_DAY, Floats, Grid, Ints
+from meters.insights.spotting.course import filtered, unlikeliness
+from meters.insights.spotting.evidence import evidence_of, score_of
 from meters.insights.spotting.kinds import kinds_of
 from meters.insights.spotting.learnt import Encoder, Forest
 from meters.insights.spotting.measures import measures_of
-from meters.insights.spotting.tails import join
 from meters.insights.spotting.usual import Usual
+from meters.insights.spotting.weeks import stretch_of
 
-# What the windows of measures look back on.
-LEAD = 3 * SLOTS_A_DAY
+# What is looked at before the first half-hour that is scored.
+LEAD = 7 * SLOTS_A_DAY
+_AT_ONCE = 64
 _FAMILIES = {
     "residual": ("value", "rough_6h"),
     "change": ("change",),
     "level": ("level_3h", "level_6h", "level_12h", "level_24h", "level_48h"),
+    "drift": ("level_7d",),
     "shape": ("shape_6h", "shape_12h", "shape_24h"),
     "stuck": ("repeats", "calm_3h", "calm_8h"),
 }
@@ -42,6 +46,17 @@ class Scored:
         return self.first + len(self.score)
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A series with what is usual of it, from the lead on."""
+
+    place: int
+    usual: Usual
+    values: Floats
+    slots: Ints
+    first: int
+
+
 def score_recent(
     grids: Sequence[Grid],
     usuals: Sequence[Usual | None],
@@ -52,47 +67,51 @@ def score_recent(
 ) -> list[Scored]:
     """Score the newest half-hours of several series; the score of one uses nothing after it.
 
-    :param grids: the last days up to the newest half-hour, one a series.
+    :param grids: at least the last seven days before ``since`` and up to the newest half-hour, one a series.
+    :param usuals: what is usual of each; without it nothing is scored.
     :param since: the first slot to score, one a series.
     """
-    return [
-        _scored(grid, usual, first, forest, encoder) for grid, usual, first in zip(grids, usuals, since, strict=True)
-    ]
+    found, asked = [], []
+    for place, (grid, usual, wanted) in enumerate(zip(grids, usuals, since, strict=True)):
+        first = max(wanted, grid.first)
+        size = max(grid.after - first, 0)
+        found.append(Scored(first, np.full(size, np.nan), {}, [""] * size))
+        if usual is not None and size:
+            slots = np.arange(first - LEAD, grid.after, dtype=np.int64)
+            asked.append(_Asked(place, usual, stretch_of(grid, first - LEAD, grid.after), slots, first))
+    for some in _chunks(asked):
+        courses = [each.usual.course() for each in some]
+        chances = filtered(courses, [each.values for each in some], [each.slots for each in some])
+        for each, own in zip(some, chances, strict=True):
+            found[each.place] = _scored(each, own, forest, encoder)
+    return found
 
 
-def _scored(grid: Grid, usual: Usual | None, since: int, forest: Forest | None, encoder: Encoder | None) -> Scored:
-    first = max(since, grid.first)
-    size = max(grid.after - first, 0)
-    if usual is None or not size:
-        return Scored(first, np.full(size, np.nan), {}, [""] * size)
-    begin = max(first - LEAD, grid.first)
-    values, slots = grid.values[begin - grid.first :], np.arange(begin, grid.after, dtype=np.int64)
-    laid, tails = usual.laid(slots), usual.tails()
+def _scored(asked: _Asked, chances: Floats, forest: Forest | None, encoder: Encoder | None) -> Scored:
+    values, usual = asked.values, asked.usual
+    laid, tails = usual.laid(asked.slots), usual.tails()
     measured = measures_of(values, laid, quantum=usual.figures["quantum"])
     rare = {name: tails[name].rarity(each) for name, each in measured.items()}
-    known = np.isfinite(values)
-    joined = np.where(known, tails["joined"].rarity(join(rare)), np.nan)
     parts = {family: _strongest([rare[name] for name in names]) for family, names in _FAMILIES.items()}
     if forest is not None:
-        parts["forest"] = forest.rarity(rare)
+        rare["forest"] = parts["forest"] = forest.rarity({name: rare[name] for name in measured})
     if encoder is not None:
-        parts["encoder"] = encoder.rarity(values, laid.mean, usual.figures["scale"])
-    learnt = [parts[name] for name in ("forest", "encoder") if name in parts]
-    if learnt:
-        joined = 0.7 * joined + 0.3 * np.nan_to_num(np.mean(learnt, axis=0))
-    at = first - begin
-    score = score_of(joined)[at:]
-    said = {name: score_of(np.where(known, each, np.nan))[at:] for name, each in parts.items()}
-    return Scored(first, score, said, kinds_of(score, values, laid, slots, said))
-
-
-def score_of(rarity: Floats) -> Floats:
-    """Return scores 0 to 1: what comes once in ten half-hours has 0.44, once in a thousand 0.82."""
-    found: Floats = 1 - 10 ** (-rarity / 4)
-    return found
+        rare["encoder"] = parts["encoder"] = encoder.rarity(values, laid.mean, usual.figures["scale"])
+    parts["course"] = unlikeliness(chances)
+    known = np.isfinite(values)
+    score = score_of(np.where(known, evidence_of(parts["course"], rare), np.nan))
+    said = {name: score_of(np.where(known, each, np.nan)) for name, each in parts.items()}
+    kinds = kinds_of(score, values, laid, asked.slots, chances, said)
+    own = slice(LEAD, None)
+    return Scored(asked.first, score[own], {name: each[own] for name, each in said.items()}, kinds[own])
 
 
 def _strongest(rare: list[Floats]) -> Floats:
     stacked = np.stack(rare)
     found: Floats = np.where(np.isfinite(stacked), stacked, 0).max(axis=0)
     return found
+
+
+def _chunks(asked: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:
+    for start in range(0, len(asked), _AT_ONCE):
+        yield asked[start : start + _AT_ONCE]

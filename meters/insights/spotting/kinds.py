@@ -1,40 +1,47 @@
-"""Which kind of anomaly a half-hour looks like, by rules on what the detectors say."""
+"""Which kind of anomaly a half-hour looks like: by the likeliest state, and rules on what was used."""
 
 import numpy as np
 
 from meters.insights.clockwork import SLOTS_A_DAY, Floats, Ints
+from meters.insights.spotting.course import FACTORS, JUMP, STUCK
 from meters.insights.spotting.measures import Laid, trailing_mean
 
 SPIKE, HIGH, LOW, ZERO_RUN, NIGHT_USE = "spike", "high", "low", "zero_run", "night_use"
-LEVEL_SHIFT, STUCK, DRIFT, SHAPE = "level_shift", "stuck", "drift", "shape"
+LEVEL_SHIFT, STUCK_VALUE, DRIFT, SHAPE = "level_shift", "stuck", "drift", "shape"
 NOTABLE = 0.6
 _NIGHT = (2, 10)
-_LEVEL = 24
-_ZERO = 1e-9
-_ZERO_HOURS = 8
+_LASTING = 16
+_LASTING_SHARE = 0.5
+_ZEROS = 4
+_DRIFTED = 0.9
 
 
-def kinds_of(score: Floats, values: Floats, laid: Laid, slots: Ints, parts: dict[str, Floats]) -> list[str]:
-    """Return the kind that each of the last half-hours looks like, empty where its score is usual.
+def kinds_of(
+    score: Floats, values: Floats, laid: Laid, slots: Ints, chances: Floats, parts: dict[str, Floats]
+) -> list[str]:
+    """Return the kind that each half-hour looks like, (n,), empty where its score is usual.
 
-    :param score: (n,), of the last n of ``values``.
+    :param chances: (n, states) of the course.
+    :param parts: what each detector says, (n,) each.
     """
-    n = len(score)
+    up = np.array([factor > 1 for factor in FACTORS])
+    factors = chances[:, 1 : 1 + len(FACTORS)]
+    rolled = chances[:, 1 + len(FACTORS) : STUCK].sum(axis=1)
+    shifted = np.maximum(factors[:, up].sum(axis=1), factors[:, ~up].sum(axis=1))
+    strongest = np.maximum(np.maximum(shifted, rolled), chances[:, JUMP])
     over = values - laid.mean
-    high = (over > 0)[-n:]
-    lasting = np.abs(parts["level"]) >= np.maximum(parts["change"], parts["residual"]) * 0.9
-    mean_over = trailing_mean(over, _LEVEL)[-n:]
-    zero = (trailing_mean((np.abs(values) <= _ZERO).astype(np.float64), _ZERO_HOURS) >= 1)[-n:]
-    night = ((slots % SLOTS_A_DAY >= _NIGHT[0]) & (slots % SLOTS_A_DAY < _NIGHT[1]))[-n:]
-    strongest = np.maximum.reduce([parts[name] for name in ("residual", "change", "level", "shape")])
+    zero = trailing_mean((values == 0).astype(np.float64), _ZEROS) >= 1
+    night = (slots % SLOTS_A_DAY >= _NIGHT[0]) & (slots % SLOTS_A_DAY < _NIGHT[1])
+    odd = chances[:, 0] < _LASTING_SHARE
     choices = (
-        (zero & (laid.mean[-n:] > _ZERO), ZERO_RUN),
-        (parts["stuck"] >= strongest, STUCK),
-        (parts["shape"] > np.maximum(parts["level"], parts["residual"]), SHAPE),
-        (high & (parts["change"] >= NOTABLE), SPIKE),
-        (lasting & (np.abs(mean_over) > laid.spread[-n:] * 0.5), LEVEL_SHIFT),
-        (high & night, NIGHT_USE),
-        (high, HIGH),
+        (zero & (laid.mean > 0), ZERO_RUN),
+        (odd & (chances[:, STUCK] >= strongest), STUCK_VALUE),
+        (odd & (rolled > shifted) & (rolled >= chances[:, JUMP]), SHAPE),
+        (odd & (trailing_mean(shifted, _LASTING) >= _LASTING_SHARE), LEVEL_SHIFT),
+        ((over > 0) & (parts["change"] >= NOTABLE), SPIKE),
+        (parts["drift"] > np.maximum(_DRIFTED, parts["course"]), DRIFT),
+        ((over > 0) & night, NIGHT_USE),
+        (over > 0, HIGH),
     )
-    found = np.select([np.asarray(when) for when, _ in choices], [kind for _, kind in choices], default=LOW)
+    found = np.select([when for when, _ in choices], [kind for _, kind in choices], default=LOW)
     return [str(kind) if notable else "" for kind, notable in zip(found, score >= NOTABLE, strict=True)]

@@ -10,7 +10,8 @@ import numpy as np
 from meters.insights.clockwork import SLOTS_A_DAY, Floats, Grid
 from meters.insights.spotting.measures import measures_of
 from meters.insights.spotting.tails import Tails, tails_of
-from meters.insights.spotting.usual import CELLS, Usual, usual_of
+from meters.insights.spotting.usual import Usual, usual_of
+from meters.insights.spotting.weeks import CELLS, WEEKS, past_of
 
 _TREES = 80
 _ROWS = 20_000
@@ -106,12 +107,8 @@ def encoder_rows(values: Floats, usual: Floats, scale: float) -> tuple[Floats, A
 
 
 def _rows_of(grid: Grid, usual: Usual) -> tuple[Floats, Floats]:
-    weeks = min(8 * CELLS, usual.until - grid.first)
-    slots = np.arange(usual.until - weeks, usual.until, dtype=np.int64)
-    values = np.full(len(slots), np.nan)
-    own = grid.until(usual.until).values[-weeks:]
-    at = max(grid.first - int(slots[0]), 0)
-    values[at : at + len(own)] = own
+    slots = np.arange(usual.until - WEEKS * CELLS, usual.until, dtype=np.int64)
+    values = past_of(grid, usual.until)
     laid, tails = usual.laid(slots), usual.tails()
     measured = measures_of(values, laid, quantum=usual.figures["quantum"])
     rows, known = forest_rows({name: tails[name].rarity(each) for name, each in measured.items()})
@@ -138,7 +135,13 @@ def _encoder(rows: Floats, seed: int) -> Encoder:
 
     with threadpool_limits(1):
         model = MLPRegressor(
-            hidden_layer_sizes=_INNER, activation="tanh", max_iter=60, early_stopping=True, random_state=seed
+            hidden_layer_sizes=_INNER,
+            activation="tanh",
+            max_iter=100,
+            tol=1e-3,
+            n_iter_no_change=5,
+            early_stopping=True,
+            random_state=seed,
         )
         model.fit(rows, rows)
         return Encoder(model, tails_of(_errors(model, rows)))

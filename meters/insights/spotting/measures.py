@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meters.insights.clockwork import SLOTS_A_DAY, Floats
+from meters.insights.clockwork import Floats
 
 _SAME = 1e-9
 _LEAST_KNOWN = 0.6
 # Half-hours that sums, courses and repeats look back over.
-LEVELS = {"level_3h": 6, "level_6h": 12, "level_12h": 24, "level_24h": 48, "level_48h": 96}
+LEVELS = {"level_3h": 6, "level_6h": 12, "level_12h": 24, "level_24h": 48, "level_48h": 96, "level_7d": 336}
 SHAPES = {"shape_6h": 12, "shape_12h": 24, "shape_24h": 48}
-LOOK_BACK = 2 * SLOTS_A_DAY
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,8 @@ def measures_of(values: Floats, usual: Laid, *, quantum: float) -> dict[str, Flo
     for name, width in SHAPES.items():
         found[name] = _shape(values, usual.mean, width, quantum)
     found["repeats"] = _repeats(values)
-    found["calm_3h"] = _calm(steps, values, usual.change, 6)
-    found["calm_8h"] = _calm(steps, values, usual.change, 16)
+    found["calm_3h"] = _calm(values, usual.change, 6)
+    found["calm_8h"] = _calm(values, usual.change, 16)
     return found
 
 
@@ -86,7 +85,7 @@ def _repeats(values: Floats) -> Floats:
     return np.where(np.isfinite(values), (place - last_change).astype(np.float64), np.nan)
 
 
-def _calm(steps: Floats, values: Floats, change: Floats, width: int) -> Floats:
+def _calm(values: Floats, change: Floats, width: int) -> Floats:
     """Return how much less the last hours moved than they usually do."""
     moved = trailing_mean(np.abs(np.diff(values, prepend=np.nan)), width)
     usual = trailing_mean(change, width)

@@ -9,7 +9,7 @@ _SAID = {
     kinds.ZERO_RUN: "Nothing was used for {time}, where {usual} is usual.",
     kinds.NIGHT_USE: "More was used at night than usual for {time}: {used} where {usual} is usual.",
     kinds.LEVEL_SHIFT: "Use has been {level} its usual level for {time}: {used} where {usual} is usual.",
-    kinds.STUCK: "The meter told the same value again and again for {time}: {used} where {usual} is usual.",
+    kinds.STUCK_VALUE: "The meter told the same value again and again for {time}: {used} where {usual} is usual.",
     kinds.DRIFT: "Use has drifted away from what is usual for {time}: {used} where {usual} is usual.",
     kinds.SHAPE: "The course of the day differs from the usual one for {time}: {used} where {usual} is usual.",
 }

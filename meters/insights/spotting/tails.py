@@ -1,6 +1,5 @@
 """How rare a measure is among those of a series' own past: minus the logarithm of its chance, base ten."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,6 @@ _CHANCES = np.array([1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.00
 _RARITIES = -np.log10(_CHANCES)
 _RAREST = 6.0
 _FEWEST = 300
-_STRONGEST = 3
 # Beyond what was ever seen, rarity grows no faster than it did in the last part of the tail.
 _TAIL_FROM = 6
 
@@ -50,11 +48,3 @@ def tails_of(values: Floats) -> Tails:
     at = np.quantile(known, 1 - _CHANCES)
     # Values that many half-hours share stand at the commonest of their chances.
     return Tails(at + 1e-9 * np.arange(len(at)))
-
-
-def join(rare: Mapping[str, Floats]) -> Floats:
-    """Return one evidence of many: the mean of the strongest three."""
-    stacked = np.stack([np.where(np.isfinite(each), each, 0.0) for each in rare.values()])
-    strongest = np.sort(stacked, axis=0)[-_STRONGEST:]
-    found: Floats = strongest.mean(axis=0)
-    return found

@@ -1,0 +1,311 @@
+"""How a series goes on from half-hour to half-hour, and what it would look like if something were wrong with it.
+
+A hidden Markov model whose states are "usual" and some anomalies: all values times a factor, another time of day's
+course, a repeated value, a jump. Filtered forward only (Hamilton 1989, switching autoregression), so that what it says
+of a half-hour uses nothing after it. How likely a value is after the one before it is a mix of two densities of its
+logarithm: an autoregression around the hour of the week with Student's t, good where a series is smooth, and a
+table of how values followed each other at that time of day, good where it is not.
+"""
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from meters.insights.clockwork import SLOTS_A_DAY, Floats, Ints
+from meters.insights.spotting.weeks import (
+    CELLS,
+    FEWEST_KNOWN,
+    WEEKS,
+    cells_of,
+    center_of,
+    is_pooled,
+    median,
+    near,
+    smooth,
+)
+
+FACTORS = (0.2, 0.4, 0.55, 0.7, 0.85, 1.18, 1.4, 1.75, 2.3, 3.5, 6.0)
+_ROLLS = (12, 24, 36)
+_STAYS = len(FACTORS) + len(_ROLLS)
+STUCK, JUMP = _STAYS + 1, _STAYS + 2
+STATES = _STAYS + 3
+# Half-hours for which an anomaly lasts, and how many come to pass before the next, all of its kind together.
+_LAST = np.array([np.inf, *[72.0] * len(FACTORS), *[30.0] * len(_ROLLS), 20.0, 1.7])
+_EVERY = np.array([np.inf, *[960.0 * len(FACTORS)] * len(FACTORS), *[1200.0 * len(_ROLLS)] * len(_ROLLS), 720.0, 240.0])
+_ENTER = 1 / _EVERY
+_LEAVE = 1 / _LAST
+
+_BINS = 32
+_PARTS = 8
+_NARROWEST = 0.03
+_BEYOND = 1.0
+_AS_ZERO = 0.05
+_LEAST = 1e-4
+_FREEDOM = 4
+_STUDENT = 0.375
+_MOST_RHO = 0.97
+_STEADY = 0.003
+_FLOOR = 0.02
+_MAD = 1.4826
+_TEST_WEEKS = 2
+_HALF = 0.5
+_REPEATS = 0.97
+# A repeat is as likely in a density as if it fell into a bin of this width of the logarithm.
+_REPEAT_WIDTH = 1 / 30
+_TEMPER = 0.8
+_LEAST_CHANCE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How a series goes on, in logarithms of its values.
+
+    :ivar nothing: added to values before their logarithm, in their unit.
+    :ivar edges: (b + 1,) of the bins.
+    :ivar counts: (8, b, b) how often a bin followed another, by the part of the day.
+    :ivar again: (b,) how often the very same value followed.
+    :ivar center, inner: (336,) the middle, and the spread around what the half-hour before lets expect.
+    :ivar smooth: how far the autoregression is trusted before the table, 0 to 1.
+    """
+
+    nothing: float
+    edges: Floats
+    counts: Ints
+    again: Ints
+    center: Floats
+    inner: Floats
+    rho: float
+    smooth: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the course as it is kept."""
+        counts = np.minimum(self.counts, np.iinfo(np.uint16).max).astype("<u2").tobytes()
+        return {
+            "nothing": self.nothing,
+            "edges": _rounded(self.edges),
+            "counts": base64.b64encode(zlib.compress(counts)).decode(),
+            "again": self.again.tolist(),
+            "center": _rounded(self.center),
+            "inner": _rounded(self.inner),
+            "rho": self.rho,
+            "smooth": self.smooth,
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> "Course":
+        """Return the course that was kept."""
+        edges = np.array(told["edges"], dtype=np.float64)
+        counts = np.frombuffer(zlib.decompress(base64.b64decode(told["counts"])), dtype="<u2").astype(np.int64)
+        return cls(
+            told["nothing"],
+            edges,
+            counts.reshape(_PARTS, len(edges) - 1, len(edges) - 1),
+            np.array(told["again"], dtype=np.int64),
+            np.array(told["center"], dtype=np.float64),
+            np.array(told["inner"], dtype=np.float64),
+            told["rho"],
+            told["smooth"],
+        )
+
+
+def learn_course(past: Floats, slots: Ints) -> Course:
+    """Learn how a series goes on.
+
+    :param past: (2688,) eight weeks, NaN where not known.
+    """
+    nothing = max(_AS_ZERO * float(np.nanmean(np.abs(past))), _LEAST)
+    logs = np.log(np.maximum(past, 0) + nothing)
+    early = np.where(np.arange(len(past)) < (WEEKS - _TEST_WEEKS) * CELLS, logs, np.nan)
+    trust = _HALF
+    if np.isfinite(early).sum() >= FEWEST_KNOWN:
+        test = slice((WEEKS - _TEST_WEEKS) * CELLS, None)
+        trust = _mixed(_fitted(early, past, slots, nothing, trust), logs[test], slots[test])
+    return _fitted(logs, past, slots, nothing, trust)
+
+
+def filtered(courses: Sequence[Course], values: Sequence[Floats], slots: Sequence[Ints]) -> list[Floats]:
+    """Return what each state's chance is at each half-hour, (n, states), by it and those before it.
+
+    :param values: (n,) consecutive half-hours, one series a course, NaN where missing.
+    """
+    likely = [_likelihoods(*each) for each in zip(courses, values, slots, strict=True)]
+    longest = max(len(each) for each in values)
+    stacked = np.ones((longest, len(courses), 3, STATES))
+    for place, each in enumerate(likely):
+        stacked[longest - len(each) :, place] = each
+    chances = np.where(np.arange(STATES) == 0, 1.0, _ENTER * np.where(np.isfinite(_LAST), _LAST, 0))
+    chance = np.tile(chances / chances.sum(), (len(courses), 1))
+    found = np.empty((longest, len(courses), STATES))
+    stay, enter = 1 - _LEAVE, _ENTER.copy()
+    stay[0], enter[0] = 1 - _ENTER.sum(), 0.0
+    for step in range(longest):
+        staying, entering, leaving = stacked[step, :, 0], stacked[step, :, 1], stacked[step, :, 2]
+        new = chance * stay * staying + chance[:, :1] * enter * entering
+        new[:, 0] += (chance * _LEAVE * leaving).sum(axis=1)
+        chance = np.maximum(new / new.sum(axis=1, keepdims=True), _LEAST_CHANCE)
+        found[step] = chance
+    return [found[longest - len(each) :, place] for place, each in enumerate(values)]
+
+
+def unlikeliness(chances: Floats) -> Floats:
+    """Return minus the logarithm, base ten, of the chance that all is usual, (n,)."""
+    found: Floats = -np.log10(chances[:, 0])
+    return found
+
+
+def _fitted(logs: Floats, past: Floats, slots: Ints, nothing: float, trust: float) -> Course:
+    weeks, cells = logs.reshape(WEEKS, CELLS), cells_of(slots[:CELLS])
+    pooled = is_pooled(weeks, cells)
+    known = np.isfinite(logs)
+    without = [center_of(np.delete(weeks, week, axis=0), cells, pooled=pooled) for week in range(WEEKS)]
+    off = (weeks - np.stack(without)).ravel()
+    spread = np.maximum(_MAD * smooth(median(near(np.abs(off.reshape(weeks.shape))))), _STEADY)
+    sized = np.clip(off / np.tile(spread, WEEKS), -4, 4)
+    both = np.isfinite(sized[1:]) & np.isfinite(sized[:-1])
+    now, before = sized[1:][both], sized[:-1][both]
+    rho = float(np.clip((now * before).sum() / max((before**2).sum(), 1e-9), 0, _MOST_RHO))
+    inner = np.append(np.nan, off[1:] - rho * off[:-1]).reshape(weeks.shape)
+    scale = _MAD * smooth(median(near(np.abs(inner))))
+    order = np.argsort(cells)
+    edges = _edges(logs[known])
+    bins, pairs = _bins(logs, edges), known[1:] & known[:-1]
+    counts = np.zeros((_PARTS, len(edges) - 1, len(edges) - 1), dtype=np.int64)
+    np.add.at(counts, (_part(slots)[1:][pairs], bins[:-1][pairs], bins[1:][pairs]), 1)
+    same = pairs & (np.diff(past) == 0)
+    again = np.bincount(bins[:-1][same], minlength=len(edges) - 1)
+    center = center_of(weeks, cells, pooled=pooled)
+    middle = float(np.nanmedian(logs))
+    return Course(
+        nothing,
+        edges,
+        counts,
+        again,
+        np.where(np.isfinite(center), center, middle)[order],
+        np.maximum(np.where(np.isfinite(scale), scale, np.nanmax(scale)), _STEADY)[order],
+        rho,
+        trust,
+    )
+
+
+def _mixed(trial: Course, logs: Floats, slots: Ints) -> float:
+    """Return how far the autoregression is trusted: the share under which the last weeks were likeliest."""
+    now, before = slice(1, None), slice(None, -1)
+    known = np.isfinite(logs[now]) & np.isfinite(logs[before]) & (np.diff(logs) != 0)
+    if known.sum() < SLOTS_A_DAY:
+        return trial.smooth
+    cells = cells_of(slots)
+    off = logs - trial.center[cells]
+    told = _student(off[now] - trial.rho * off[before], trial.inner[cells[now]])[known]
+    bins = _bins(logs, trial.edges)
+    table = _tables(trial)[0][_part(slots)[now], bins[before], bins[now]][known]
+    share = trial.smooth
+    for _ in range(30):
+        share = float((share * told / (share * told + (1 - share) * table)).mean())
+    return share
+
+
+def _likelihoods(course: Course, values: Floats, slots: Ints) -> Floats:
+    """Return how likely each half-hour is, (n, 3, states): where a state stays, where it begins, where it ends."""
+    factors = np.array([1.0, *FACTORS, *[1.0] * len(_ROLLS)])
+    rolled = slots[:, None] + np.array([0, *[0] * len(FACTORS), *_ROLLS])
+    size = np.maximum(values, 0)[:, None]
+    logs = np.log(size / factors + course.nothing)
+    stretch = np.where(size > 0, (size + course.nothing) / (size + factors * course.nothing), 1.0)
+    cells, parts = cells_of(rolled), _part(rolled)
+    off, inner = logs - course.center[cells], course.inner[cells]
+    bins = _bins(logs, course.edges)
+    table, alone = _tables(course)
+    n = len(values)
+    found = np.ones((n, 3, STATES))
+    share, rho = course.smooth, course.rho
+
+    def after(off_before: Floats, bins_before: Ints, to: slice) -> Floats:
+        told = _student(off[1:, to] - rho * off_before, inner[1:, to])
+        seen = table[parts[1:, to], bins_before, bins[1:, to]]
+        return (share * told + (1 - share) * seen) * stretch[1:, to]
+
+    usual, every = slice(0, 1), slice(None)
+    found[1:, 0, :STUCK] = after(off[:-1], bins[:-1], every)
+    found[1:, 1, :STUCK] = after(off[:-1, usual], bins[:-1, usual], every)
+    found[1:, 2, :STUCK] = after(off[:-1], bins[:-1], usual)
+    fresh = alone[parts, bins] * stretch
+    wide = 1 / (course.edges[-1] - course.edges[0])
+    found[:, 0, STUCK], found[:, 1, STUCK], found[:, 2, STUCK] = 0.01 * wide, 0.01 * wide, fresh[:, 0]
+    found[:, 0, JUMP] = found[:, 1, JUMP] = np.where(off[:, 0] > 0, 1.5, 0.5) * wide
+    found[:, 2, JUMP] = fresh[:, 0]
+    return _with_gaps(course, found, values, bins[:, 0], fresh)
+
+
+def _with_gaps(course: Course, found: Floats, values: Floats, bins: Ints, fresh: Floats) -> Floats:
+    """Return likelihoods with what repeats, what is not known and what follows on it put in."""
+    known = np.isfinite(values)
+    before = np.concatenate([[False], known[:-1]])
+    again = (course.again + course.again.sum() / max(course.counts.sum(), 1)) / (course.counts.sum(axis=(0, 2)) + 1)
+    repeats = np.clip(again[np.concatenate([bins[:1], bins[:-1]])], 1e-4, 0.99)
+    same = before & (np.diff(values, prepend=np.nan) == 0)
+    found[..., :STUCK] *= (1 - repeats)[:, None, None]
+    found[same, ..., :STUCK] = (repeats[same] / _REPEAT_WIDTH)[:, None, None]
+    found[same, :2, STUCK] = _REPEATS / _REPEAT_WIDTH
+    found[same, :, JUMP] = (0.1 * repeats[same] / _REPEAT_WIDTH)[:, None]
+    first = known & ~before
+    found[first, :, :STUCK] = fresh[first][:, None, :]
+    found[first, :, STUCK] = 0.5 * fresh[first, :1]
+    found[~known] = 1.0
+    return np.maximum(found, 1e-9) ** _TEMPER
+
+
+def _tables(course: Course) -> tuple[Floats, Floats]:
+    """Return the densities of a value after another, (8, b, b), and alone, (8, b), by the part of the day."""
+    counts = course.counts.astype(np.float64)
+    counts = (np.roll(counts, 1, axis=0) + 2 * counts + np.roll(counts, -1, axis=0)) / 2
+    blur = _blur(counts.shape[1])
+    counts = blur @ counts @ blur.T
+    overall = counts.sum(axis=(0, 1)) + 1
+    overall /= overall.sum()
+    alone = _shares(counts.sum(axis=1) + 40 * overall)
+    whole = _shares(counts.sum(axis=0) + 40 * overall)
+    table = _shares(counts + 12 * (alone[:, None, :] + whole) / 2)
+    width, bins = np.diff(course.edges), len(overall)
+    return ((1 - _FLOOR) * table + _FLOOR / bins) / width, ((1 - _FLOOR) * alone + _FLOOR / bins) / width
+
+
+def _blur(bins: int) -> Floats:
+    apart = np.arange(bins)[:, None] - np.arange(bins)
+    return _shares(np.exp(-0.5 * (apart / 0.7) ** 2)).T
+
+
+def _shares(counts: Floats) -> Floats:
+    found: Floats = counts / counts.sum(axis=-1, keepdims=True)
+    return found
+
+
+def _edges(logs: Floats) -> Floats:
+    """Return edges of bins that hold about as many values each, none too narrow, with room beyond."""
+    edges = [float(logs.min()) - 1e-6]
+    for edge in np.quantile(logs, np.linspace(0, 1, _BINS + 1))[1:].tolist():
+        if edge - edges[-1] > _NARROWEST:
+            edges.append(edge)
+    return np.round([edges[0] - _BEYOND, *edges, edges[-1] + _BEYOND], 4)
+
+
+def _bins(logs: Floats, edges: Floats) -> Ints:
+    found: Ints = np.clip(np.searchsorted(edges, logs, side="right") - 1, 0, len(edges) - 2)
+    return found
+
+
+def _part(slots: Ints) -> Ints:
+    found: Ints = slots % SLOTS_A_DAY * _PARTS // SLOTS_A_DAY
+    return found
+
+
+def _student(off: Floats, scale: Floats) -> Floats:
+    found: Floats = _STUDENT / scale * (1 + (off / scale) ** 2 / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
+    return found
+
+
+def _rounded(values: Floats) -> list[float]:
+    return [float(value) for value in np.round(values, 4)]
