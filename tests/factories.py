@@ -1,5 +1,6 @@
 """One factory a model: the least that is valid, named after what it makes."""
 
+import hashlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from meters import models as meters
 from meters.batteries import models as batteries
 from meters.devices import models as devices
 from meters.insights import models as insights
+from meters.insights.forecasters.serving import made_with
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -383,3 +385,24 @@ class ForecastFactory(DjangoModelFactory):
     low = factory.LazyAttribute(lambda row: [0.5 * value for value in row.median])
     high = factory.LazyAttribute(lambda row: [2.0 * value for value in row.median])
     forecaster = "blend"
+
+
+class ForecastModelFactory(DjangoModelFactory):
+    """A model of service points that says what its content says."""
+
+    class Meta:
+        model = insights.ForecastModel
+
+    cohort = "service_point"
+    version = factory.Sequence(lambda n: n + 1)
+    algorithm = "blend"
+    seed = factory.LazyAttribute(lambda model: 20_240_000 + model.version)
+    state = insights.ForecastModel.State.ACTIVE
+    trained_at = datetime(2025, 2, 1, tzinfo=UTC)
+    trained_until = datetime(2025, 2, 1, tzinfo=UTC)
+    series = 1
+    origins = 60
+    made_with = factory.LazyFunction(made_with)
+    content = b""
+    digest = factory.LazyAttribute(lambda model: hashlib.sha256(model.content).hexdigest())
+    changed_at = datetime(2025, 2, 1, tzinfo=UTC)

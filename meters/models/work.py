@@ -44,6 +44,8 @@ class Job(models.Model):
         RESTORE_SAMPLES = "restore_samples"
         REHEARSAL = "rehearsal"
         IMPORT_BATTERY = "import_battery"
+        FORECAST = "forecast"
+        TRAIN_FORECASTS = "train_forecasts"
 
     class Status(models.TextChoices):
         QUEUED = "queued"

@@ -65,7 +65,7 @@ class Forecast(OfSubject):
         NO_DATA = "no_data", "nothing is known of the weeks before"
         GAPS = "gaps", "too much is missing in the weeks before"
         COLD_START = "cold_start", "too short a past for the model"
-        FLAT = "flat", "nothing but zeros in the weeks before"
+        FLAT = "flat", "nothing was used in the weeks before"
         NO_MODEL = "no_model", "no model was taught yet"
 
     id = models.BigAutoField(primary_key=True)

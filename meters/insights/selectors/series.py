@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -101,7 +101,7 @@ def _battery_rows(batteries: Sequence[Series], axis: Axis) -> Floats:
 
 
 def _keys(series: Iterable[Series]) -> list[int]:
-    return [cast("int", each.key) for each in series]
+    return [each.key for each in series]
 
 
 def _sum_rows(sums: Sequence[Series], axis: Axis) -> Floats:

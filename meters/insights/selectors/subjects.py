@@ -39,7 +39,7 @@ class Series:
 
     kind: Subject
     subject: str
-    key: UUID | int | None
+    key: Any
     label: str
     zone: ZoneInfo
     cohort: str
@@ -119,11 +119,12 @@ def _service_points(at: datetime) -> _Rows:
     bound = Binding.objects.filter(service_point=OuterRef("pk"), valid__contains=at)
     hung = Installation.objects.filter(service_point=OuterRef("pk"), valid__contains=at)
     rows: _Rows = ServicePoint.objects.filter(commodity=Commodity.ELECTRIC, status=ServicePoint.Status.ACTIVE)
-    return rows.annotate(
+    rows = rows.annotate(
         account_id=Subquery(bound.values("account_id")[:1]),
         since=Subquery(bound.values("valid__startswith")[:1]),
         region_id=Subquery(hung.values("meter__region_id")[:1]),
-    ).values("pk", "code", "service_class", "premises__zone", "account_id", "since", "region_id")
+    )
+    return rows.values("pk", "code", "service_class", "premises__zone", "account_id", "since", "region_id")
 
 
 def _of_service_point(row: dict[str, Any]) -> Series:
@@ -169,7 +170,8 @@ def _of_thing(kind: Subject, name: str) -> Callable[[dict[str, Any]], Series]:
 def _accounts(at: datetime) -> _Rows:
     supplied = Q(bindings__valid__contains=at, bindings__service_point__commodity=Commodity.ELECTRIC)
     rows: _Rows = CustomerAccount.objects.exclude(status=CustomerAccount.Status.CLOSED)
-    return rows.annotate(places=Count("bindings", filter=supplied)).values("pk", "number", "owner_name", "zone")
+    rows = rows.annotate(places=Count("bindings", filter=supplied))
+    return rows.values("pk", "number", "owner_name", "zone")
 
 
 def _of_account(row: dict[str, Any]) -> Series:

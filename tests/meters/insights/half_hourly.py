@@ -1,7 +1,7 @@
 """Series for tests of insights: dials that count a course of half-hours."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import connection
@@ -9,6 +9,7 @@ from django.db import connection
 from energy_portal.shared.clock import HALF_HOUR
 from meters.models import Register
 from meters.series.partitions import ensure_partitions
+from meters.series.spec import SeriesSpec
 from meters.store import REGISTER_READINGS
 
 _INSERT = """
@@ -27,7 +28,7 @@ def count(register: Register, start: datetime, energies: Sequence[float], *, fir
 def tell(register: Register, start: datetime, shown: Sequence[float], *, missing=(), estimated=()):
     """Store what a register showed at half-hours from a start on."""
     end = start + len(shown) * HALF_HOUR
-    ensure_partitions(REGISTER_READINGS, [start, end], floor=start, ceiling=end)
+    make_room(REGISTER_READINGS, start, end)
     kept = [number for number in range(len(shown)) if number not in missing]
     parameters = {
         "register": register.pk,
@@ -38,6 +39,12 @@ def tell(register: Register, start: datetime, shown: Sequence[float], *, missing
     }
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)
+
+
+def make_room(series: SeriesSpec, start: datetime, end: datetime) -> None:
+    """Make the partitions of a series from a start to an end."""
+    days = [start + timedelta(days=day) for day in range((end - start).days + 1)]
+    ensure_partitions(series, [*days, end], floor=start, ceiling=end)
 
 
 def daily_course(days: int, *, seed: int = 0, level: float = 0.3) -> np.ndarray:
