@@ -225,6 +225,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 BODY_TIMEOUT_SECONDS = env.int("BODY_TIMEOUT_SECONDS", 120)
 DRAIN_SECONDS = 5
 
+# The first full hour after a zone's midnight in which its forecasts are made.
+FORECAST_HOUR = env.int("FORECAST_HOUR", 1)
+FORECAST_DAYS_KEPT = env.int("FORECAST_DAYS_KEPT", 400)
+# A model is taught by so many series at most, as many days of them as are known, and so many origins in all.
+FORECAST_TRAINING_SERIES = env.int("FORECAST_TRAINING_SERIES", 150)
+FORECAST_TRAINING_DAYS = env.int("FORECAST_TRAINING_DAYS", 420)
+FORECAST_TRAINING_ORIGINS = env.int("FORECAST_TRAINING_ORIGINS", 4_000)
+FORECAST_MODEL_DAYS_KEPT = env.int("FORECAST_MODEL_DAYS_KEPT", 180)
+
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Energy portal <portal@localhost>")
 

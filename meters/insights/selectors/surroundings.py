@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Q
 
 from meters.insights.clockwork import Floats, Grid, grid_of
@@ -47,7 +48,7 @@ class SurroundingsBook:
         here = Q(region=None) | Q(region=region_id) if region_id else Q(region=None)
         days = Holiday.objects.filter(here, day__range=(self._first.date(), self._last.date()))
         off = days.filter(known_at__lte=self._known_at).values_list("day", flat=True)
-        holidays = frozenset((day - _FIRST_DAY).days for day in off)
+        holidays = frozenset((day - _FIRST_DAY).days for day in (*off, *settings.SITE_HOLIDAYS))
         words = Weather.objects.filter(here, time__range=(self._first, self._last), known_at__lte=self._known_at)
         rows = list(words.order_by("known_at", "id").values_list("region", "time", "temperature_c", "known_at"))
         # A word of the region goes before one of all.
