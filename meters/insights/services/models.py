@@ -70,7 +70,7 @@ def put_into_force(row: ForecastModel, *, reason: str, actor: Actor, now: dateti
 def forget_models(*, now: datetime, keep: timedelta) -> int:
     """Drop the content of models that have not spoken for long; their figures stay. Return how many."""
     old = ForecastModel.objects.exclude(state__in=(State.ACTIVE, State.CANDIDATE)).exclude(content=b"")
-    return old.filter(changed_at__lt=now - keep).update(content=b"")
+    return old.filter(changed_at__lt=now - keep).update(content=b"", made_with="")
 
 
 def _locked(cohort: str) -> list[ForecastModel]:

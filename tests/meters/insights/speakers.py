@@ -22,6 +22,15 @@ class DayBefore:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """Says what is usual at the hour of the week."""
+
+    def predict(self, samples: Samples) -> Ahead:
+        said = samples.base * samples.scale[:, None]
+        return Ahead(said, said, said * 0.8, said * 1.2)
+
+
+@dataclass(frozen=True)
 class Level:
     """Says one value for all there is."""
 
