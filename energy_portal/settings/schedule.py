@@ -79,6 +79,19 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "meters.devices.tasks.archive_samples",
         "schedule": crontab(minute="20", hour="3"),
     },
+    "score-half-hours": {
+        "task": "meters.insights.tasks.anomalies.score",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "learn-what-is-usual": {
+        "task": "meters.insights.tasks.anomalies.learn",
+        "schedule": crontab(minute="20", hour="2"),
+    },
+    "teach-detectors-of-anomalies": {
+        "task": "meters.insights.tasks.anomalies.teach",
+        "schedule": crontab(minute="40", hour="4", day_of_week="0"),
+    },
     "bills-of-last-month": {
         "task": "billing.tasks.run_last_month",
         "schedule": crontab(minute="0", hour="1", day_of_month="2"),

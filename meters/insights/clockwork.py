@@ -21,6 +21,7 @@ SLOTS_A_DAY = 48
 # 1970-01-01 was a Thursday; Monday is 0.
 _FIRST_WEEKDAY = 3
 _HOUR_SECONDS = 3600
+_FIRST_SLOT = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,17 @@ def slots_of(starts: Ints, zone: ZoneInfo) -> Ints:
     hours, place = np.unique(starts // _HOUR_SECONDS, return_inverse=True)
     offsets = np.array([_offset(hour * _HOUR_SECONDS, zone) for hour in hours.tolist()], dtype=np.int64)
     return (starts + offsets[place]) // SLOT_SECONDS
+
+
+def slot_of(instant: datetime, zone: ZoneInfo) -> int:
+    """Return the slot in which an instant lies."""
+    return int(slots_of(np.array([int(instant.timestamp())], dtype=np.int64), zone)[0])
+
+
+def instant_of(slot: int, zone: ZoneInfo) -> datetime:
+    """Return when a slot begins, UTC: of one that comes twice the first, of one that never comes the hour after."""
+    wall = _FIRST_SLOT + timedelta(seconds=slot * SLOT_SECONDS)
+    return wall.replace(tzinfo=zone).astimezone(UTC)
 
 
 def grid_of(starts: Ints, values: Floats, zone: ZoneInfo) -> Grid:

@@ -9,7 +9,12 @@ from meters import store
 from meters.models import ReadingWork
 from meters.store.door import Int64s
 
-AFTER_A_WRITE = (ReadingWork.Purpose.ROLLUP, ReadingWork.Purpose.VALIDATION, ReadingWork.Purpose.ESTIMATION)
+AFTER_A_WRITE = (
+    ReadingWork.Purpose.ROLLUP,
+    ReadingWork.Purpose.VALIDATION,
+    ReadingWork.Purpose.ESTIMATION,
+    ReadingWork.Purpose.SCORING,
+)
 
 
 def log_work(

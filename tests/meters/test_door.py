@@ -76,7 +76,7 @@ class TestWhatIsKept:
             ],
             key=str,
         )
-        for purpose in ("validation", "estimation"):
+        for purpose in ("validation", "estimation", "scoring"):
             assert ReadingWork.objects.filter(purpose=purpose).count() == 2
 
     def test_is_no_work_when_nothing_came_in(self, dial):

@@ -134,7 +134,8 @@ class TestEnterEstimates:
         assert [(n, value) for n, value, _ in stored(dial)][3:] == [(3, 103), (4, 104), (5, Decimal("105.5")), (6, 106)]
         assert superseded(dial) == [(5, 105, LINEAR, "new_estimate")]
         assert RegisterState.objects.get(register=dial).estimated_from == mark(1)
-        assert set(ReadingWork.objects.values_list("purpose", flat=True)) == {"rollup", "validation", "estimation"}
+        purposes = set(ReadingWork.objects.values_list("purpose", flat=True))
+        assert purposes == {"rollup", "validation", "estimation", "scoring"}
 
     def test_leaves_true_values_alone(self, dial):
         assert self.enter(dial, (2, "102.5"), (6, 107)) == 0

@@ -22,6 +22,7 @@ class DetectorModel(models.Model):
     taught_at = models.DateTimeField()
     taught_until = models.DateTimeField(help_text="Nothing at or after this instant taught it.")
     series = models.PositiveIntegerField(help_text="How many taught it.")
+    made_with = models.CharField(max_length=100, help_text="The versions of the libraries that can read it.")
     content = models.BinaryField()
     digest = models.CharField(max_length=64, help_text="SHA-256 of the content.")
     changed_at = models.DateTimeField(help_text="When it came into its state.")

@@ -162,7 +162,10 @@ def follow_alarm(alarm: Alarm) -> None:
 
 def wake_snoozed(*, now: datetime) -> int:
     """Open again what was put off until now; returns how many. Their alarms wake by themselves."""
-    return Anomaly.objects.filter(state=State.SNOOZED, snoozed_until__lte=now).update(state=State.OPEN)
+    due = Anomaly.objects.filter(state=State.SNOOZED, snoozed_until__lte=now)
+    with transaction.atomic():
+        keys = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        return Anomaly.objects.filter(pk__in=keys).update(state=State.OPEN)
 
 
 def _put_off(anomaly: Anomaly, until: datetime, note: str) -> None:

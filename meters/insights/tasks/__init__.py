@@ -1,5 +1,5 @@
 """Background work of insights, by topic."""
 
-from meters.insights.tasks import scoring
+from meters.insights.tasks import anomalies, scoring
 
-__all__ = ["scoring"]
+__all__ = ["anomalies", "scoring"]
