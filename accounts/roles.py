@@ -36,7 +36,15 @@ DESK_ROLES = STAFF_ROLES | {Role.OPERATOR}
 _PATTERNS: dict[str, tuple[str, ...]] = {
     Role.CUSTOMER: (),
     Role.AGENT: (),
-    Role.OPERATOR: ("devices.*", "batteries.*", "meters.view_region", "meters.view_alarm", "meters.change_alarm"),
+    Role.OPERATOR: (
+        "devices.*",
+        "batteries.*",
+        "meters.view_region",
+        "meters.view_alarm",
+        "meters.change_alarm",
+        "insights.view_anomaly",
+        "insights.change_anomaly",
+    ),
     Role.MANAGER: (
         "accounts.view_*",
         "accounts.add_customeraccount",
@@ -48,6 +56,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         "meters.*",
         "devices.*",
         "batteries.*",
+        "insights.*",
         "billing.*",
         "field_ops.*",
     ),

@@ -55,6 +55,8 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         (
             _Entry("meters.Alarm", "notifications_active", badge="energy_portal.dashboard.alarms_badge"),
             _Entry("meters.AlarmRule", "notification_settings"),
+            _Entry("insights.Anomaly", "troubleshoot"),
+            _Entry("insights.DetectorModel", "model_training"),
         ),
     ),
     (

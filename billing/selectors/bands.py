@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import CustomerAccount
 from billing.rating import Hours, Version
 from billing.rating.terms import EnergyTerms, Kind, Per, RatePeriod
-from billing.selectors.price_books import price_books
+from billing.selectors.price_books import PriceBook, price_books
 from energy_portal.shared.clock import HALF_HOUR, Period
 from meters.models import ServicePoint
 
@@ -84,6 +84,20 @@ def tariff_bands(*, account: CustomerAccount, period: Period) -> TariffBands:
     several = len(book.versions_of) > 1
     found = sorted(set(prices.values()), key=lambda price: price.rank)
     return TariffBands(tuple(bands), tuple(found), _code(point_id) if several else "")
+
+
+def rate_at(book: PriceBook, point_id: UUID, instant: datetime) -> tuple[Version, Decimal] | None:
+    """Return the version in force at a place at an instant, and what the first kWh costs by it then, before tax.
+
+    None where nothing charges energy there and then.
+
+    :param instant: in the book's period.
+    """
+    moment = Period(instant, instant + HALF_HOUR)
+    for version in book.versions_of.get(point_id, ()):
+        for _, charges in _charged(version, book.zones[point_id], moment):
+            return version, _first_rate(charges)
+    return None
 
 
 def _charged(version: Version, zone: ZoneInfo, period: Period) -> Iterator[tuple[datetime, tuple[_Charge, ...]]]:

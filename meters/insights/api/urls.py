@@ -1,5 +1,23 @@
 """Paths of the insights API."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from meters.insights.api.anomalies import (
+    AnomalyAcknowledgeView,
+    AnomalyDetailView,
+    AnomalyListView,
+    AnomalySnoozeView,
+    AnomalyVerdictView,
+)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/anomalies", AnomalyListView.as_view(), name="api_anomalies"),
+    path("api/v1/anomalies/<uuid:anomaly_id>", AnomalyDetailView.as_view(), name="api_anomaly"),
+    path(
+        "api/v1/anomalies/<uuid:anomaly_id>/acknowledge",
+        AnomalyAcknowledgeView.as_view(),
+        name="api_anomaly_acknowledge",
+    ),
+    path("api/v1/anomalies/<uuid:anomaly_id>/snooze", AnomalySnoozeView.as_view(), name="api_anomaly_snooze"),
+    path("api/v1/anomalies/<uuid:anomaly_id>/verdict", AnomalyVerdictView.as_view(), name="api_anomaly_verdict"),
+]

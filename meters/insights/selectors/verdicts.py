@@ -18,6 +18,8 @@ REMEMBERED = timedelta(weeks=6)
 # Half-hours of the week on both sides that are as good as those that were meant.
 _LEEWAY = 2
 _LEAST_SHARE = 0.8
+# What was still going on when somebody called it normal may go on for a while.
+_LASTING = 24
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,16 @@ def allowances(kind: Subject, subjects: Collection[str], *, now: datetime) -> di
     judged = Anomaly.objects.filter(
         subject_kind=kind, subject__in=subjects, verdict=Anomaly.Verdict.NORMAL, verdict_at__gt=now - REMEMBERED
     )
-    rows = list(judged.order_by("id").values_list("subject", "kind", "start", "end"))
+    columns = ("subject", "kind", "start", "end", "closed_at", "verdict_at")
+    rows = list(judged.order_by("id").values_list(*columns))
     zones = Baseline.objects.filter(subject_kind=kind, subject__in={row[0] for row in rows})
     clocks = {subject: zone_named(name) for subject, name in zones.values_list("subject", "zone")}
     found: dict[str, list[Allowance]] = defaultdict(list)
-    for subject, called, start, end in rows:
+    for subject, called, start, end, closed_at, verdict_at in rows:
         if subject in clocks:
-            found[subject].append(Allowance(called, _around(start, end, clocks[subject])))
+            until = end + (_LASTING * HALF_HOUR if closed_at == verdict_at else _LEEWAY * HALF_HOUR)
+            cells = cells_between(start - _LEEWAY * HALF_HOUR, until, clocks[subject])
+            found[subject].append(Allowance(called, cells))
     return found
 
 
@@ -52,7 +57,3 @@ def cells_between(start: datetime, end: datetime, zone: ZoneInfo) -> frozenset[i
     first, count = int(start.timestamp()), max((end - start) // HALF_HOUR, 1)
     starts = first + SLOT_SECONDS * np.arange(min(count, CELLS), dtype=np.int64)
     return frozenset(cells_of(slots_of(starts, zone)).tolist())
-
-
-def _around(start: datetime, end: datetime, zone: ZoneInfo) -> frozenset[int]:
-    return cells_between(start - _LEEWAY * HALF_HOUR, end + _LEEWAY * HALF_HOUR, zone)

@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.actors import Actor
 from accounts.services import audit
 from energy_portal.shared.errors import Conflict, Invalid
-from meters.insights.models import Anomaly
+from meters.insights.models import Anomaly, Baseline
 from meters.models import Alarm
 from meters.services import alarms
 from meters.services.alarms.acts import LONGEST_SNOOZE
@@ -126,9 +126,12 @@ def judge(*, anomaly_id: UUID, verdict: str, note: str, actor: Actor, now: datet
     if verdict not in {Verdict.REAL, Verdict.NORMAL}:
         raise WrongVerdict("It was normal, or something was wrong: one of real, normal.")
     seen = Anomaly.objects.get(pk=anomaly_id)
+    ends = verdict == Verdict.NORMAL
+    # Whoever scores a subject locks what is usual of it first of all.
+    usual = Baseline.objects.filter(subject_kind=seen.subject_kind, subject=seen.subject)
+    states = dict(usual.select_for_update().values_list("pk", "state")) if ends else {}
     lock_subjects(seen.subject_kind)
     alarm_id = _open_alarm_of(anomaly_id)
-    ends = verdict == Verdict.NORMAL
     if ends and alarm_id is not None:
         alarms.clear_alarm(subject_kind=seen.subject_kind, subject=seen.subject, kind=ALARM_KIND, now=now)
     anomaly: Anomaly = Anomaly.objects.select_for_update().get(pk=anomaly_id)
@@ -139,6 +142,9 @@ def judge(*, anomaly_id: UUID, verdict: str, note: str, actor: Actor, now: datet
     anomaly.note = told or anomaly.note
     if ends and anomaly.state != State.CLOSED:
         anomaly.state, anomaly.closed_at = State.CLOSED, now
+        for pk, state in states.items():
+            # What goes on from here on is judged for itself.
+            usual.filter(pk=pk).update(state={**state, "open": None, "recent": []})
     anomaly.save(update_fields=("verdict", "verdict_at", "verdict_by", "note", "state", "closed_at"))
     _record("anomaly.judged", anomaly, actor, now, before=before, verdict=verdict, note=told)
     return anomaly
