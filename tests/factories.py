@@ -355,7 +355,7 @@ class AnomalyFactory(DjangoModelFactory):
     subject_kind = insights.Subject.SERVICE_POINT
     subject = factory.Sequence(lambda n: f"SP-{n}")
     label = factory.LazyAttribute(lambda anomaly: anomaly.subject)
-    cohort = "service_point:household"
+    cohort = "service_point:residential"
     kind = insights.Anomaly.Kind.SPIKE
     start = datetime(2025, 3, 1, 12, tzinfo=UTC)
     end = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -376,7 +376,7 @@ class ForecastFactory(DjangoModelFactory):
     subject_kind = insights.Subject.SERVICE_POINT
     subject = "SP-1"
     label = factory.SelfAttribute("subject")
-    cohort = "service_point:household"
+    cohort = "service_point:residential"
     zone = "Asia/Singapore"
     origin = LONG_AGO
     issued_at = factory.SelfAttribute("origin")

@@ -219,8 +219,8 @@ class AnomalyVerdictView(_ActView):
         parameters=[IDEMPOTENCY_KEY],
         request=AnomalyVerdictIn,
         responses={200: AnomalyOut, 404: _REFUSALS[404]},
-        description="What was `normal` is over with its alarm, and the same at the same hours of the week alerts nobody "
-        "for six weeks. The newest word holds; all count in the precision that is shown.",
+        description="What was `normal` is over with its alarm, and the like at the same hours of the week alerts "
+        "nobody for six weeks. The newest word holds; all count in the precision that is shown.",
         examples=[OpenApiExample("guests", request_only=True, value={"verdict": "normal", "note": "We had guests."})],
     )
     def post(self, request: Request, anomaly_id: UUID) -> Response:

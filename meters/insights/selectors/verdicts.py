@@ -22,16 +22,25 @@ _LEAST_SHARE = 0.8
 _LASTING = 24
 
 
+# These are another thing than much or little use, and are meant by nothing else.
+_BY_THEMSELVES = frozenset({Anomaly.Kind.ZERO_RUN.value, Anomaly.Kind.STUCK.value})
+
+
 @dataclass(frozen=True)
 class Allowance:
-    """A kind of anomaly that is normal at some half-hours of the week, Monday 00:00 being 0."""
+    """That more than usual is normal at some half-hours of the week, Monday 00:00 being 0, or less than usual.
+
+    What is called a spike at first may be a change of level later on: to those who live there it is the same.
+    """
 
     kind: str
+    is_more: bool
     cells: frozenset[int]
 
-    def covers(self, kind: str, cells: Collection[int]) -> bool:
-        """Tell whether an anomaly of a kind at some half-hours of the week is of what is allowed, nearly all of it."""
-        return kind == self.kind and len(self.cells.intersection(cells)) >= _LEAST_SHARE * len(cells)
+    def covers(self, kind: str, *, is_more: bool, cells: Collection[int]) -> bool:
+        """Tell whether an anomaly is of what is allowed, nearly all of it."""
+        alike = kind == self.kind if _BY_THEMSELVES & {kind, self.kind} else is_more == self.is_more
+        return alike and len(self.cells.intersection(cells)) >= _LEAST_SHARE * len(cells)
 
 
 def allowances(kind: Subject, subjects: Collection[str], *, now: datetime) -> dict[str, list[Allowance]]:
@@ -39,16 +48,16 @@ def allowances(kind: Subject, subjects: Collection[str], *, now: datetime) -> di
     judged = Anomaly.objects.filter(
         subject_kind=kind, subject__in=subjects, verdict=Anomaly.Verdict.NORMAL, verdict_at__gt=now - REMEMBERED
     )
-    columns = ("subject", "kind", "start", "end", "closed_at", "verdict_at")
+    columns = ("subject", "kind", "energy_kwh", "start", "end", "closed_at", "verdict_at")
     rows = list(judged.order_by("id").values_list(*columns))
     zones = Baseline.objects.filter(subject_kind=kind, subject__in={row[0] for row in rows})
     clocks = {subject: zone_named(name) for subject, name in zones.values_list("subject", "zone")}
     found: dict[str, list[Allowance]] = defaultdict(list)
-    for subject, called, start, end, closed_at, verdict_at in rows:
+    for subject, called, energy, start, end, closed_at, verdict_at in rows:
         if subject in clocks:
             until = end + (_LASTING * HALF_HOUR if closed_at == verdict_at else _LEEWAY * HALF_HOUR)
             cells = cells_between(start - _LEEWAY * HALF_HOUR, until, clocks[subject])
-            found[subject].append(Allowance(called, cells))
+            found[subject].append(Allowance(called, energy > 0, cells))
     return found
 
 

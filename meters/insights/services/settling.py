@@ -137,7 +137,7 @@ def _settle_one(
             left.remove(found)
             if found.verdict == Verdict.NORMAL:
                 continue
-        elif any(each.covers(stretch.kind, stretch.cells) for each in allowed):
+        elif any(_is_allowed(stretch, each) for each in allowed):
             continue
         else:
             found = Anomaly(
@@ -158,6 +158,10 @@ def _settle_one(
             if gone.end > finding.again_from and not gone.verdict and gone.reason != REPLACED:
                 gone.reason = REPLACED
                 _move(book, gone, lasts=False, now=now)
+
+
+def _is_allowed(stretch: Stretch, allowance: Allowance) -> bool:
+    return allowance.covers(stretch.kind, is_more=stretch.excess_kwh > 0, cells=stretch.cells)
 
 
 def _same(known: Iterable[Anomaly], stretch: Stretch) -> Anomaly | None:

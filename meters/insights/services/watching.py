@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from energy_portal.shared.clock import HALF_HOUR
-from meters.insights.clockwork import Grid, instant_of, slot_of
+from meters.insights.clockwork import SLOTS_A_DAY, Grid, instant_of, slot_of
 from meters.insights.models import Anomaly, Subject
 from meters.insights.selectors.series import half_hour_grids
 from meters.insights.selectors.subjects import Series, series_named
@@ -22,14 +22,15 @@ from meters.insights.selectors.verdicts import cells_between
 from meters.insights.services.detectors import detectors_in_force
 from meters.insights.services.settling import Finding, Stretch, settle
 from meters.insights.spotting import Episode, Scored, Usual, episodes, score_recent
+from meters.insights.spotting.joining import LEAD
 from meters.insights.store.baselines import BaselineRow, Seen, note_scored, take_baselines
 from meters.models import Installation, ReadingWork
 
 AT_ONCE = 1_000
 # What comes later than this is kept, but nobody is alerted by it any more.
 LOOK_BACK = timedelta(days=7)
-# How far before the first half-hour to be scored detectors look.
-_LEAD_DAYS = 4
+# How far before the first half-hour to be scored detectors look, and the day in which that lies.
+_LEAD_DAYS = LEAD // SLOTS_A_DAY + 1
 _DAY = timedelta(days=1)
 # A stretch may begin in half-hours that did not open it by themselves.
 _OVERLAP_SLOTS = 3

@@ -91,7 +91,7 @@ class TestOne:
 
         assert (told["reason"], told["energy_kwh"], told["account"]) == (
             mine.reason,
-            "2.800000",
+            2.8,
             access.account.number,
         )
         assert (told["note"], to_staff["note"]) == ("", "Rang twice.")

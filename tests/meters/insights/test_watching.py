@@ -75,7 +75,7 @@ class TestScoreArrivals:
         assert (anomaly.state, anomaly.subject, anomaly.start) == ("open", place_of(register), TODAY + 6 * HALF_HOUR)
         assert anomaly.end == TODAY + 9 * HALF_HOUR
         assert 10 < anomaly.energy_kwh < 13
-        assert anomaly.cohort == "service_point:household"
+        assert anomaly.cohort == "service_point:residential"
         assert Alarm.objects.get() == anomaly.alarm
         assert (anomaly.alarm.state, anomaly.alarm.subject, anomaly.alarm.account) == (
             "raised",
