@@ -406,3 +406,35 @@ class ForecastModelFactory(DjangoModelFactory):
     content = b""
     digest = factory.LazyAttribute(lambda model: hashlib.sha256(model.content).hexdigest())
     changed_at = datetime(2025, 2, 1, tzinfo=UTC)
+    seed = 1
+    state = insights.ForecastModel.State.RETIRED
+    trained_at = LONG_AGO
+    trained_until = LONG_AGO
+    series = 10
+    origins = 280
+    made_with = "these libraries"
+    content = b""
+    changed_at = LONG_AGO
+
+
+class ScoreDayFactory(DjangoModelFactory):
+    """A day of one meter with 48 half-hours of 1 kWh, off by 0.1 each, where the day and the week before are by 0.2."""
+
+    class Meta:
+        model = insights.ScoreDay
+
+    day = date(2025, 3, 1)
+    cohort = "service_point:household"
+    quantity = insights.Forecast.Quantity.ENERGY
+    forecaster = "blend"
+    day_ahead = 1
+    is_told = True
+    forecasts = 1
+    half_hours = banded = measured = compared = 48
+    inside = 38
+    truth = truth_size = 48.0
+    median = 45.6
+    mean = 48.0
+    absolute_error = measured_error = compared_error = 4.8
+    usual_error = naive_error = 9.6
+    scaled_error = 24.0

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from django.conf import settings
 from django.db.models import Count, F, Max, Min, Q, Sum
 
+from meters.insights.forecasters.registry import WEEK_NAIVE, WEEKDAY_MEANS
 from meters.insights.models import ForecastModel, ScoreDay
-from meters.insights.selectors.truths import WEEK_NAIVE, WEEKDAY_MEANS
 
 LEAST_DAYS = 7
 

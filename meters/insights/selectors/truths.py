@@ -12,11 +12,11 @@ from energy_portal.shared.clock import zone as zone_named
 from meters.insights.clockwork import SLOT_SECONDS, SLOTS_A_DAY, Floats, Grid, Ints, slots_of
 from meters.insights.features import AHEAD_DAYS
 from meters.insights.forecasters.naive import week_naive, weekday_means
+from meters.insights.forecasters.registry import WEEK_NAIVE, WEEKDAY_MEANS
 from meters.insights.models import Forecast, Subject
 from meters.insights.selectors.series import half_hour_grids
 from meters.insights.selectors.subjects import series_named
 
-WEEK_NAIVE, WEEKDAY_MEANS = "week_naive", "weekday_means"
 _NAIVE = {WEEK_NAIVE: week_naive, WEEKDAY_MEANS: weekday_means}
 # Four weeks before the origin are all that the naive ones look at.
 _PAST_DAYS = 28

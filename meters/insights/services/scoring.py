@@ -12,8 +12,9 @@ from django.db.models import Q
 from energy_portal.shared.clock import HALF_HOUR, local_day
 from energy_portal.shared.clock import zone as zone_named
 from meters.insights.clockwork import Bools, Floats
+from meters.insights.forecasters.registry import WEEK_NAIVE
 from meters.insights.models import Forecast, ForecastScore
-from meters.insights.selectors.truths import WEEK_NAIVE, Outcome, outcomes_of
+from meters.insights.selectors.truths import Outcome, outcomes_of
 from meters.insights.store.scores import Change, Group, add_to_days
 from meters.insights.tallies import NAMES, Tally, Told, tally
 
