@@ -68,6 +68,10 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
+        "Insights",
+        (_Entry("insights.ForecastScore", "leaderboard", "Scoreboard", page="scoreboard", permission="view"),),
+    ),
+    (
         "Validation",
         (
             _Entry("meters.ReadingException", "report", badge="energy_portal.dashboard.exceptions_badge"),

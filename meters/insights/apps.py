@@ -13,7 +13,4 @@ class InsightsConfig(AppConfig):
         from meters.services.outbox import register_consumer
 
         alarms.register_follower(verdicts.ALARM_KIND, verdicts.follow_alarm)
-        from meters.insights.services import rescoring
-        from meters.services.outbox import register_consumer
-
         register_consumer(rescoring.CONSUMER, kinds=rescoring.KINDS, handle=rescoring.hear)

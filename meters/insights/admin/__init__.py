@@ -3,3 +3,6 @@
 from meters.insights.admin.anomalies import AnomalyAdmin, DetectorModelAdmin
 
 __all__ = ["AnomalyAdmin", "DetectorModelAdmin"]
+from meters.insights.admin.scoreboard import ForecastScoreAdmin
+
+__all__ = ["ForecastScoreAdmin"]

@@ -62,14 +62,14 @@ class ScoreboardRowOut(serializers.Serializer[Row]):
     mase_pooled = serializers.FloatField(
         source="figures.mase_pooled", allow_null=True, help_text="All errors by all one-day naive errors."
     )
-    nmae = serializers.FloatField(source="figures.nmae", allow_null=True, help_text="Error of the medians by the truth.")
-    bias = serializers.FloatField(source="figures.bias", allow_null=True, help_text="Sum of means by that of truths − 1.")
+    nmae = serializers.FloatField(source="figures.nmae", allow_null=True, help_text="Medians' error by the truth.")
+    bias = serializers.FloatField(source="figures.bias", allow_null=True, help_text="Means by truths, less 1.")
     bias_of_median = serializers.FloatField(source="figures.bias_of_median", allow_null=True)
     coverage = serializers.FloatField(
-        source="figures.coverage", allow_null=True, help_text="Share of truths inside P10–P90; 0.8 is meant."
+        source="figures.coverage", allow_null=True, help_text="Share of truths inside P10 to P90; 0.8 is meant."
     )
     skill = serializers.FloatField(
-        source="figures.skill", allow_null=True, help_text="1 − error by that of week-naive on the same half-hours."
+        source="figures.skill", allow_null=True, help_text="1 less error by that of week-naive on the same half-hours."
     )
 
 
@@ -79,7 +79,7 @@ class ScoreboardView(APIView):
     permission_classes = (MayQuery,)
     pagination_class = KeysetPagination
     renderer_classes = (*api_settings.DEFAULT_RENDERER_CLASSES, SafeCSVRenderer)
-    csv_columns = list(ScoreboardRowOut().fields)
+    csv_columns = tuple(ScoreboardRowOut().fields)
 
     @extend_schema(
         operation_id="scoreboard_list",
@@ -94,8 +94,8 @@ class ScoreboardView(APIView):
             400: OpenApiResponse(description="`invalid`, `invalid_cursor`."),
             422: OpenApiResponse(description="`wrong_period`."),
         },
-        description="Every forecast is scored when its truth arrives, and anew when that changes; so are week_naive and "
-        "weekday_means on the same half-hours. A row for each forecaster and day ahead of what `by` names. Figures are "
+        description="Every forecast is scored when its truth arrives, and anew when that changes; week_naive and "
+        "weekday_means are too, on the same half-hours. A row for each forecaster and day ahead of what `by` names. Figures are "
         "made of sums over half-hours: what is estimated is no truth. Customers see the forecasts of their accounts, "
         "operators those of devices and batteries, managers with regions those in these.",
     )

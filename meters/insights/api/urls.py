@@ -20,4 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("api/v1/anomalies/<uuid:anomaly_id>/snooze", AnomalySnoozeView.as_view(), name="api_anomaly_snooze"),
     path("api/v1/anomalies/<uuid:anomaly_id>/verdict", AnomalyVerdictView.as_view(), name="api_anomaly_verdict"),
+from meters.insights.api.scoreboard import ScoreboardView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/scoreboard", ScoreboardView.as_view(), name="api_scoreboard"),
 ]

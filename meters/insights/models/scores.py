@@ -53,7 +53,7 @@ class ForecastScore(Sums):
                 fields=("forecast", "forecaster", "day_ahead"), name="forecast_score_one_a_day_and_forecaster"
             ),
         )
-        indexes = (models.Index(fields=("cohort", "forecaster", "day"), name="forecast_score_by_cohort"),)
+        indexes = (models.Index(fields=("cohort", "is_told", "day_ahead", "day"), name="forecast_score_newest"),)
 
     def __str__(self) -> str:
         return f"{self.forecast_id} day {self.day_ahead} by {self.forecaster}"
