@@ -95,8 +95,8 @@ class ScoreboardView(APIView):
             422: OpenApiResponse(description="`wrong_period`."),
         },
         description="Every forecast is scored when its truth arrives, and anew when that changes; week_naive and "
-        "weekday_means are too, on the same half-hours. A row for each forecaster and day ahead of what `by` names. Figures are "
-        "made of sums over half-hours: what is estimated is no truth. Customers see the forecasts of their accounts, "
+        "weekday_means are too, on the same half-hours. A row for each forecaster and day ahead of what `by` names. "
+        "Figures are made of sums; what is estimated is no truth. Customers see the forecasts of their accounts, "
         "operators those of devices and batteries, managers with regions those in these.",
     )
     def get(self, request: Request) -> Response:
