@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from accounts.actors import PORTAL
+from energy_portal.shared.clock import HALF_HOUR
+from meters import store
 from meters.insights.models import Forecast, ForecastScore
 from meters.insights.services.rescoring import CONSUMER, FARTHEST, SUMS_WAIT, hear
 from meters.insights.services.scoring import score_due
@@ -38,7 +40,7 @@ def place(register):
 
 def scored(place=None, *, origin=ORIGIN, **more) -> Forecast:
     subject = {"subject": place.code} if place else {}
-    return ForecastFactory(origin=origin, scored_until=origin + 2 * DAY, **{**subject, **more})
+    return ForecastFactory(**{"origin": origin, "scored_until": origin + 2 * DAY, **subject, **more})
 
 
 def event(place, start, end, kind=_Kind.READING_SUPERSEDED) -> DomainEvent:
@@ -110,6 +112,9 @@ class TestOutbox:
     def test_a_true_reading_in_an_estimates_place_has_the_day_scored_anew(self, register, place):
         gap = range(28 * 48 + 1, 28 * 48 + 25)
         count(register, START, np.full(30 * 48, 0.25), estimated=gap)
+        store.add_states([register.pk])
+        store.refresh_states([register.pk])
+        store.refresh_estimated({register.pk: START + gap[0] * HALF_HOUR})
         forecast = ForecastFactory(subject=place.code, origin=ORIGIN, median=[0.25] * 96)
         now = ORIGIN + 5 * DAY
         score_due(now=now)
@@ -118,7 +123,7 @@ class TestOutbox:
         reads = [
             OfferedReading(
                 meter_id=register.meter.serial,
-                timestamp=START + number * timedelta(minutes=30),
+                timestamp=START + number * HALF_HOUR,
                 value=Decimal(100) + number * Decimal("0.25"),
             )
             for number in gap

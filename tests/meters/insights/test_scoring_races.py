@@ -1,7 +1,5 @@
 """Several workers that score at once leave each score once, and sums that hold each once."""
 
-from datetime import timedelta
-
 import numpy as np
 import pytest
 
@@ -16,7 +14,7 @@ from tests.meters.insights.test_scoring import DAY, ORIGIN, START
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOMES, DAYS = 4, 3
+HOMES = 8
 
 
 def score_all() -> int:
@@ -30,19 +28,17 @@ class TestScoreDue:
     def test_is_shared_by_workers(self):
         for number in range(HOMES):
             register = supplied_register()
-            count(register, START, np.full(34 * 48, 0.25))
+            count(register, START, np.full(30 * 48, 0.25))
             place = ServicePoint.objects.get(installations__meter=register.meter)
-            for day in range(DAYS):
-                origin = ORIGIN + timedelta(days=day)
-                ForecastFactory(subject=place.code, origin=origin, median=[0.2 + 0.01 * number] * 96)
+            ForecastFactory(subject=place.code, origin=ORIGIN, median=[0.2 + 0.01 * number] * 96)
 
         workers = [in_thread(score_all) for _ in range(3)]
 
-        assert sum(wait() for wait in workers) == HOMES * DAYS
+        assert sum(wait() for wait in workers) == HOMES
         assert not Forecast.objects.filter(scored_until=None).exists()
-        assert ForecastScore.objects.count() == HOMES * DAYS * 3 * 2
-        assert ScoreDay.objects.count() == DAYS * 3 * 2
+        assert ForecastScore.objects.count() == HOMES * 3 * 2
+        assert ScoreDay.objects.count() == 3 * 2
         for row in ScoreDay.objects.all():
-            mine = ForecastScore.objects.filter(forecaster=row.forecaster, day_ahead=row.day_ahead, day=row.day)
+            mine = ForecastScore.objects.filter(forecaster=row.forecaster, day_ahead=row.day_ahead)
             single = sum(map(Tally.of, mine), Tally())
             assert (row.forecasts, Tally.of(row).values) == (HOMES, pytest.approx(single.values))
