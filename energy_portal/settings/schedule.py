@@ -67,6 +67,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "trends-of-batteries": {
+        "task": "meters.insights.tasks.trends.measure_batteries",
+        "schedule": crontab(minute="25", hour="2"),
+    },
     "days-of-samples-ahead": {
         "task": "meters.devices.tasks.make_sample_days",
         "schedule": crontab(minute="35", hour="0"),

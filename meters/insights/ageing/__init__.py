@@ -15,6 +15,7 @@ from meters.insights.ageing.measuring import (
     measure,
 )
 from meters.insights.ageing.trending import (
+    FEWEST_DAYS,
     LIMITS,
     WINDOW_DAYS,
     Course,
@@ -26,12 +27,15 @@ from meters.insights.ageing.trending import (
     line_through,
     trend_of,
 )
+from meters.insights.ageing.wording import WORDS, Words, outlook_text, pace_text
 
 __all__ = [
     "COLUMNS",
+    "FEWEST_DAYS",
     "LIMITS",
     "LOOK_BACK_US",
     "WINDOW_DAYS",
+    "WORDS",
     "Course",
     "Day",
     "Limit",
@@ -40,9 +44,12 @@ __all__ = [
     "Reason",
     "Rows",
     "Trend",
+    "Words",
     "conditions_text",
     "course_of",
     "line_through",
     "measure",
+    "outlook_text",
+    "pace_text",
     "trend_of",
 ]

@@ -145,11 +145,11 @@ def trend_of(course: Course, limit: Limit, *, first: float | None = None) -> Tre
     level = float(np.median(values[lately] + ahead * (days[-1] - days[lately])))
     sign = -1.0 if limit.is_floor else 1.0
     gap = sign * (threshold - level)
+    span = int(days[-1] - days[0]) + 1
+    if line is None or (gap > 0.0 and days.size < FEWEST_DAYS):
+        return Trend(level, line, threshold, None, None, None, Reason.TOO_SHORT)
     if gap <= 0.0:
         return Trend(level, line, threshold, 0.0, 0.0, 0.0, Reason.REACHED)
-    span = int(days[-1] - days[0]) + 1
-    if line is None or days.size < FEWEST_DAYS:
-        return Trend(level, line, threshold, None, None, None, Reason.TOO_SHORT)
     slow, fast = sorted((sign * line.low, sign * line.high))
     if slow <= 0.0:
         return Trend(level, line, threshold, None, None, None, Reason.STEADY)

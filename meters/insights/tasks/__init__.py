@@ -3,3 +3,7 @@
 from meters.insights.tasks import anomalies, scoring
 
 __all__ = ["anomalies", "scoring"]
+__all__ = ["scoring"]
+from meters.insights.tasks import trends
+
+__all__ = ["trends"]
