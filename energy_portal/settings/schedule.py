@@ -69,7 +69,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "trends-of-batteries": {
         "task": "meters.insights.tasks.trends.measure_batteries",
-        "schedule": crontab(minute="25", hour="2"),
+        "schedule": crontab(minute="25", hour="8"),
     },
     "days-of-samples-ahead": {
         "task": "meters.devices.tasks.make_sample_days",
