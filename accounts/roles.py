@@ -44,6 +44,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         "meters.change_alarm",
         "insights.view_anomaly",
         "insights.change_anomaly",
+        "insights.view_batterytrend",
     ),
     Role.MANAGER: (
         "accounts.view_*",

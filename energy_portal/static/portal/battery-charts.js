@@ -28,14 +28,54 @@ const PLOTS = {
   },
 };
 
-function timeAxis(history, clock, tick, ink) {
+/**
+ * The options of lines over time, as all charts of batteries have them.
+ * @param plot its `unit`, `digits`, and `min` and `max` where they are fixed.
+ * @param x the axis of time.
+ * @param write how a point in time is written above its values.
+ */
+export function lineOptions(plot, x, write, ink) {
+  const tick = { color: ink.muted, font: { family: ink.font, size: 12 } };
+  const number = new Intl.NumberFormat("en", { minimumFractionDigits: plot.digits, maximumFractionDigits: plot.digits });
   return {
-    type: "linear",
-    min: history.from,
-    max: history.to,
-    grid: { display: false },
-    border: { color: ink.line },
-    ticks: { ...tick, maxRotation: 0, callback: (at) => clock.format(at) },
+    animation: false,
+    maintainAspectRatio: false,
+    parsing: false,
+    interaction: { mode: "nearest", axis: "x", intersect: false },
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        backgroundColor: ink.text,
+        titleColor: ink.surface,
+        bodyColor: ink.surface,
+        padding: 10,
+        cornerRadius: 8,
+        callbacks: {
+          title: ([item]) => (item ? write(item.parsed.x) : ""),
+          label: (item) => `${item.dataset.label} ${number.format(item.parsed.y)} ${plot.unit}`,
+        },
+      },
+    },
+    scales: {
+      x: { type: "linear", grid: { display: false }, border: { color: ink.line }, ...x, ticks: { ...tick, maxRotation: 0, ...x.ticks } },
+      y: {
+        min: plot.min,
+        max: plot.max,
+        grid: { color: ink.line },
+        border: { display: false },
+        ticks: { ...tick, maxTicksLimit: 5 },
+        title: { display: true, text: plot.unit, color: ink.muted, font: { family: ink.font, size: 12 } },
+      },
+    },
+  };
+}
+
+/** An axis of hours between two instants, with ticks at whole ones. */
+export function timeAxis({ from, to }, clock) {
+  return {
+    min: from,
+    max: to,
+    ticks: { callback: (at) => clock.format(at) },
     afterBuildTicks(axis) {
       const step = TICK_STEPS.find((each) => (axis.max - axis.min) / each <= MOST_TICKS) ?? TICK_STEPS.at(-1);
       axis.ticks = [];
@@ -45,8 +85,6 @@ function timeAxis(history, clock, tick, ink) {
 }
 
 function configuration(plot, history, clock, ink) {
-  const tick = { color: ink.muted, font: { family: ink.font, size: 12 } };
-  const number = new Intl.NumberFormat("en", { minimumFractionDigits: plot.digits, maximumFractionDigits: plot.digits });
   const datasets = plot.lines.map(([name, label, series]) => ({
     label,
     data: history.points[name].map(([x, y]) => ({ x, y })),
@@ -58,41 +96,8 @@ function configuration(plot, history, clock, ink) {
     pointHitRadius: 8,
     spanGaps: false,
   }));
-  return {
-    type: "line",
-    data: { datasets },
-    options: {
-      animation: false,
-      maintainAspectRatio: false,
-      parsing: false,
-      interaction: { mode: "nearest", axis: "x", intersect: false },
-      plugins: {
-        legend: { display: false },
-        tooltip: {
-          backgroundColor: ink.text,
-          titleColor: ink.surface,
-          bodyColor: ink.surface,
-          padding: 10,
-          cornerRadius: 8,
-          callbacks: {
-            title: ([item]) => clock.format(item.parsed.x),
-            label: (item) => `${item.dataset.label} ${number.format(item.parsed.y)} ${plot.unit}`,
-          },
-        },
-      },
-      scales: {
-        x: timeAxis(history, clock, tick, ink),
-        y: {
-          min: plot.min,
-          max: plot.max,
-          grid: { color: ink.line },
-          border: { display: false },
-          ticks: { ...tick, maxTicksLimit: 5 },
-          title: { display: true, text: plot.unit, color: ink.muted, font: { family: ink.font, size: 12 } },
-        },
-      },
-    },
-  };
+  const write = (at) => clock.format(at);
+  return { type: "line", data: { datasets }, options: lineOptions(plot, timeAxis(history, clock), write, ink) };
 }
 
 /** Add a reading's values; within one step the newest stands for it. */

@@ -24,4 +24,8 @@ from meters.insights.api.scoreboard import ScoreboardView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/scoreboard", ScoreboardView.as_view(), name="api_scoreboard"),
+from meters.insights.api.trends import BatteryTrendListView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/batteries/<str:battery_id>/trends", BatteryTrendListView.as_view(), name="api_battery_trends"),
 ]

@@ -1,1 +1,5 @@
-"""Pages of insights, and parts that pages of other apps show."""
+"""Pages of insights."""
+
+from meters.insights.pages.battery import battery
+
+__all__ = ["battery"]

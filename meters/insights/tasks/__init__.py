@@ -7,3 +7,6 @@ __all__ = ["scoring"]
 from meters.insights.tasks import trends
 
 __all__ = ["trends"]
+from meters.insights.tasks import scoring, trends
+
+__all__ = ["scoring", "trends"]
