@@ -14,6 +14,7 @@ from meters.batteries.services.quarters import close_quarters, roll_up_next
 from meters.batteries.services.readings import Readings, store_readings
 from meters.batteries.services.registry import create_battery
 from meters.batteries.simulation import Design, SimulatedBattery, Told
+from meters.insights.services.trends import measure_battery
 from meters.models import Region
 
 DAYS = 28
@@ -35,7 +36,9 @@ class _Part:
 
 
 def load_batteries(*, account: str, days: int, manager: Actor, now: datetime, advance: Callable[[int], None]) -> None:
-    """Enter the batteries into the registry, store some weeks of what they told, a row a minute, and roll it up.
+    """Enter the batteries into the registry, store some weeks of what they told, a row a minute, and see to the rest.
+
+    That is what the portal makes of it by itself: quarters, and how the batteries age.
 
     :param account: number of the account that owns the smaller one.
     :param days: of the demo's history, of which at most ``DAYS`` are told.
@@ -43,6 +46,7 @@ def load_batteries(*, account: str, days: int, manager: Actor, now: datetime, ad
     """
     accounts = {each.number: each for each in CustomerAccount.objects.filter(number=account)}
     regions = {region.name: region for region in Region.objects.all()}
+    made = []
     for part in _cast(account):
         battery = create_battery(
             battery_id=part.battery_id,
@@ -52,16 +56,22 @@ def load_batteries(*, account: str, days: int, manager: Actor, now: datetime, ad
             now=now,
         )
         _tell(battery, part.design, days=min(days, DAYS), now=now)
+        made.append(battery)
         advance(1)
     close_quarters(now=now)
     while roll_up_next():
         pass
+    for battery in made:
+        measure_battery(battery_pk=battery.pk, now=now)
 
 
 def _cast(account: str) -> tuple[_Part, ...]:
-    """Return the demo's batteries: one of 232 kWh, and ten of its kind side by side in a container."""
+    """Return the demo's batteries: one of 232 kWh, and ten of its kind side by side in a container.
+
+    The first ages so fast that some weeks show it; its pages say that a simulated one may.
+    """
     return (
-        _Part("ZHPESS232A230002", "Cellar battery", account, "Tampines", Design(seed=2)),
+        _Part("ZHPESS232A230002", "Cellar battery", account, "Tampines", Design(seed=2, ageing=40.0)),
         _Part(
             "ZHPESS2M3A230001",
             "Punggol grid battery",

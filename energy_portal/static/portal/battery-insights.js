@@ -67,5 +67,7 @@ function draw() {
 }
 
 draw();
-document.body.addEventListener("htmx:afterSettle", draw);
+document.body.addEventListener("htmx:afterSettle", (event) => {
+  if (document.getElementById("battery-ahead")?.contains(event.detail.elt)) draw();
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);

@@ -24,6 +24,7 @@ class Design:
 
     :ivar strings: of cells, side by side.
     :ivar start_soc: from 0 to 1.
+    :ivar ageing: how many times as fast as a real one it ages.
     """
 
     seed: int = 0
@@ -36,6 +37,7 @@ class Design:
     utc_offset_hours: float = 8.0
     ambient_c: float = 27.5
     swing_c: float = 3.5
+    ageing: float = 1.0
 
     @property
     def capacity_ah(self) -> float:
@@ -99,7 +101,9 @@ class SimulatedBattery:
         course = self._live(times, seconds)
         cells = self.pack.follow(course["current_a"], course["lagging_a"], seconds)
         moved = float(np.abs(course["current_a"]).sum()) * seconds / 3_600.0
-        self.pack.soh -= _FADE_A_CYCLE * moved / (2.0 * self.design.capacity_ah) + _FADE_A_SECOND * seconds * times.size
+        fade = _FADE_A_CYCLE * moved / (2.0 * self.design.capacity_ah) + _FADE_A_SECOND * seconds * times.size
+        self.pack.soh -= self.design.ageing * fade
+        self._course.resistance = self.pack.resistance
         self.time = float(times[-1])
         one = self._as_one_and_weak()
         self._course.soc, self._course.weak_soc, self._course.charge_as, self._course.weak_charge_as = one

@@ -29,6 +29,7 @@ class Course:
     :ivar soc: of both, from 0 to 1; the owner of this sets them right where it knows better.
     :ivar charge_as: that each of both holds, As.
     :ivar lagging_a: the current as the polarised cells feel it.
+    :ivar resistance: by what it was when the pack was built.
     """
 
     converter: Converter
@@ -41,6 +42,7 @@ class Course:
     cells_c: float
     igbt_c: float
     lagging_a: float = 0.0
+    resistance: float = 1.0
 
     def step(self, asked_kw: float, top: float, outdoors_c: float, seconds: float) -> tuple[float, ...]:
         """Live through a step; positive powers and currents discharge.
@@ -72,15 +74,15 @@ class Course:
 
     def _current(self, dc_kw: float) -> float:
         """Return the current by which the pack gives a power: the smaller root of ``e·I - R·I² = P``."""
-        resistance = OHMIC_OHM * self.cells / self.strings
-        lag_v = POLARISED_OHM / self.strings * self.lagging_a
+        resistance = self.resistance * OHMIC_OHM * self.cells / self.strings
+        lag_v = self.resistance * POLARISED_OHM / self.strings * self.lagging_a
         voltage = self.cells * (one_open_circuit_v(self.soc, _TABLE) - lag_v)
         most = max(voltage * voltage - 4_000.0 * resistance * dc_kw, 0.0)
         return (voltage - math.sqrt(most)) / (2.0 * resistance)
 
     def _warm(self, current: float, loss_kw: float, outdoors_c: float, cabinet_c: float, seconds: float) -> None:
         string_a, lagging_a = current / self.strings, self.lagging_a / self.strings
-        heat_w = OHMIC_OHM * string_a * string_a + POLARISED_OHM * lagging_a * lagging_a
+        heat_w = self.resistance * (OHMIC_OHM * string_a * string_a + POLARISED_OHM * lagging_a * lagging_a)
         end = outdoors_c + heat_w / COOLING_W_PER_K
         self.cells_c += (end - self.cells_c) * -math.expm1(-seconds * COOLING_W_PER_K / HEAT_J_PER_K)
         end = cabinet_c + self.converter.igbt_rise_k(loss_kw)

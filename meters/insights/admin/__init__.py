@@ -6,3 +6,6 @@ __all__ = ["AnomalyAdmin", "DetectorModelAdmin"]
 from meters.insights.admin.scoreboard import ForecastScoreAdmin
 
 __all__ = ["ForecastScoreAdmin"]
+from meters.insights.admin.trends import BatteryTrendAdmin
+
+__all__ = ["BatteryTrendAdmin"]

@@ -86,12 +86,7 @@ class Health:
         ahead = 0 if trend.days is None else min(int(trend.days) + 1, _MOST_AHEAD)
         ends = [(day, scale * (trend.level + trend.line.slope * (day - last))) for day in (first, last, last + ahead)]
         line = [[_millis(day), value] for day, value in ends]
-        more: dict[str, Any] = {
-            "from": _millis(first),
-            "to": _millis(last + ahead),
-            "line": line[:2],
-            "ahead": line[1:],
-        }
+        more: dict[str, Any] = {"from": line[0][0], "to": line[2][0], "line": line[:2], "ahead": line[1:]}
         if trend.days is not None and trend.threshold is not None:
             more["threshold"] = scale * trend.threshold
         return told | more

@@ -72,12 +72,11 @@ def health_of(battery: Battery) -> list[Followed]:
         return []
     newest = {row.quantity: row for row in rows if row.day == rows[0].day}
     days = measured_days(battery.pk, until=rows[0].day)
+    courses = {quantity: _lately(ageing.course_of(quantity, days[quantity])) for quantity in Quantity}
     return [
-        Followed(
-            quantity, newest[quantity], _lately(ageing.course_of(quantity, days[quantity])), _trend(newest[quantity])
-        )
+        Followed(quantity, row, courses[quantity], trend_at(row))
         for quantity in Quantity
-        if quantity in newest
+        if (row := newest.get(quantity)) is not None
     ]
 
 
@@ -120,7 +119,8 @@ def _lately(course: Course) -> Course:
     return Course(course.days[within], course.values[within], course.conditions)
 
 
-def _trend(row: BatteryTrend) -> Trend:
+def trend_at(row: BatteryTrend) -> Trend:
+    """Return the trend as it was judged on a day."""
     line = None if row.slope_a_day is None else Line(row.slope_a_day, row.slope_a_day, row.slope_a_day)
     bounds = (row.days_to_threshold, row.days_soonest, row.days_latest)
     return Trend(row.level, line, row.threshold, *bounds, Reason(row.reason))
