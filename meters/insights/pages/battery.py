@@ -49,7 +49,7 @@ class Health:
     def level(self) -> str:
         """Write where it stands."""
         level = self.followed.trend.level
-        return "–" if level is None else self.words.say(level)
+        return "" if level is None else self.words.say(level)
 
     @property
     def is_near(self) -> bool:

@@ -6,11 +6,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.actors import PORTAL
 from accounts.roles import Role, Scope
 from accounts.services.sources import create_source
 from meters.insights.ageing import Quantity
 from meters.insights.models import BatteryTrend, Forecast
 from tests.factories import AccountAccessFactory, BatteryFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
 
 MIDNIGHT = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
 FIRST = date(2025, 3, 1)
@@ -196,7 +199,7 @@ class TestApi:
         client.force_login(mine.user)
         assert client.get(trends(battery)).status_code == 404
 
-        _, key = create_source(name="BMS", scopes=[Scope.BATTERIES], actor=None, now=timezone.now())
+        _, key = create_source(name="BMS", scopes=[Scope.BATTERIES], actor=PORTAL, now=timezone.now())
         client.logout()
         assert client.get(trends(battery)).status_code == 401
         assert client.get(trends(battery), headers={"Authorization": f"Bearer {key}"}).status_code == 200
