@@ -3,7 +3,7 @@
 import json
 import socket
 import urllib.request
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -14,6 +14,7 @@ from accounts.models import AccountAccess
 from accounts.roles import Role, Scope
 from accounts.services.sources import create_source
 from meters.batteries.models import Battery
+from meters.insights.models import BatteryTrend, Forecast
 from tests.browser.conftest import serving, visitor_in, with_password
 from tests.factories import AccountAccessFactory, AlarmFactory, BatteryFactory, UserFactory
 from tests.meters.batteries.helpers import put
@@ -180,3 +181,66 @@ class TestOwner:
         expect(field(page, "soc")).to_have_text("63.4")
         anywhere.expect_sound()
         assert page.request.get(f"{anywhere.site}/batteries/{other.battery_id}/").status == 404
+
+
+class TestWhatLiesAhead:
+    def test_is_drawn_on_the_page_and_read_without_scripts(self, anywhere, without_scripts, operator, battery):
+        page = anywhere.page
+        origin = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        foresee(battery, origin)
+        follow_health(battery, origin.date())
+        anywhere.log_in(operator, "**/fleet/")
+        anywhere.open(f"/batteries/{battery.battery_id}/")
+
+        expect(page.get_by_role("heading", name="Charge in the coming day")).to_be_visible()
+        expect(page.get_by_text("in about 18 days at rest they are 50.0 mV apart")).to_be_visible()
+        for name in ("soc", "cell_spread_v"):
+            canvas = page.locator(f"canvas[data-insight={name}]")
+            assert canvas.evaluate("each => Chart.getChart(each).data.datasets[0].data.length") > 10
+        page.locator("#ahead-as-table").click()
+        expect(page.get_by_role("cell", name="40 and 80").first).to_be_visible()
+        anywhere.expect_sound()
+
+        without_scripts.log_in(operator, "**/fleet/")
+        without_scripts.open(f"/batteries/{battery.battery_id}/")
+        without_scripts.page.get_by_role("link", name="What lies ahead").click()
+        expect(without_scripts.page.get_by_role("heading", name="Health")).to_be_visible()
+
+
+def foresee(battery: Battery, origin: datetime) -> None:
+    Forecast.objects.create(
+        subject_kind="battery",
+        subject=battery.battery_id,
+        label=str(battery),
+        quantity="soc_percent",
+        cohort="battery",
+        zone="UTC",
+        origin=origin,
+        issued_at=origin,
+        median=[60.0] * 96,
+        mean=[60.0] * 96,
+        low=[40.0] * 96,
+        high=[80.0] * 96,
+        forecaster="blend",
+    )
+
+
+def follow_health(battery: Battery, newest: date) -> None:
+    """Sixteen days on which the cells drifted apart by 1 mV each."""
+    rows = [
+        BatteryTrend(
+            battery=battery,
+            quantity="cell_spread_v",
+            day=newest - timedelta(days=16 - day),
+            value=(spread := (16 + day) / 1_000),
+            samples=90,
+            conditions="10/20",
+            detail={"10/20": [spread, 90]},
+            made_at=timezone.now(),
+        )
+        for day in range(16)
+    ]
+    last = rows[-1]
+    last.level, last.slope_a_day, last.threshold = 0.032, 0.001, 0.05
+    last.days_to_threshold, last.days_soonest, last.days_latest = 18.0, 15.0, 22.0
+    BatteryTrend.objects.bulk_create(rows)
