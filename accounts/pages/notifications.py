@@ -20,6 +20,7 @@ _EXPLAINED = {
     NotificationKind.BILL_ISSUED: gettext_lazy("With its amount, its due date and the bill as a PDF."),
     NotificationKind.REMINDER: gettext_lazy("Before and after the due date of what is still open."),
     NotificationKind.ALARM: gettext_lazy("A device or a meter needs attention, or does so no more."),
+    NotificationKind.ANOMALY: gettext_lazy("What differs clearly from your usual days, and when it is over."),
     NotificationKind.CORRECTION: gettext_lazy("A bill that was issued is taken back or stands anew."),
     NotificationKind.HOUSEHOLD: gettext_lazy("Who accepts an invitation, and whose access changes or ends."),
 }

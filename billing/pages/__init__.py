@@ -9,12 +9,16 @@ from billing.pages.front import landing, welcome
 from billing.pages.home import home
 from billing.pages.meters import meter_page, meters_page
 from billing.pages.payments import payments_page, statement_file, statement_pdf_file
+from billing.pages.unusual import anomalies_page, anomaly_page, answer_anomaly
 from billing.pages.usage import usage
 from billing.pages.usage_files import usage_file, usage_green_button
 from billing.pages.whatif import what_if, what_if_file
 
 __all__ = [
     "alarms_page",
+    "anomalies_page",
+    "anomaly_page",
+    "answer_anomaly",
     "bill_data_file",
     "bill_dispute",
     "bill_line_page",

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import CustomerAccount
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
+from meters.insights.services.verdicts import ALARM_KIND
 from meters.models import Alarm, AlarmSeverity
 from meters.selectors.alarms import AlarmsOfAccount, alarms_of_account
 
@@ -41,6 +42,11 @@ class Shown:
     advice: str
     standing: str
 
+    @property
+    def unusual(self) -> bool:
+        """Whether it is about unusual use, which has a page of its own."""
+        return self.alarm.kind == ALARM_KIND
+
 
 def alarms_page(request: HttpRequest) -> HttpResponse:
     """Show alarms to whoever they concern: customers their own, staff those of the admin."""
@@ -62,12 +68,16 @@ def _alarms_of_customer(request: LoggedInRequest, chosen: Chosen) -> HttpRespons
 
 
 def strip_of(account: CustomerAccount, *, now: datetime) -> dict[str, Any]:
-    """Return what the strip of alarms on another page needs: the worst, and how many more there are."""
+    """Return what the strip of alarms on another page needs: the worst, and how many more there are.
+
+    What is unusual in one's use is left out: it has a strip of its own, where it can be answered.
+    """
     found: AlarmsOfAccount = alarms_of_account(account, now=now)
+    others = [alarm for alarm in found.open if alarm.kind != ALARM_KIND]
     return {
         "alarms": found,
-        "shown": [shown_alarm(alarm, now) for alarm in found.open[:_ON_HOME]],
-        "more": max(0, found.open_count - _ON_HOME),
+        "shown": [shown_alarm(alarm, now) for alarm in others[:_ON_HOME]],
+        "more": max(0, len(others) + found.left_out - _ON_HOME),
     }
 
 

@@ -15,6 +15,7 @@ from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.alarms import strip_of
 from billing.pages.notices import notices_of
 from billing.pages.standing import bill_row
+from billing.pages.unusual import unusual_strip
 from billing.pages.windows import DAY, days_in_words
 from billing.selectors.balance import bill_standing
 from billing.selectors.bills import latest_bill
@@ -75,6 +76,7 @@ def home(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "any_estimated": any(column.estimated for column in columns),
         **_latest_bill(chosen, now),
         "strip": strip_of(chosen.account, now=now),
+        "unusual": unusual_strip(chosen.account, now=now),
         "notices": notices_of(overview, zone=zone, now=now),
     }
     return render(request, "billing/home.html", context)

@@ -16,6 +16,7 @@ from billing.pages.ahead import Expected, Outlook, expected_chart, latest_day, o
 from billing.pages.chart import HEADS, Row, Use, chart_data, completeness_words, spoken_summary, use_of
 from billing.pages.comparing import Against, Compared, against_of_query, choices, compare, other_window
 from billing.pages.prices import chart_bands, names_of, price_keys
+from billing.pages.unusual import unusual_strip
 from billing.pages.windows import View, Window, window_of_query
 from billing.selectors.bands import TariffBands, tariff_bands
 from billing.selectors.recent import LOOK_BACK, measured_until, used_between
@@ -116,6 +117,7 @@ def usage(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "runs": window.first <= looked.today < window.after,
         "unfinished": window.after > looked.today,
         "outlook": outlook,
+        "unusual": unusual_strip(chosen.account, now=now),
         "use": use,
         "rows": _table(use, bands, use_beside, outlook),
         "kind": kind,

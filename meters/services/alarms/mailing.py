@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts.models import NotificationKind, User
+from accounts.models import CustomerAccount, NotificationKind, User
 from accounts.roles import Role
 from accounts.selectors.notifications import addresses_told
 from energy_portal.shared.clock import zone
@@ -28,6 +28,8 @@ from meters.store import alarms as store
 logger = logging.getLogger(__name__)
 
 TOLD_IN_FULL = 20
+# Alarms of a kind that people choose apart from all others.
+_CHOSEN_APART = {"anomaly": NotificationKind.ANOMALY}
 _A_RUN = 5_000
 
 
@@ -86,11 +88,11 @@ def _send_digests(now: datetime) -> int:
 class _Readers:
     managers: tuple[_Reader, ...]
     of_regions: Mapping[UUID, frozenset[_Reader]]
-    of_account: Mapping[UUID, frozenset[_Reader]]
+    of_account: Mapping[tuple[UUID, NotificationKind], frozenset[_Reader]]
 
     @classmethod
     def of(cls, notices: Iterable[AlarmNotice], now: datetime) -> "_Readers":
-        """Find who is to be told, in five queries, and one for each manager of some regions."""
+        """Find who is to be told, in eight queries at most, and one for each manager of some regions."""
         site = zone(settings.SITE_ZONE)
         active = User.objects.filter(status=User.Status.ACTIVE)
         bound = Q(pk__in=RegionManager.objects.values("user"))
@@ -100,24 +102,33 @@ class _Readers:
         for manager in managers.filter(bound) if critical else ():
             for alarm_id in Alarm.objects.visible_to(manager).filter(pk__in=critical).values_list("pk", flat=True):
                 of_regions[alarm_id].add(_Reader(manager.email.lower(), site))
-        accounts = {notice.alarm.account for notice in notices if notice.alarm.account is not None}
-        people: dict[UUID, set[_Reader]] = defaultdict(set)
-        told = addresses_told(accounts, NotificationKind.ALARM, now=now)
-        for account in accounts:
-            people[account.pk] |= {_Reader(address, zone(account.zone)) for address in told[account.pk]}
+        concerned: dict[NotificationKind, set[CustomerAccount]] = defaultdict(set)
+        for notice in notices:
+            if notice.alarm.account is not None:
+                concerned[_chosen_as(notice.alarm)].add(notice.alarm.account)
+        people: dict[tuple[UUID, NotificationKind], set[_Reader]] = defaultdict(set)
+        for kind, accounts in concerned.items():
+            told = addresses_told(accounts, kind, now=now)
+            for account in accounts:
+                people[account.pk, kind] |= {_Reader(address, zone(account.zone)) for address in told[account.pk]}
         return cls(
             tuple(
                 _Reader(address.lower(), site) for address in managers.exclude(bound).values_list("email", flat=True)
             ),
             {alarm_id: frozenset(found) for alarm_id, found in of_regions.items()},
-            {account_id: frozenset(found) for account_id, found in people.items()},
+            {key: frozenset(found) for key, found in people.items()},
         )
 
     def of_alarm(self, alarm: Alarm) -> Iterable[_Reader]:
-        readers = dict.fromkeys(self.of_account.get(alarm.account_id, ())) if alarm.account_id else {}
+        own = self.of_account.get((alarm.account_id, _chosen_as(alarm)), ()) if alarm.account_id else ()
+        readers = dict.fromkeys(own)
         if alarm.severity == AlarmSeverity.CRITICAL:
             readers |= dict.fromkeys((*self.managers, *self.of_regions.get(alarm.pk, ())))
         return readers
+
+
+def _chosen_as(alarm: Alarm) -> NotificationKind:
+    return _CHOSEN_APART.get(alarm.kind, NotificationKind.ALARM)
 
 
 def _send(digests: Mapping[_Reader, Sequence[AlarmNotice]]) -> dict[int, str]:
