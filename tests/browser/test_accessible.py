@@ -9,7 +9,9 @@ from django.urls import resolve
 from playwright.sync_api import Page
 
 from accounts.models import User
+from meters.insights.models import Anomaly
 from tests.browser.conftest import Household, Visitor
+from tests.browser.test_insights import expect_and_notice
 from tests.factories import AlarmFactory, BatteryFactory, DeviceFactory
 from tests.permissions import Address, addresses
 
@@ -32,6 +34,7 @@ def home(household: Household) -> Household:
     """The household with one of everything that a page may be about."""
     device = DeviceFactory(device_id="plug-1", name="Kettle", account=household.account, status="active")
     AlarmFactory(account=household.account, subject=device.device_id, label="Kettle")
+    expect_and_notice(household.account)
     BatteryFactory(battery_id="ZH-1", name="Cellar", account=household.account, status="active")
     return household
 
@@ -46,6 +49,7 @@ def places(home: Household) -> dict[str, str]:
         "device_id": "plug-1",
         "battery_id": "ZH-1",
         "number": home.account.number,
+        "anomaly_id": str(Anomaly.objects.get().pk),
         # Of links in mails: what they say when they work no more.
         "token": "none",
         "uidb64": "none",
@@ -103,10 +107,19 @@ class TestEveryPage:
         # The browser's password was set behind this object's back; a session is tied to the one that is stored.
         client.force_login(User.objects.get(pk=home.user.pk))
         paths = list(pages(client, home))
-        assert {"/home", "/usage", "/bills", "/household", "/notifications", "/profile", "/meters"} <= set(paths)
+        assert {
+            "/home",
+            "/usage",
+            "/anomalies",
+            "/bills",
+            "/household",
+            "/notifications",
+            "/profile",
+            "/meters",
+        } <= set(paths)
 
         anywhere.log_in(home.user)
-        walk(anywhere, [*paths, "/usage?view=day&with=before"])
+        walk(anywhere, [*paths, "/usage?view=day&with=before", "/usage?view=week"])
 
 
 def focused(page: Page) -> str:

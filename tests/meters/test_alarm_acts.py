@@ -34,12 +34,12 @@ def manager():
     return ManagerFactory(name="Mina", email="mina@example.org")
 
 
-def smoke(subject="plug-1", *, now=NOON, severity="warning", **more) -> Alarm:
+def smoke(subject="plug-1", *, now=NOON, severity="warning", kind="smoke", **more) -> Alarm:
     return alarms.raise_alarm(
         subject_kind="device",
         subject=subject,
         label=f"Plug {subject}",
-        kind="smoke",
+        kind=kind,
         text=f"Plug {subject} smokes.",
         severity=severity,
         now=now,
@@ -260,6 +260,20 @@ class TestSendDigests:
 
         assert alarms.send_digests(now=NOON) == 1
         assert mail.outbox[0].to == ["owner@example.org"]
+
+    @pytest.mark.parametrize(("declined", "subject"), [("anomaly", "Plug plug-1"), ("alarm", "Plug SP-1")])
+    def test_lets_people_choose_apart_what_is_unusual_in_their_use(self, account, declined, subject):
+        access = account.accesses.earliest("created_at")
+        access.right = "administer"
+        access.save()
+        NotificationChoiceFactory(user=access.user, kind=declined, wanted=False)
+        smoke(account_id=account.pk)
+        smoke("SP-1", kind="anomaly", account_id=account.pk)
+
+        alarms.send_digests(now=NOON)
+
+        subjects = {message.to[0]: message.subject for message in mail.outbox}
+        assert subjects == {"owner@example.org": "2 alarms", "son@example.org": f"Alarm: {subject}"}
 
     def test_tells_what_came_and_went_as_over(self, account):
         smoke(account_id=account.pk)
