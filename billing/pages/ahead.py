@@ -28,9 +28,8 @@ _REFUSED = {
 _SIMPLE = gettext_lazy(
     "Until more is known of how you use energy, this is simply what you used at the same times in the weeks before."
 )
-_FROM_HABITS = gettext_lazy(
-    "From how you used energy in the weeks before. Of ten half-hours, about eight turn out within the band."
-)
+_FROM_HABITS = gettext_lazy("From how you used energy in the weeks before.")
+_OF_THE_BAND = gettext_lazy("Of ten half-hours, about eight turn out within the band.")
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def outlook_of(ahead: Ahead, *, use: Use, window: Window, zone: ZoneInfo, now: d
     return Outlook(
         rows=rows,
         sentence=_sentence(ahead, window, today, zone, since) if any(rows) else "",
-        source=str(_SIMPLE if ahead.reason else _FROM_HABITS) if any(rows) else "",
+        source=_source(ahead, rows) if any(rows) else "",
         refusal="" if ahead.half_hours else str(_REFUSED[Forecast.Reason(ahead.reason)]),
         begun=window.first <= today,
     )
@@ -104,6 +103,13 @@ def words_of(row: Expected | None) -> str:
         "low": f"{row.low_kwh:,.2f}",
         "high": f"{row.high_kwh:,.2f}",
     }
+
+
+def _source(ahead: Ahead, rows: tuple[Expected | None, ...]) -> str:
+    told = [_SIMPLE if ahead.reason else _FROM_HABITS]
+    if any(row is not None and row.low_kwh is not None for row in rows):
+        told.append(_OF_THE_BAND)
+    return " ".join(map(str, told))
 
 
 def _of_half_hour(ahead: Ahead, row: Row, _since: datetime) -> Expected | None:

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,7 +17,6 @@ from django.views.decorators.http import require_POST
 
 from accounts.actors import Actor
 from accounts.models import CustomerAccount
-from accounts.selectors.access import administers
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
 from billing.pages.unusual_chart import chart_of
 from billing.pages.unusual_words import told_of
@@ -80,8 +78,6 @@ def anomaly_page(request: LoggedInRequest, chosen: Chosen, anomaly_id: UUID) -> 
 def answer_anomaly(request: LoggedInRequest, chosen: Chosen, anomaly_id: UUID) -> HttpResponse:
     """Keep what somebody makes of it."""
     anomaly, now = _anomaly(request, anomaly_id), timezone.now()
-    if not _may_answer(request, anomaly, now):
-        raise PermissionDenied
     form = AnswerForm(request.POST)
     if not form.is_valid():
         return _page(request, chosen, anomaly, form, status=422)
@@ -124,10 +120,6 @@ def _anomaly(request: LoggedInRequest, anomaly_id: UUID) -> Anomaly:
     return anomaly
 
 
-def _may_answer(request: LoggedInRequest, anomaly: Anomaly, now: datetime) -> bool:
-    return anomaly.account_id is not None and administers(account_id=anomaly.account_id, user=request.user, now=now)
-
-
 def _page(
     request: LoggedInRequest, chosen: Chosen, anomaly: Anomaly, form: AnswerForm, status: int = 200
 ) -> HttpResponse:
@@ -139,7 +131,6 @@ def _page(
         "anomaly": anomaly,
         "goes_on": anomaly.state != Anomaly.State.CLOSED,
         "taken": anomaly.state == Anomaly.State.ACKNOWLEDGED,
-        "may_answer": _may_answer(request, anomaly, now),
         "form": form,
         "drawn": chart_of(anomaly, account=account, zone=zone, now=now),
     }

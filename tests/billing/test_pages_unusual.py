@@ -44,9 +44,8 @@ def client(customer) -> Client:
 
 @pytest.fixture
 def home(customer):
-    """An account that its user administers, whose meter reported."""
+    """An account whose meter reported."""
     account, register = home_of(customer)
-    account.accesses.update(right="administer")
     report(register, start=MIDNIGHT - timedelta(days=2), until=NOW)
     return account
 
@@ -263,10 +262,3 @@ class TestAnswer:
 
         assert page.status_code == 422
         assert "at most 500 characters" in text_of(page)
-
-    def test_takes_the_right_to_administer(self, home, client):
-        home.accesses.update(right="view")
-        anomaly = unusual(home)
-
-        assert answer(client, anomaly, "normal").status_code == 403
-        assert "This was normal" not in text_of(client.get(f"/anomalies/{anomaly.pk}"))

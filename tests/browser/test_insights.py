@@ -18,8 +18,7 @@ SHAPE = [round(0.25 + 0.15 * sin((half_hour - 24) / 48 * 6.28), 4) for half_hour
 
 
 def expect_and_notice(account: CustomerAccount) -> Anomaly:
-    """Let an account's place be foreseen from today's midnight on, and have been unusual last night, for its people."""
-    account.accesses.update(right="administer")
+    """Let an account's place be foreseen from today's midnight on, and have been unusual the night before."""
     now, place = timezone.now(), account.bindings.get().service_point
     today = local_day(now.astimezone(zone(account.zone)).date(), zone(account.zone))
     ForecastFactory(subject=place.code, origin=today.start, median=SHAPE * 2, zone=account.zone)

@@ -22,15 +22,15 @@ function framesSet(expected, colour) {
   return {
     role: "middle",
     data: expected.middle,
-    grouped: false,
+    stack: "own",
     backgroundColor: `${colour}1f`,
     borderColor: colour,
     borderWidth: 2,
     borderSkipped: "bottom",
     borderRadius: 3,
     categoryPercentage: 0.92,
-    barPercentage: 0.98,
-    maxBarThickness: 60,
+    barPercentage: 0.9,
+    maxBarThickness: 56,
     order: BEHIND_THE_BARS,
   };
 }
@@ -56,7 +56,10 @@ export function stretchMark(stretch, ink) {
   };
 }
 
-/** Whether a dataset has words of its own at a bar. */
-export function isTold({ dataset, dataIndex }) {
-  return dataset.role !== "edge" && (dataset.role === undefined || dataset.data[dataIndex] !== null);
+/** Whether a dataset has words of its own at a bar: that a bar is not there yet is said where nothing is expected. */
+export function isTold({ chart, dataset, dataIndex }) {
+  if (dataset.role === "edge") return false;
+  if (dataset.data[dataIndex] !== null) return true;
+  const foreseen = chart.data.datasets.some((each) => each.role === "middle" && each.data[dataIndex] !== null);
+  return dataset.role === undefined && !foreseen;
 }

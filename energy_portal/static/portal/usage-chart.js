@@ -98,6 +98,7 @@ function priceBands(bands, ink) {
 function besideSet(data, ink) {
   return {
     role: "beside",
+    stack: "beside",
     label: data.besideName,
     data: data.beside,
     backgroundColor: ink.past,
@@ -130,6 +131,7 @@ function configuration(data, ink) {
       datasets: [
         {
           data: data.energy,
+          stack: "own",
           spanGaps: false,
           backgroundColor: fill,
           borderColor: edge,
@@ -184,6 +186,7 @@ function configuration(data, ink) {
         },
         y: {
           beginAtZero: true,
+          stacked: false,
           suggestedMax: [...data.energy, ...(data.expected?.middle ?? [])].some((energy) => energy) ? undefined : 1,
           grid: { color: ink.line },
           border: { display: false },
