@@ -406,15 +406,6 @@ class ForecastModelFactory(DjangoModelFactory):
     content = b""
     digest = factory.LazyAttribute(lambda model: hashlib.sha256(model.content).hexdigest())
     changed_at = datetime(2025, 2, 1, tzinfo=UTC)
-    seed = 1
-    state = insights.ForecastModel.State.RETIRED
-    trained_at = LONG_AGO
-    trained_until = LONG_AGO
-    series = 10
-    origins = 280
-    made_with = "these libraries"
-    content = b""
-    changed_at = LONG_AGO
 
 
 class ScoreDayFactory(DjangoModelFactory):
@@ -438,22 +429,3 @@ class ScoreDayFactory(DjangoModelFactory):
     absolute_error = measured_error = compared_error = 4.8
     usual_error = naive_error = 9.6
     scaled_error = 24.0
-class AnomalyFactory(DjangoModelFactory):
-    """A spike of one half-hour at a service point."""
-
-    class Meta:
-        model = insights.Anomaly
-
-    subject_kind = insights.Subject.SERVICE_POINT
-    subject = factory.Sequence(lambda n: f"SP-{n}")
-    label = factory.LazyAttribute(lambda anomaly: anomaly.subject)
-    cohort = "service_point:household"
-    kind = insights.Anomaly.Kind.SPIKE
-    start = datetime(2025, 3, 1, 12, tzinfo=UTC)
-    end = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
-    detected_at = datetime(2025, 3, 1, 12, 31, tzinfo=UTC)
-    score = 0.9
-    detectors = {"residual": 0.9}  # noqa: RUF012
-    reason = "3.2 kWh in the half-hour; 0.4 kWh are usual."
-    energy_kwh = Decimal("2.8")
-    usual_kwh = Decimal("0.4")

@@ -2,7 +2,8 @@
 
 Each day of ``PORTAL_DATA/appliances`` is judged by what the other days of the same appliance taught: as it is, which
 counts false alarms, and with each fault that its kind can have, from its beginning and from its eighth hour. Found
-means that the kind of fault is named on that very day. Against: the share that must be found, so that 1 and more is enough.
+means that the kind of fault is named on that very day. Against: the share that must be found, so that 1 and more is
+enough.
 """
 
 import gzip

@@ -9,6 +9,8 @@ from meters.insights.api.anomalies import (
     AnomalySnoozeView,
     AnomalyVerdictView,
 )
+from meters.insights.api.scoreboard import ScoreboardView
+from meters.insights.api.trends import BatteryTrendListView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/anomalies", AnomalyListView.as_view(), name="api_anomalies"),
@@ -20,12 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("api/v1/anomalies/<uuid:anomaly_id>/snooze", AnomalySnoozeView.as_view(), name="api_anomaly_snooze"),
     path("api/v1/anomalies/<uuid:anomaly_id>/verdict", AnomalyVerdictView.as_view(), name="api_anomaly_verdict"),
-from meters.insights.api.scoreboard import ScoreboardView
-
-urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/scoreboard", ScoreboardView.as_view(), name="api_scoreboard"),
-from meters.insights.api.trends import BatteryTrendListView
-
-urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/batteries/<str:battery_id>/trends", BatteryTrendListView.as_view(), name="api_battery_trends"),
 ]

@@ -1,12 +1,5 @@
 """Background work of insights, by topic."""
 
-from meters.insights.tasks import anomalies, scoring
+from meters.insights.tasks import anomalies, scoring, trends
 
-__all__ = ["anomalies", "scoring"]
-__all__ = ["scoring"]
-from meters.insights.tasks import trends
-
-__all__ = ["trends"]
-from meters.insights.tasks import scoring, trends
-
-__all__ = ["scoring", "trends"]
+__all__ = ["anomalies", "scoring", "trends"]
