@@ -30,14 +30,23 @@ from meters.insights.spotting.weeks import (
 
 FACTORS = (0.2, 0.4, 0.55, 0.7, 0.85, 1.18, 1.4, 1.75, 2.3, 3.5, 6.0)
 _ROLLS = (12, 24, 36)
-_STAYS = len(FACTORS) + len(_ROLLS)
-STUCK, JUMP = _STAYS + 1, _STAYS + 2
-STATES = _STAYS + 3
-# Half-hours for which an anomaly lasts, and how many come to pass before the next, all of its kind together.
-_LAST = np.array([np.inf, *[72.0] * len(FACTORS), *[30.0] * len(_ROLLS), 20.0, 1.7])
-_EVERY = np.array([np.inf, *[960.0 * len(FACTORS)] * len(FACTORS), *[1200.0 * len(_ROLLS)] * len(_ROLLS), 720.0, 240.0])
-_ENTER = 1 / _EVERY
-_LEAVE = 1 / _LAST
+# States by their place: usual, the factors, other times of day, the day backwards, any course, a restless one, a
+# repeated value, a jump.
+_ROLLED = 1 + len(FACTORS)
+_BACKWARDS = _ROLLED + len(_ROLLS)
+_FREE, RESTLESS, STUCK, JUMP = range(_BACKWARDS + 1, _BACKWARDS + 5)
+STATES = JUMP + 1
+# For each family of states: how many, for how many half-hours one lasts, and after how many the next comes.
+_FAMILIES = (
+    (len(FACTORS), 72.0, 960.0),
+    (len(_ROLLS) + 2, 30.0, 1200.0),
+    (1, 20.0, 1500.0),
+    (1, 20.0, 720.0),
+    (1, 1.7, 240.0),
+)
+_LEAVE = np.array([0.0, *[1 / lasts for count, lasts, _ in _FAMILIES for _ in range(count)]])
+_ENTER = np.array([0.0, *[1 / (every * count) for count, _, every in _FAMILIES for _ in range(count)]])
+_RESTLESS_SPREAD = 4.0
 
 _BINS = 32
 _PARTS = 8
@@ -69,6 +78,7 @@ class Course:
     :ivar counts: (8, b, b) how often a bin followed another, by the part of the day.
     :ivar again: (b,) how often the very same value followed.
     :ivar center, inner: (336,) the middle, and the spread around what the half-hour before lets expect.
+    :ivar step: how far a value usually lies from the one before it.
     :ivar smooth: how far the autoregression is trusted before the table, 0 to 1.
     """
 
@@ -79,6 +89,7 @@ class Course:
     center: Floats
     inner: Floats
     rho: float
+    step: float
     smooth: float
 
     def to_json(self) -> dict[str, Any]:
@@ -92,6 +103,7 @@ class Course:
             "center": _rounded(self.center),
             "inner": _rounded(self.inner),
             "rho": self.rho,
+            "step": self.step,
             "smooth": self.smooth,
         }
 
@@ -108,6 +120,7 @@ class Course:
             np.array(told["center"], dtype=np.float64),
             np.array(told["inner"], dtype=np.float64),
             told["rho"],
+            told["step"],
             told["smooth"],
         )
 
@@ -137,7 +150,7 @@ def filtered(courses: Sequence[Course], values: Sequence[Floats], slots: Sequenc
     stacked = np.ones((longest, len(courses), 3, STATES))
     for place, each in enumerate(likely):
         stacked[longest - len(each) :, place] = each
-    chances = np.where(np.arange(STATES) == 0, 1.0, _ENTER * np.where(np.isfinite(_LAST), _LAST, 0))
+    chances = np.array([1.0, *(_ENTER[1:] / _LEAVE[1:])])
     chance = np.tile(chances / chances.sum(), (len(courses), 1))
     found = np.empty((longest, len(courses), STATES))
     stay, enter = 1 - _LEAVE, _ENTER.copy()
@@ -179,6 +192,7 @@ def _fitted(logs: Floats, past: Floats, slots: Ints, nothing: float, trust: floa
     again = np.bincount(bins[:-1][same], minlength=len(edges) - 1)
     center = center_of(weeks, cells, pooled=pooled)
     middle = float(np.nanmedian(logs))
+    steps = np.abs(np.diff(logs)[pairs])
     return Course(
         nothing,
         edges,
@@ -187,6 +201,7 @@ def _fitted(logs: Floats, past: Floats, slots: Ints, nothing: float, trust: floa
         np.where(np.isfinite(center), center, middle)[order],
         np.maximum(np.where(np.isfinite(scale), scale, np.nanmax(scale)), _STEADY)[order],
         rho,
+        max(_MAD * float(np.median(steps)), _STEADY),
         trust,
     )
 
@@ -210,39 +225,81 @@ def _mixed(trial: Course, logs: Floats, slots: Ints) -> float:
 
 def _likelihoods(course: Course, values: Floats, slots: Ints) -> Floats:
     """Return how likely each half-hour is, (n, 3, states): where a state stays, where it begins, where it ends."""
-    factors = np.array([1.0, *FACTORS, *[1.0] * len(_ROLLS)])
-    rolled = slots[:, None] + np.array([0, *[0] * len(FACTORS), *_ROLLS])
-    size = np.maximum(values, 0)[:, None]
-    logs = np.log(size / factors + course.nothing)
-    stretch = np.where(size > 0, (size + course.nothing) / (size + factors * course.nothing), 1.0)
-    cells, parts = cells_of(rolled), _part(rolled)
-    off, inner = logs - course.center[cells], course.inner[cells]
-    bins = _bins(logs, course.edges)
-    table, alone = _tables(course)
-    n = len(values)
-    found = np.ones((n, 3, STATES))
-    share, rho = course.smooth, course.rho
-
-    def after(off_before: Floats, bins_before: Ints, to: slice) -> Floats:
-        told = _student(off[1:, to] - rho * off_before, inner[1:, to])
-        seen = table[parts[1:, to], bins_before, bins[1:, to]]
-        return (share * told + (1 - share) * seen) * stretch[1:, to]
-
-    usual, every = slice(0, 1), slice(None)
-    found[1:, 0, :STUCK] = after(off[:-1], bins[:-1], every)
-    found[1:, 1, :STUCK] = after(off[:-1, usual], bins[:-1, usual], every)
-    found[1:, 2, :STUCK] = after(off[:-1], bins[:-1], usual)
-    fresh = alone[parts, bins] * stretch
+    seen = _Seen.of(course, values, slots)
+    found = np.ones((len(values), 3, STATES))
+    usual, framed = slice(0, 1), slice(0, _FREE)
+    found[1:, 0, framed] = seen.after(framed, framed)
+    found[1:, 1, framed] = seen.after(usual, framed)
+    found[1:, 2, framed] = seen.after(framed, usual)
+    found[:, 2, _FREE:] = seen.fresh[:, usual]
     wide = 1 / (course.edges[-1] - course.edges[0])
-    found[:, 0, STUCK], found[:, 1, STUCK], found[:, 2, STUCK] = 0.01 * wide, 0.01 * wide, fresh[:, 0]
-    found[:, 0, JUMP] = found[:, 1, JUMP] = np.where(off[:, 0] > 0, 1.5, 0.5) * wide
-    found[:, 2, JUMP] = fresh[:, 0]
-    return _with_gaps(course, found, values, bins[:, 0], fresh)
+    found[:, :2, _FREE] = seen.free()[:, None]
+    found[:, :2, RESTLESS] = seen.restless(wide)[:, None]
+    found[:, :2, STUCK] = 0.01 * wide
+    found[:, :2, JUMP] = (np.where(seen.off[:, 0] > 0, 1.5, 0.5) * wide)[:, None]
+    return _with_gaps(course, found, values, seen)
 
 
-def _with_gaps(course: Course, found: Floats, values: Floats, bins: Ints, fresh: Floats) -> Floats:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Half-hours as each frame sees them, (n, frames): a frame divides values, or takes them for another hour's.
+
+    :ivar logs: (n,) as they are.
+    :ivar off: the logarithm over the middle of its hour.
+    :ivar fresh: how likely it is where the one before is not known.
+    """
+
+    course: Course
+    logs: Floats
+    off: Floats
+    inner: Floats
+    bins: Ints
+    parts: Ints
+    stretch: Floats
+    table: Floats
+    fresh: Floats
+
+    @classmethod
+    def of(cls, course: Course, values: Floats, slots: Ints) -> "_Seen":
+        """Return what each frame sees of half-hours."""
+        factors = np.array([1.0, *FACTORS, *[1.0] * (len(_ROLLS) + 1)])
+        rolled = slots[:, None] + np.array([0, *[0] * len(FACTORS), *_ROLLS, 0])
+        rolled[:, _BACKWARDS] += SLOTS_A_DAY - 1 - 2 * (slots % SLOTS_A_DAY)
+        size = np.maximum(values, 0)[:, None]
+        logs = np.log(size / factors + course.nothing)
+        stretch = np.where(size > 0, (size + course.nothing) / (size + factors * course.nothing), 1.0)
+        cells, parts = cells_of(rolled), _part(rolled)
+        off, inner, bins = logs - course.center[cells], course.inner[cells], _bins(logs, course.edges)
+        table, alone = _tables(course)
+        told = _student(off, inner / np.sqrt(1 - course.rho**2))
+        fresh = (course.smooth * told + (1 - course.smooth) * alone[parts, bins]) * stretch
+        return cls(course, logs[:, 0], off, inner, bins, parts, stretch, table, fresh)
+
+    def after(self, before: slice, to: slice) -> Floats:
+        """Return how likely half-hours are in some frames after those before them in others, (n - 1, frames)."""
+        told = _student(self.off[1:, to] - self.course.rho * self.off[:-1, before], self.inner[1:, to])
+        seen = self.table[self.parts[1:, to], self.bins[:-1, before], self.bins[1:, to]]
+        return (self.course.smooth * told + (1 - self.course.smooth) * seen) * self.stretch[1:, to]
+
+    def free(self) -> Floats:
+        """Return how likely half-hours are after those before them, whatever the time of day, (n,)."""
+        told = _student(np.diff(self.logs, prepend=np.nan), self.course.step)
+        anytime = self.table.mean(axis=0)[np.concatenate([self.bins[:1, 0], self.bins[:-1, 0]]), self.bins[:, 0]]
+        share = self.course.smooth
+        found: Floats = share * told + (1 - share) * anytime
+        return found
+
+    def restless(self, wide: float) -> Floats:
+        """Return how likely half-hours are where they scatter more than usual, (n,)."""
+        told = _student(self.off[:, 0], _RESTLESS_SPREAD * self.inner[:, 0])
+        share = self.course.smooth
+        found: Floats = share * told + (1 - share) * (self.fresh[:, 0] + wide) / 2
+        return found
+
+
+def _with_gaps(course: Course, found: Floats, values: Floats, seen: _Seen) -> Floats:
     """Return likelihoods with what repeats, what is not known and what follows on it put in."""
-    known = np.isfinite(values)
+    known, bins = np.isfinite(values), seen.bins[:, 0]
     before = np.concatenate([[False], known[:-1]])
     again = (course.again + course.again.sum() / max(course.counts.sum(), 1)) / (course.counts.sum(axis=(0, 2)) + 1)
     repeats = np.clip(again[np.concatenate([bins[:1], bins[:-1]])], 1e-4, 0.99)
@@ -252,8 +309,8 @@ def _with_gaps(course: Course, found: Floats, values: Floats, bins: Ints, fresh:
     found[same, :2, STUCK] = _REPEATS / _REPEAT_WIDTH
     found[same, :, JUMP] = (0.1 * repeats[same] / _REPEAT_WIDTH)[:, None]
     first = known & ~before
-    found[first, :, :STUCK] = fresh[first][:, None, :]
-    found[first, :, STUCK] = 0.5 * fresh[first, :1]
+    found[first, :, :_FREE] = seen.fresh[first][:, None, :]
+    found[first, :, _FREE:] = 0.5 * seen.fresh[first][:, None, :1]
     found[~known] = 1.0
     return np.maximum(found, 1e-9) ** _TEMPER
 
@@ -302,7 +359,7 @@ def _part(slots: Ints) -> Ints:
     return found
 
 
-def _student(off: Floats, scale: Floats) -> Floats:
+def _student(off: Floats, scale: Floats | float) -> Floats:
     found: Floats = _STUDENT / scale * (1 + (off / scale) ** 2 / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
     return found
 

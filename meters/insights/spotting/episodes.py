@@ -1,15 +1,16 @@
 """Stretches out of scores, with hysteresis: one alert from the first half-hour until the series is usual again."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from meters.insights.clockwork import Floats, Grid
+from meters.insights.clockwork import Grid
 from meters.insights.spotting.joining import Scored
 from meters.insights.spotting.reasons import reason_of
 from meters.insights.spotting.usual import Usual
-from meters.insights.spotting.weeks import cells_of
+from meters.insights.spotting.weeks import cells_of, stretch_of
 
 STAY_AT = 0.6
 # What begins must be high in two of three half-hours, unless one alone leaves this little of the doubt.
@@ -40,6 +41,18 @@ class Episode:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of a half-hour: kWh over the usual ones, and what the detectors said."""
+
+    slot: int
+    score: float
+    excess: float
+    usual: float
+    detectors: dict[str, float]
+    kind: str
+
+
 @dataclass
 class _Running:
     """What is kept of a stretch while it lasts."""
@@ -52,16 +65,20 @@ class _Running:
     detectors: dict[str, float] = field(default_factory=dict)
     kinds: dict[str, float] = field(default_factory=dict)
 
-    def take(self, slot: int, score: float, excess: float, usual: float, said: dict[str, float], kind: str) -> None:
-        self.end = slot + 1
-        self.score = max(self.score, score)
-        self.excess += excess
-        self.usual += usual
-        self.detectors = {name: max(self.detectors.get(name, 0.0), each) for name, each in said.items()}
-        if kind:
-            self.kinds[kind] = self.kinds.get(kind, 0.0) + score
+    def take(self, seen: _Seen) -> None:
+        """Let a half-hour belong to the stretch."""
+        self.end = seen.slot + 1
+        self.score = max(self.score, seen.score)
+        self.excess += seen.excess
+        self.usual += seen.usual
+        self.detectors = {
+            name: max(self.detectors.get(name, 0.0), said) for name, said in (self.detectors | seen.detectors).items()
+        }
+        if seen.kind:
+            self.kinds[seen.kind] = self.kinds.get(seen.kind, 0.0) + seen.score
 
     def told(self) -> Episode:
+        """Return the stretch as it stands."""
         kind = max(self.kinds, key=lambda kind: self.kinds[kind])
         reason = reason_of(kind, self.end - self.start, self.excess, self.usual)
         return Episode(self.start, self.end, kind, self.score, dict(self.detectors), self.excess, self.usual, reason)
@@ -76,53 +93,49 @@ def episodes(
 
     :param state: what this returned before; empty at first. JSON-able.
     """
-    running = _Running(**state["open"]) if state.get("open") else None
-    recent: list[list[float]] = [list(each) for each in state.get("recent", [])]
     open_at = float(usual.figures["open_at"])
-    seen = int(state.get("until", scored.first))
+    running = _Running(**state["open"]) if state.get("open") else None
+    recent = [_Seen(**each) for each in state.get("recent", [])]
+    begin = max(int(state.get("until", scored.first)), scored.first)
     grown: dict[int, Episode] = {}
     ended: list[Episode] = []
-    for slot in range(max(seen, scored.first), scored.after):
-        at = slot - scored.first
-        score = float(scored.score[at])
-        if not np.isfinite(score):
-            score = 0.0
-        recent = [*recent, [slot, score]][-_WITHIN:]
+    for seen in _seen(grid, usual, scored, begin):
+        recent = [*recent, seen][-_WITHIN:]
         if running is None and _opens(recent, open_at):
-            start = int(next(slot for slot, each in recent if each >= open_at))
-            running = _Running(start, start)
-            for back in range(start, slot):
-                _take(running, back, grid, usual, scored)
+            first = next(place for place, each in enumerate(recent) if each.score >= open_at)
+            running = _Running(recent[first].slot, recent[first].slot)
+            for each in recent[first:-1]:
+                running.take(each)
         if running is None:
             continue
-        if score >= STAY_AT:
-            _take(running, slot, grid, usual, scored)
+        if seen.score >= STAY_AT:
+            running.take(seen)
             grown[running.start] = running.told()
-        elif slot - running.end >= _CALM_SLOTS:
+        elif seen.slot - running.end >= _CALM_SLOTS:
             grown.pop(running.start, None)
             ended.append(running.told())
             running, recent = None, []
-    kept = {"open": asdict(running) if running else None, "recent": recent, "until": max(seen, scored.after)}
+    kept = {
+        "open": asdict(running) if running else None,
+        "recent": [asdict(each) for each in recent],
+        "until": max(begin, scored.after),
+    }
     return kept, list(grown.values()), ended
 
 
-def _opens(recent: list[list[float]], open_at: float) -> bool:
-    high = sum(score >= open_at for _, score in recent)
-    return high >= _NEEDED or 1 - recent[-1][1] <= _ALONE * (1 - open_at)
+def _seen(grid: Grid, usual: Usual, scored: Scored, begin: int) -> Iterator[_Seen]:
+    slots = np.arange(begin, scored.after, dtype=np.int64)
+    means = usual.mean[cells_of(slots)]
+    over = stretch_of(grid, begin, scored.after) - means
+    for place, at in enumerate(range(begin - scored.first, len(scored.score))):
+        score = float(scored.score[at])
+        if not np.isfinite(score) or not np.isfinite(over[place]):
+            yield _Seen(int(slots[place]), 0.0, 0.0, 0.0, {}, "")
+            continue
+        said = {name: float(each[at]) for name, each in scored.parts.items() if np.isfinite(each[at])}
+        yield _Seen(int(slots[place]), score, float(over[place]), float(means[place]), said, scored.kinds[at])
 
 
-def _take(running: _Running, slot: int, grid: Grid, usual: Usual, scored: Scored) -> None:
-    at = slot - scored.first
-    if at < 0:
-        return
-    value = float(_at(grid.values, slot - grid.first))
-    mean = float(usual.mean[cells_of(np.array([slot]))[0]])
-    known = np.isfinite(value) and np.isfinite(mean)
-    said = {name: float(each[at]) for name, each in scored.parts.items() if np.isfinite(each[at])}
-    running.take(
-        slot, float(scored.score[at]), value - mean if known else 0.0, mean if known else 0.0, said, scored.kinds[at]
-    )
-
-
-def _at(values: Floats, place: int) -> float:
-    return float(values[place]) if 0 <= place < len(values) else float("nan")
+def _opens(recent: Sequence[_Seen], open_at: float) -> bool:
+    last, high = recent[-1].score, sum(each.score >= open_at for each in recent)
+    return last >= open_at and (high >= _NEEDED or 1 - last <= _ALONE * (1 - open_at))
