@@ -8,7 +8,7 @@ import numpy as np
 
 from meters.insights.clockwork import Grid
 from meters.insights.spotting.joining import Scored
-from meters.insights.spotting.reasons import reason_of
+from meters.insights.spotting.reasons import fitting_kind, reason_of
 from meters.insights.spotting.usual import Usual
 from meters.insights.spotting.weeks import cells_of, stretch_of
 
@@ -77,21 +77,22 @@ class _Running:
         if seen.kind:
             self.kinds[seen.kind] = self.kinds.get(seen.kind, 0.0) + seen.score
 
-    def told(self) -> Episode:
+    def told(self, unit: str) -> Episode:
         """Return the stretch as it stands."""
-        kind = max(self.kinds, key=lambda kind: self.kinds[kind])
-        reason = reason_of(kind, self.end - self.start, self.excess, self.usual)
+        kind = fitting_kind(self.kinds, self.excess, self.usual)
+        reason = reason_of(kind, self.end - self.start, self.excess, self.usual, unit)
         return Episode(self.start, self.end, kind, self.score, dict(self.detectors), self.excess, self.usual, reason)
 
 
 def episodes(
-    state: dict[str, Any], grid: Grid, usual: Usual, scored: Scored
+    state: dict[str, Any], grid: Grid, usual: Usual, scored: Scored, *, unit: str = "kWh"
 ) -> tuple[dict[str, Any], list[Episode], list[Episode]]:
     """Return where the hysteresis stands now, the episodes that opened or grew, and those that ended.
 
     Half-hours that the state has seen are not taken again, so that the same data twice changes nothing.
 
     :param state: what this returned before; empty at first. JSON-able.
+    :param unit: of the values, for the reasons' words.
     """
     open_at = float(usual.figures["open_at"])
     running = _Running(**state["open"]) if state.get("open") else None
@@ -101,20 +102,18 @@ def episodes(
     ended: list[Episode] = []
     for seen in _seen(grid, usual, scored, begin):
         recent = [*recent, seen][-_WITHIN:]
+        if running is not None and seen.slot - running.end >= _CALM_SLOTS:
+            grown.pop(running.start, None)
+            ended.append(running.told(unit))
+            running, recent = None, [seen]
         if running is None and _opens(recent, open_at):
             first = next(place for place, each in enumerate(recent) if each.score >= open_at)
             running = _Running(recent[first].slot, recent[first].slot)
             for each in recent[first:-1]:
                 running.take(each)
-        if running is None:
-            continue
-        if seen.score >= STAY_AT:
+        if running is not None and seen.score >= STAY_AT:
             running.take(seen)
-            grown[running.start] = running.told()
-        elif seen.slot - running.end >= _CALM_SLOTS:
-            grown.pop(running.start, None)
-            ended.append(running.told())
-            running, recent = None, []
+            grown[running.start] = running.told(unit)
     kept = {
         "open": asdict(running) if running else None,
         "recent": [asdict(each) for each in recent],

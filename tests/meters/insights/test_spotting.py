@@ -5,6 +5,7 @@ import pytest
 
 from meters.insights.clockwork import Grid
 from meters.insights.spotting import Taught, episodes, score_recent, teach, usual_of
+from meters.insights.spotting.reasons import fitting_kind, reason_of
 
 WEEK = 336
 FIRST = 48 * 365 * 40
@@ -138,3 +139,53 @@ class TestEpisodes:
 
         assert [each.start for each in found] == [each.start for each in whole[2]]
         assert [each.excess for each in found] == pytest.approx([each.excess for each in whole[2]])
+
+    def test_ends_one_where_nothing_is_known_for_half_a_day(self):
+        series = np.full(40, np.nan)
+        series[:10] = 0.211
+        grid = changed(home(), NOW + 60, series)
+        usual = usual_of(grid, until=NOW)
+
+        state, _, ended = episodes({}, grid, usual, scored(grid, usual))
+
+        assert state["open"] is None
+        assert ended[0].end <= NOW + 70
+
+    def test_keeps_what_began_in_the_half_hours_before(self):
+        grid = changed(home(), NOW + 60, [3.0, 3.5, 3.0])
+        usual, state, found = usual_of(grid, until=NOW), {}, []
+        for slot in range(NOW + 50, NOW + 90):
+            known = grid.until(slot + 1)
+            state, _, ended = episodes(state, known, usual, score_recent([known], [usual], since=[slot])[0])
+            found += ended
+
+        assert found[0].start == NOW + 60
+        assert found[0].excess == pytest.approx(8.5, abs=1.5)
+
+
+class TestFittingKind:
+    @pytest.mark.parametrize(
+        ("votes", "excess", "kind"),
+        [
+            ({"low": 9, "spike": 2}, 1.0, "spike"),
+            ({"spike": 9, "low": 2}, -1.0, "low"),
+            ({"level_shift": 9}, 0.2, "shape"),
+            ({"level_shift": 9}, 5.0, "level_shift"),
+            ({}, 5.0, "shape"),
+        ],
+    )
+    def test_agrees_with_the_energy_of_the_stretch(self, votes, excess, kind):
+        assert fitting_kind(votes, excess, 4.0) == kind
+
+
+class TestReasonOf:
+    @pytest.mark.parametrize(
+        ("half_hours", "words"), [(1, "half an hour"), (2, "an hour"), (5, "2.5 hours"), (200, "4.2 days")]
+    )
+    def test_tells_the_time_and_the_energy(self, half_hours, words):
+        said = reason_of("spike", half_hours, 2.5, 1.0, "kWh")
+
+        assert said == f"Use jumped for {words}: 3.50 kWh where 1.00 kWh is usual."
+
+    def test_names_no_factor_where_nothing_is_usual(self):
+        assert "far above its usual level" in reason_of("level_shift", 4, 2.0, 0.0, "kWh")
