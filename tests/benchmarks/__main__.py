@@ -18,6 +18,19 @@ _NOT_A_BENCHMARK = {
         "soak",
         "teller",
     )
+    * (
+        "__init__",
+        "__main__",
+        "bare_consumer",
+        "echo",
+        "fans",
+        "hammer",
+        "harness",
+        "injecting",
+        "serving",
+        "soak",
+        "teller",
+    )
 }
 
 

@@ -147,6 +147,7 @@ def filtered(courses: Sequence[Course], values: Sequence[Floats], slots: Sequenc
     """
     likely = [_likelihoods(*each) for each in zip(courses, values, slots, strict=True)]
     longest = max(len(each) for each in values)
+    begins = longest - np.array([[len(each)] for each in values])
     stacked = np.ones((longest, len(courses), 3, STATES))
     for place, each in enumerate(likely):
         stacked[longest - len(each) :, place] = each
@@ -159,7 +160,8 @@ def filtered(courses: Sequence[Course], values: Sequence[Floats], slots: Sequenc
         staying, entering, leaving = stacked[step, :, 0], stacked[step, :, 1], stacked[step, :, 2]
         new = chance * stay * staying + chance[:, :1] * enter * entering
         new[:, 0] += (chance * _LEAVE * leaving).sum(axis=1)
-        chance = np.maximum(new / new.sum(axis=1, keepdims=True), _LEAST_CHANCE)
+        new = np.maximum(new / new.sum(axis=1, keepdims=True), _LEAST_CHANCE)
+        chance = np.where(step >= begins, new, chance)
         found[step] = chance
     return [found[longest - len(each) :, place] for place, each in enumerate(values)]
 
