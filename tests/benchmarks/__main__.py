@@ -31,6 +31,8 @@ _NOT_A_BENCHMARK = {
         "soak",
         "teller",
     )
+    *("__init__", "__main__", "bare_consumer", "echo", "fans", "hammer", "harness", "injecting", "serving", "soak"),
+    "teller",
 }
 
 
