@@ -29,16 +29,18 @@ from meters.insights.spotting.weeks import (
 )
 
 FACTORS = (0.2, 0.4, 0.55, 0.7, 0.85, 1.18, 1.4, 1.75, 2.3, 3.5, 6.0)
+# Parts of the mean level that come on top.
+OFFSETS = (-0.3, 0.3, 0.8, 1.8)
 _ROLLS = (12, 24, 36)
 # States by their place: usual, the factors, other times of day, the day backwards, any course, a restless one, a
 # repeated value, a jump.
-_ROLLED = 1 + len(FACTORS)
-_BACKWARDS = _ROLLED + len(_ROLLS)
+ROLLED = 1 + len(FACTORS) + len(OFFSETS)
+_BACKWARDS = ROLLED + len(_ROLLS)
 _FREE, RESTLESS, STUCK, JUMP = range(_BACKWARDS + 1, _BACKWARDS + 5)
 STATES = JUMP + 1
 # For each family of states: how many, for how many half-hours one lasts, and after how many the next comes.
 _FAMILIES = (
-    (len(FACTORS), 72.0, 960.0),
+    (len(FACTORS) + len(OFFSETS), 72.0, 960.0),
     (len(_ROLLS) + 2, 30.0, 1200.0),
     (1, 20.0, 1500.0),
     (1, 20.0, 720.0),
@@ -59,6 +61,7 @@ _STUDENT = 0.375
 _MOST_RHO = 0.97
 _STEADY = 0.003
 _FLOOR = 0.02
+_IMPOSSIBLE = 1e-3
 _MAD = 1.4826
 _TEST_WEEKS = 2
 _HALF = 0.5
@@ -264,12 +267,16 @@ class _Seen:
     @classmethod
     def of(cls, course: Course, values: Floats, slots: Ints) -> "_Seen":
         """Return what each frame sees of half-hours."""
-        factors = np.array([1.0, *FACTORS, *[1.0] * (len(_ROLLS) + 1)])
-        rolled = slots[:, None] + np.array([0, *[0] * len(FACTORS), *_ROLLS, 0])
+        factors = np.array([1.0, *FACTORS, *[1.0] * (_FREE - 1 - len(FACTORS))])
+        offsets = np.zeros(_FREE)
+        offsets[1 + len(FACTORS) : ROLLED] = np.array(OFFSETS) * course.nothing / _AS_ZERO
+        rolled = slots[:, None] + np.array([*[0] * ROLLED, *_ROLLS, 0])
         rolled[:, _BACKWARDS] += SLOTS_A_DAY - 1 - 2 * (slots % SLOTS_A_DAY)
         size = np.maximum(values, 0)[:, None]
-        logs = np.log(size / factors + course.nothing)
-        stretch = np.where(size > 0, (size + course.nothing) / (size + factors * course.nothing), 1.0)
+        left = np.maximum(size - offsets, 0)
+        logs = np.log(left / factors + course.nothing)
+        stretch = np.where(size > 0, (size + course.nothing) / (left + factors * course.nothing), 1.0)
+        stretch[size < offsets] = _IMPOSSIBLE
         cells, parts = cells_of(rolled), _part(rolled)
         off, inner, bins = logs - course.center[cells], course.inner[cells], _bins(logs, course.edges)
         table, alone = _tables(course)

@@ -6,8 +6,10 @@ import numpy as np
 
 from meters.insights.clockwork import Floats
 
-# The course tells most; the others count where they are rarer than this, with this weight.
-_JOINED = {"value": (1.5, 0.5), "repeats": (1.0, 0.5), "forest": (2.0, 0.25), "encoder": (2.0, 0.25)}
+# The course tells most; these count where they are rarer than this, with this weight.
+_JOINED = {"value": (1.5, 0.5), "repeats": (1.0, 0.5)}
+# What was learnt over many meters confirms what the others suspect: taken alone it tells too little of one meter.
+_CONFIRMING = {"forest": (2.0, 0.1), "encoder": (2.0, 0.1)}
 # The score is 0.9 where the evidence is this much.
 _NINE_TENTHS = 2.0
 
@@ -22,6 +24,9 @@ def evidence_of(unlikely: Floats, rare: Mapping[str, Floats]) -> Floats:
     for name, (above, weight) in _JOINED.items():
         if name in rare:
             found += weight * np.maximum(np.nan_to_num(rare[name]) - above, 0)
+    for name, (above, weight) in _CONFIRMING.items():
+        if name in rare:
+            found *= 1 + weight * np.maximum(np.nan_to_num(rare[name]) - above, 0)
     return found
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from meters.insights.clockwork import SLOTS_A_DAY, Floats, Ints
-from meters.insights.spotting.course import FACTORS, JUMP, RESTLESS, STUCK
+from meters.insights.spotting.course import FACTORS, JUMP, OFFSETS, RESTLESS, ROLLED, STUCK
 from meters.insights.spotting.measures import Laid, trailing_mean
 
 SPIKE, HIGH, LOW, ZERO_RUN, NIGHT_USE = "spike", "high", "low", "zero_run", "night_use"
@@ -24,9 +24,9 @@ def kinds_of(
     :param chances: (n, states) of the course.
     :param parts: what each detector says, (n,) each.
     """
-    up = np.array([factor > 1 for factor in FACTORS])
-    factors = chances[:, 1 : 1 + len(FACTORS)]
-    rolled = chances[:, 1 + len(FACTORS) : RESTLESS + 1].sum(axis=1)
+    up = np.array([*(factor > 1 for factor in FACTORS), *(offset > 0 for offset in OFFSETS)])
+    factors = chances[:, 1:ROLLED]
+    rolled = chances[:, ROLLED : RESTLESS + 1].sum(axis=1)
     shifted = np.maximum(factors[:, up].sum(axis=1), factors[:, ~up].sum(axis=1))
     strongest = np.maximum(np.maximum(shifted, rolled), chances[:, JUMP])
     over = values - laid.mean
