@@ -9,10 +9,10 @@ from meters.insights.appliances.cases import NotEnough
 from meters.insights.appliances.cooling import cycles_of, learn_cycles
 from meters.insights.appliances.cooling_rules import Case
 from meters.insights.appliances.findings import ADVICE, WARNING, Examination, Finding, chart_of
-from meters.insights.appliances.kinds import HOUR, MINUTE, Bounds, Fault, Nature, bounds_of
+from meters.insights.appliances.kinds import HOUR, Bounds, Fault, Nature, bounds_of
 from meters.insights.appliances.power import Floats, Power
 from meters.insights.appliances.use_rules import UseCase
-from meters.insights.appliances.uses import busy_outside, idle_of, learn_uses, uses_of
+from meters.insights.appliances.uses import at_rest, idle_of, learn_uses, uses_of
 from meters.insights.appliances.usual import Learnt, Usual
 from meters.insights.appliances.windows import onset, trail_of
 
@@ -35,7 +35,8 @@ _NOT_JUDGED: Mapping[Nature, Mapping[Fault, str]] = {
 }
 _STANDBY_HOURS, _STANDBY_NEEDED, _STANDBY_SHARE = 3.0, 0.2, 0.6
 _STANDBY_RISE_WATTS = 5.0
-_LEAST_SEEN_HOURS = 2.0
+_LEAST_SEEN_HOURS = 1.0
+_SILENT_HOURS = 2.0
 _COARSEST_SECONDS = 60
 
 
@@ -108,12 +109,12 @@ def _rules(bounds: Bounds, learnt: Learnt, power: Power) -> dict[Fault, Callable
     elif bounds.nature is Nature.UNKNOWN:
         rules, quiet = {}, power.watts
     else:
-        at_rest = idle.median if idle else idle_of(power.watts)
-        uses = tuple(uses_of(power, bounds.nature, at_rest))
-        of_uses = UseCase(power, at_rest, uses, learnt, bounds)
+        # What has grown at rest must not look like one long use.
+        resting = max(idle.median if idle else 0.0, idle_of(power.watts))
+        of_uses = UseCase(power, resting, tuple(uses_of(power, bounds.nature, resting)), learnt, bounds)
         table = use_rules.PROGRAMME_RULES if bounds.nature is Nature.PROGRAMME else use_rules.HEATING_RULES
         rules = {fault: _of_use(rule, of_uses) for fault, rule in table.items()}
-        quiet = busy_outside(power, uses, 5 * MINUTE)
+        quiet = at_rest(power, idle.median if idle else resting)
     return {**rules, Fault.STANDBY_CREEP: lambda: _standby_creep(bounds, learnt, power, quiet)}
 
 
@@ -170,9 +171,9 @@ def _unfit(power: Power, now: float) -> str:
     if power.step_seconds > _COARSEST_SECONDS:
         return "Power at a minute or faster is needed."
     if power.known_seconds < _LEAST_SEEN_HOURS * HOUR:
-        return f"{power.known_seconds / HOUR:.1f} hours of power are known, {_LEAST_SEEN_HOURS:.0f} are needed."
+        return f"{power.known_seconds / HOUR:.1f} hours of power are known, one is needed."
     seen = power.end - float(np.flatnonzero(np.isfinite(power.watts[::-1]))[0]) * power.step_seconds
-    if now - seen > _LEAST_SEEN_HOURS * HOUR:
+    if now - seen > _SILENT_HOURS * HOUR:
         return "Its power has not been reported for more than two hours."
     return ""
 

@@ -14,8 +14,8 @@ from meters.insights.appliances.uses import Use, settled_seconds
 from meters.insights.appliances.usual import Learnt, Usual, hours_of
 
 # A phase is missing when it is shorter than this share of the shortest that was seen; more of it when few were.
-_HEATING_SHARE, _PUMPING_SHARE, _PUMPING_SHARE_OF_FEW, _FEW = 0.25, 0.5, 0.35, 3
-_LEAST_HEATING_SECONDS, _LEAST_PUMPING_SECONDS = 2 * MINUTE, 1.5 * MINUTE
+_HEATING_SHARE, _PUMPING_SHARE, _PUMPING_SHARE_OF_FEW, _FEW = 0.25, 0.55, 0.4, 3
+_LEAST_HEATING_SECONDS, _LEAST_PUMPING_SECONDS = 2 * MINUTE, 50.0
 # A programme must be this long, against the shortest that was seen, to have all of its phases.
 _LONG_SHARE = 0.3
 _DRIFT_OF_ONE, _DRIFT_OF_THREE = 0.2, 0.13
@@ -34,8 +34,20 @@ class UseCase:
 
     @property
     def whole(self) -> list[Use]:
-        """The uses that were seen from beginning to end."""
-        return [use for use in self.uses if use.is_whole]
+        """The uses that were seen from beginning to end.
+
+        One that lasted as long as others do is over once it rests longer than others paused.
+        """
+        settled = settled_seconds(self.bounds.nature)
+        length, pause = self.learnt.get("use_seconds"), self.learnt.get("longest_pause_seconds")
+        if length is None or pause is None:
+            return [use for use in self.uses if use.is_clean and use.rest_seconds >= settled]
+        early = min(max(1.5 * pause.high, 5 * MINUTE), settled)
+        return [
+            use
+            for use in self.uses
+            if use.is_clean and use.rest_seconds >= (early if use.seconds >= 0.95 * length.low else settled)
+        ]
 
     def need(self, name: str) -> Usual:
         """Return what is usual of a quantity.
@@ -100,7 +112,7 @@ def power_drift(case: UseCase) -> Finding | None:
     :raises NotEnough: it has none, its usual power is not known or it was not used.
     """
     usual = case.need("heater_w")
-    heated = [use for use in case.whole if np.isfinite(use.heater_w)]
+    heated = [use for use in case.uses if np.isfinite(use.heater_w)]
     if not heated:
         raise NotEnough("It did not heat in what was seen of it.")
     one, three = heated[-1].heater_w, float(np.median([use.heater_w for use in heated[-3:]]))

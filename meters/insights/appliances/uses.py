@@ -6,29 +6,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from meters.insights.appliances.kinds import MINUTE, Nature
-from meters.insights.appliances.power import Bools, Floats, Power
+from meters.insights.appliances.power import Bools, Floats, Ints, Power
 from meters.insights.appliances.usual import Usual
 
 BUSY_WATTS = 8.0
 # Pumps draw some tens of watts, motors some hundreds, heaters more; all over idling.
 _PUMP_WATTS, _MOTOR_WATTS, _HEATER_WATTS = 15.0, 60.0, 700.0
+# A pump or motor runs this long at a time; what is shorter are the edges of something else.
+_SUSTAINED_SECONDS = 30.0
 _BRIDGED_SECONDS = {Nature.PROGRAMME: 30 * MINUTE, Nature.HEATING: 2 * MINUTE}
 _SHORTEST_SECONDS = {Nature.PROGRAMME: 5 * MINUTE, Nature.HEATING: 0.5 * MINUTE}
 _MOST_UNKNOWN = 0.05
 _LEAST_USES = 2
+# What is drawn so long before and after more than this is not yet rest.
+_WORKING_WATTS, _AROUND_WORK_SECONDS = 40.0, 20 * MINUTE
 
 
 @dataclass(frozen=True)
 class Use:
     """One programme or boil, from its first to its last draw; seconds and watts over idling.
 
-    :param is_whole: its beginning and its end were seen and hardly anything of it is unknown.
+    :param is_clean: its beginning was seen and hardly anything of it is unknown.
+    :param rest_seconds: how long nothing is known to have been drawn after it.
     :param heater_w: what the heater draws; NaN when it did not heat for some steps.
     """
 
     begin: float
     end: float
-    is_whole: bool
+    is_clean: bool
+    rest_seconds: float
+    longest_pause_seconds: float
     heating_seconds: float
     longest_heating_seconds: float
     motor_seconds: float
@@ -43,7 +50,7 @@ class Use:
 
 
 def settled_seconds(nature: Nature) -> float:
-    """Return after how many seconds of rest a use is over."""
+    """Return after how many seconds of rest a use is over, whatever is known of it."""
     return _BRIDGED_SECONDS[nature]
 
 
@@ -53,36 +60,36 @@ def uses_of(power: Power, nature: Nature, idle_watts: float) -> list[Use]:
     busy = np.flatnonzero(np.nan_to_num(over, nan=0.0) >= BUSY_WATTS)
     if not len(busy):
         return []
-    bridged = _BRIDGED_SECONDS[nature] / power.step_seconds
-    cuts = np.flatnonzero(np.diff(busy) > bridged)
-    firsts, lasts = busy[np.append(0, cuts + 1)], busy[np.append(cuts, len(busy) - 1)]
-    found = [
-        _use(power, over, (first, last + 1), round(bridged))
-        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
-    ]
+    cuts = np.flatnonzero(np.diff(busy) > _BRIDGED_SECONDS[nature] / power.step_seconds)
+    firsts, afters = busy[np.append(0, cuts + 1)], busy[np.append(cuts, len(busy) - 1)] + 1
+    following = np.append(firsts[1:], len(over))
+    places = zip(firsts.tolist(), afters.tolist(), following.tolist(), strict=True)
+    found = [_use(power, over, *steps) for steps in places]
     return [use for use in found if _is_use(use, nature)]
 
 
-def busy_outside(power: Power, uses: Sequence[Use], margin_seconds: float) -> Floats:
-    """Return the power with all uses, and some time around them, unknown."""
-    quiet = power.watts.copy()
-    for use in uses:
-        first = max(round((use.begin - margin_seconds - power.start) / power.step_seconds), 0)
-        after = max(round((use.end + margin_seconds - power.start) / power.step_seconds), 0)
-        quiet[first:after] = np.nan
-    return quiet
+def at_rest(power: Power, idle_watts: float) -> Floats:
+    """Return the power with everything unknown that lies near work."""
+    working = np.nan_to_num(power.watts, nan=0.0) >= idle_watts + _WORKING_WATTS
+    around = round(_AROUND_WORK_SECONDS / power.step_seconds)
+    sums = np.append(0, np.cumsum(working))
+    places = np.arange(len(working))
+    near = sums[np.minimum(places + around + 1, len(working))] - sums[np.maximum(places - around, 0)]
+    return np.where(near > 0, np.nan, power.watts)
 
 
 def learn_uses(days: Sequence[Power], nature: Nature) -> tuple[dict[str, Usual], str]:
     """Return what is usual of an appliance's uses, and in plain words what is missing to know it."""
     watts = np.concatenate([day.watts for day in days]) if days else np.empty(0)
     idle = idle_of(watts)
-    uses = [use for day in days for use in uses_of(day, nature, idle) if use.is_whole]
+    settled = settled_seconds(nature)
+    uses = [use for day in days for use in uses_of(day, nature, idle) if use.is_clean and use.rest_seconds >= settled]
     if len(uses) < _LEAST_USES:
         return {}, f"{len(uses)} whole uses were seen, {_LEAST_USES} are needed."
     samples: dict[str, list[float]] = {
-        "idle_w": np.concatenate([busy_outside(day, uses_of(day, nature, idle), 5 * MINUTE) for day in days]).tolist(),
+        "idle_w": np.concatenate([at_rest(day, idle) for day in days]).tolist(),
         "use_seconds": [use.seconds for use in uses],
+        "longest_pause_seconds": [use.longest_pause_seconds for use in uses],
         "heating_seconds": [use.heating_seconds for use in uses],
         "longest_heating_seconds": [use.longest_heating_seconds for use in uses],
         "motor_seconds": [use.motor_seconds for use in uses],
@@ -100,31 +107,34 @@ def idle_of(watts: Floats) -> float:
     return low if low < 30.0 else 0.0
 
 
-def longest_stretch(mask: Bools) -> int:
-    """Return the length of the longest stretch of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0
-
-
-def _use(power: Power, over: Floats, steps: tuple[int, int], bridged: int) -> Use:
-    first, after = steps
+def _use(power: Power, over: Floats, first: int, after: int, following: int) -> Use:
     part, step = over[first:after], power.step_seconds
-    unknown = np.count_nonzero(np.isnan(part))
-    before, behind = over[max(first - 6, 0) : first], over[after : after + bridged]
+    before = over[max(first - 6, 0) : first]
     heating = part >= _HEATER_WATTS
-    settled = len(behind) >= bridged and np.count_nonzero(np.isnan(behind)) < bridged / 2
     hot = part[heating]
+    pumping = (part >= _PUMP_WATTS) & (part < _MOTOR_WATTS)
+    turning = (part >= _MOTOR_WATTS) & ~heating
+    sustained = round(_SUSTAINED_SECONDS / step)
     return Use(
         begin=power.start + first * step,
         end=power.start + after * step,
-        is_whole=bool(len(before) and np.isfinite(before).all() and settled and unknown <= _MOST_UNKNOWN * len(part)),
+        is_clean=bool(np.isfinite(before).any() and np.count_nonzero(np.isnan(part)) <= _MOST_UNKNOWN * len(part)),
+        rest_seconds=float(np.count_nonzero(np.isfinite(over[after:following]))) * step,
+        longest_pause_seconds=float(_stretches(~(part >= BUSY_WATTS)).max(initial=0)) * step,
         heating_seconds=float(np.count_nonzero(heating)) * step,
-        longest_heating_seconds=float(longest_stretch(heating)) * step,
-        motor_seconds=float(np.count_nonzero((part >= _MOTOR_WATTS) & ~heating)) * step,
-        pump_seconds=float(np.count_nonzero((part >= _PUMP_WATTS) & (part < _MOTOR_WATTS))) * step,
+        longest_heating_seconds=float(_stretches(heating).max(initial=0)) * step,
+        motor_seconds=float(_stretches(turning, sustained).sum()) * step,
+        pump_seconds=float(_stretches(pumping, sustained).sum()) * step,
         heater_w=float(np.percentile(hot, 75)) if len(hot) >= 3 else float("nan"),
         kwh=float(np.nansum(power.watts[first:after])) * step / 3.6e6,
     )
+
+
+def _stretches(mask: Bools, least: int = 1) -> Ints:
+    """Return the lengths of the stretches of true values, of those that are long enough."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    lengths = edges[1::2] - edges[::2]
+    return lengths[lengths >= least]
 
 
 def _is_use(use: Use, nature: Nature) -> bool:
