@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from meters.insights.appliances import Finding, Learnt, Power, examine, joined, learn
+from meters.insights.appliances import Fault, Finding, Learnt, Power, examine, joined, learn
 from meters.insights.appliances.kinds import DAY, HOUR, Nature, bounds_of
 
 FAULT, HEALTHY, NOT_ENOUGH_DATA = "fault", "healthy", "not_enough_data"
@@ -20,6 +20,10 @@ _LOOKED_BACK = 2 * DAY
 _FIRST_LESSON = 12 * HOUR
 _MOST_DAYS = {Nature.COOLING: 7, Nature.UNKNOWN: 7}
 _MOST_DAYS_OF_USES = 28
+# What is learnt of less than this may hold a fault itself: what is judged against it is not known to be healthy.
+_LEAST_HOURS = 20.0
+_AGAINST_USUAL = (Fault.SHORT_CYCLING, Fault.POWER_DRIFT, Fault.SEAL_LEAK, Fault.STANDBY_CREEP)
+_TOO_SHORT = "Less than a day tells what is usual, so that it is only compared with itself."
 # What comes back so soon was not over.
 _SAME_EPISODE = DAY / 2
 
@@ -98,13 +102,13 @@ class _Walk:
         return finding if is_new else replace(finding, detected_at=now)
 
     def _learn(self, now: float) -> None:
-        self._next_lesson += DAY if now - self._stretches[0].start > _FIRST_LESSON + 1 else DAY - _FIRST_LESSON
-        self._next_lesson = max(self._next_lesson, now)
+        begin = self._stretches[0].start
+        self._next_lesson = begin + ((now - begin) // DAY + 1) * DAY
         if self._is_frozen:
             return
         most = _MOST_DAYS.get(bounds_of(self._kind).nature, _MOST_DAYS_OF_USES)
         days = self._healthy(now)
-        lesson = learn(self._kind, days[:most] if len(days) == 1 else _merged(days[:most]))
+        lesson = learn(self._kind, _merged(days[:most]))
         if lesson.is_enough or not self.learnt.is_enough:
             self.learnt = lesson
         self._is_frozen = lesson.is_enough and len(days) >= most
@@ -135,14 +139,18 @@ def diagnose_files(kind: str, stretches: Sequence[Power], *, learning: Sequence[
     walk = _Walk(kind, stretches, learn(kind, learning) if learning else None)
     walk.go()
     episodes = sorted([*walk.over, *walk.open.values()], key=lambda episode: episode.finding.detected_at)
-    verdict = HEALTHY if walk.learnt.is_enough and walk.judged else NOT_ENOUGH_DATA
+    is_known = walk.learnt.is_enough and walk.learnt.hours >= _LEAST_HOURS
+    found = {episode.finding.kind for episode in episodes}
+    unsure = set() if is_known else {kind for kind in _AGAINST_USUAL if kind not in found}
+    reasons = walk.reasons | {kind: _TOO_SHORT for kind in unsure if kind in walk.judged}
+    judged = tuple(kind for kind in walk.judged if kind not in unsure)
     return Diagnosis(
         kind,
-        FAULT if episodes else verdict,
+        FAULT if episodes else HEALTHY if is_known and judged else NOT_ENOUGH_DATA,
         tuple(episodes),
         walk.learnt,
-        tuple(walk.judged),
-        {fault: why for fault, why in walk.reasons.items() if fault not in walk.judged},
+        judged,
+        {fault: why for fault, why in reasons.items() if fault not in judged},
     )
 
 

@@ -77,9 +77,9 @@ def learn_cycles(days: Sequence[Power], bounds: Bounds) -> tuple[dict[str, Usual
     hours = sum(day.known_seconds for day in days) / HOUR
     if hours < _LEAST_HOURS:
         return {}, f"{hours:.1f} hours are known, {_LEAST_HOURS:.0f} are needed."
-    if level is None:
+    cut = [cycles_of(day, idle_watts=idle, level_watts=level - idle) for day in days] if level is not None else []
+    if not any(cycles.long_runs for cycles in cut):
         return {}, "The compressor was never seen running."
-    cut = [cycles_of(day, idle_watts=idle, level_watts=level - idle) for day in days]
     usuals = _usuals_of(cut)
     count = usuals["on_seconds"].count if "on_seconds" in usuals else 0
     if count < _LEAST_CYCLES:

@@ -296,4 +296,5 @@ RULES: Mapping[Fault, Callable[[Case], Finding | None]] = {
 EXPLAINS: Mapping[Fault, tuple[Fault, ...]] = {
     Fault.STUCK_ON: (Fault.SEAL_LEAK, Fault.POWER_DRIFT),
     Fault.SHORT_CYCLING: (Fault.SEAL_LEAK, Fault.POWER_DRIFT),
+    Fault.STANDBY_CREEP: (Fault.POWER_DRIFT,),
 }

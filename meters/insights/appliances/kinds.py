@@ -50,8 +50,8 @@ class Bounds:
 
 
 _BOUNDS: Mapping[str, Bounds] = {
-    "refrigerator": Bounds(Nature.COOLING, "compressor", 2 * HOUR - 5 * MINUTE, 6 * HOUR, 5.0, 0.85),
-    "freezer": Bounds(Nature.COOLING, "compressor", 4 * HOUR, 8 * HOUR, 5.0, 0.9),
+    "refrigerator": Bounds(Nature.COOLING, "compressor", 2 * HOUR - 5 * MINUTE, 6 * HOUR, 3.3, 0.85),
+    "freezer": Bounds(Nature.COOLING, "compressor", 4 * HOUR, 8 * HOUR, 3.3, 0.9),
     "washing_machine": Bounds(Nature.PROGRAMME, "programme", 6 * HOUR),
     "dishwasher": Bounds(Nature.PROGRAMME, "programme", 6 * HOUR, must_heat=True),
     "dryer": Bounds(Nature.PROGRAMME, "programme", 6 * HOUR),

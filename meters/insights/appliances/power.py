@@ -18,11 +18,15 @@ _PLAUSIBLE_WATTS = 25_000.0
 
 @dataclass(frozen=True, eq=False)
 class Power:
-    """Mean power by step from ``start`` (UTC seconds since 1970) on; NaN where it is not known."""
+    """Mean power by step from ``start`` (UTC seconds since 1970) on; NaN where it is not known.
+
+    :param interval_seconds: the usual time between the samples that it was made from.
+    """
 
     start: float
     step_seconds: int
     watts: Floats
+    interval_seconds: float = STEP_SECONDS
 
     @property
     def end(self) -> float:
@@ -43,7 +47,8 @@ class Power:
         """Return the steps that lie wholly in [begin, end)."""
         first = max(int(np.ceil((begin - self.start) / self.step_seconds)), 0)
         after = max(int((end - self.start) // self.step_seconds), first)
-        return Power(self.start + first * self.step_seconds, self.step_seconds, self.watts[first:after])
+        start = float(self.start + first * self.step_seconds)
+        return Power(start, self.step_seconds, self.watts[first:after], self.interval_seconds)
 
 
 def resample(
@@ -73,7 +78,8 @@ def resample(
     seconds = np.diff(np.interp(edges, marks, _running(held)))
     joules = np.diff(np.interp(edges, marks, _running(held * watts)))
     known = seconds >= step_seconds / 2
-    return Power(float(start), step_seconds, np.where(known, joules / np.where(known, seconds, 1.0), np.nan))
+    means = np.where(known, joules / np.where(known, seconds, 1.0), np.nan)
+    return Power(float(start), step_seconds, means, _usual(gaps, STEP_SECONDS))
 
 
 def joined(parts: Sequence[Power]) -> Power:
@@ -91,7 +97,7 @@ def joined(parts: Sequence[Power]) -> Power:
         first = round((part.start - start) / step)
         here = watts[first : first + len(part.watts)]
         here[...] = np.where(np.isfinite(part.watts), part.watts, here)
-    return Power(start, step, watts)
+    return Power(start, step, watts, max(part.interval_seconds for part in parts))
 
 
 def _usual(gaps: Floats, hold_seconds: float) -> float:

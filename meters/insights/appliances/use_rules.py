@@ -16,6 +16,8 @@ from meters.insights.appliances.usual import Learnt, Usual, hours_of
 # A phase is missing when it is shorter than this share of the shortest that was seen; more of it when few were.
 _HEATING_SHARE, _PUMPING_SHARE, _PUMPING_SHARE_OF_FEW, _FEW = 0.25, 0.55, 0.4, 3
 _LEAST_HEATING_SECONDS, _LEAST_PUMPING_SECONDS = 2 * MINUTE, 50.0
+# Samples must be this much denser than a pump's runs are long, or they miss some.
+_PUMPING_INTERVALS = 4
 # A programme must be this long, against the shortest that was seen, to have all of its phases.
 _LONG_SHARE = 0.3
 _DRIFT_OF_ONE, _DRIFT_OF_THREE = 0.2, 0.13
@@ -184,7 +186,8 @@ def no_pumping(case: UseCase) -> Finding | None:
     length = case.need("use_seconds")
     pump, motor = case.need("pump_seconds"), case.need("motor_seconds")
     phases = {"pump": (use.pump_seconds, pump), "motor": (use.motor_seconds, motor)}
-    steady = {name: phase for name, phase in phases.items() if phase[1].low >= _LEAST_PUMPING_SECONDS}
+    least = max(_LEAST_PUMPING_SECONDS, _PUMPING_INTERVALS * case.power.interval_seconds)
+    steady = {name: phase for name, phase in phases.items() if phase[1].low >= least}
     if not steady:
         raise NotEnough("Its programmes show no pump that could be missed.")
     part = _PUMPING_SHARE if length.count >= _FEW else _PUMPING_SHARE_OF_FEW

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meters.insights.appliances.kinds import MINUTE, Nature
+from meters.insights.appliances.kinds import HOUR, MINUTE, Nature
 from meters.insights.appliances.power import Bools, Floats, Ints, Power
 from meters.insights.appliances.usual import Usual
 
@@ -18,6 +18,7 @@ _BRIDGED_SECONDS = {Nature.PROGRAMME: 30 * MINUTE, Nature.HEATING: 2 * MINUTE}
 _SHORTEST_SECONDS = {Nature.PROGRAMME: 5 * MINUTE, Nature.HEATING: 0.5 * MINUTE}
 _MOST_UNKNOWN = 0.05
 _LEAST_USES = 2
+_LEAST_REST_SECONDS = 10 * HOUR
 # What is drawn so long before and after more than this is not yet rest.
 _WORKING_WATTS, _AROUND_WORK_SECONDS = 40.0, 20 * MINUTE
 
@@ -84,10 +85,10 @@ def learn_uses(days: Sequence[Power], nature: Nature) -> tuple[dict[str, Usual],
     idle = idle_of(watts)
     settled = settled_seconds(nature)
     uses = [use for day in days for use in uses_of(day, nature, idle) if use.is_clean and use.rest_seconds >= settled]
+    resting = _resting(days, idle)
     if len(uses) < _LEAST_USES:
-        return {}, f"{len(uses)} whole uses were seen, {_LEAST_USES} are needed."
+        return resting, f"{len(uses)} whole uses were seen, {_LEAST_USES} are needed."
     samples: dict[str, list[float]] = {
-        "idle_w": np.concatenate([at_rest(day, idle) for day in days]).tolist(),
         "use_seconds": [use.seconds for use in uses],
         "longest_pause_seconds": [use.longest_pause_seconds for use in uses],
         "heating_seconds": [use.heating_seconds for use in uses],
@@ -97,7 +98,15 @@ def learn_uses(days: Sequence[Power], nature: Nature) -> tuple[dict[str, Usual],
         "heater_w": [use.heater_w for use in uses],
         "use_kwh": [use.kwh for use in uses],
     }
-    return {name: usual for name, values in samples.items() if (usual := Usual.of(values)) is not None}, ""
+    return resting | {name: usual for name, values in samples.items() if (usual := Usual.of(values)) is not None}, ""
+
+
+def _resting(days: Sequence[Power], idle: float) -> dict[str, Usual]:
+    """Return what is usual at rest, which some hours of it tell without any use."""
+    if sum(day.known_seconds for day in days) < _LEAST_REST_SECONDS:
+        return {}
+    usual = Usual.of(np.concatenate([at_rest(day, idle) for day in days]).tolist())
+    return {"idle_w": usual} if usual else {}
 
 
 def idle_of(watts: Floats) -> float:

@@ -40,6 +40,7 @@ class Learnt:
     """What is usual of one appliance, and from when to when it was seen.
 
     :param missing: in plain words what is missing for it to be enough; empty when it is.
+    :param usuals: by name what is known well enough to judge by.
     """
 
     kind: str
@@ -60,8 +61,8 @@ class Learnt:
         return 2.4 / max(self.hours, 8.0)
 
     def get(self, name: str) -> Usual | None:
-        """Return what is usual of a quantity, None unless enough is known."""
-        return self.usuals.get(name) if self.is_enough else None
+        """Return what is usual of a quantity, None where that is not known."""
+        return self.usuals.get(name)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
