@@ -71,7 +71,8 @@ class _Walk:
             while now < stretch.end:
                 previous, now = now, min(now + _STEP_SECONDS, stretch.end)
                 self._look(before, stretch, previous, now)
-                if not self._is_taught and now >= self._next_lesson:
+                is_last = now >= self._stretches[-1].end
+                if not (self._is_taught or is_last) and now >= self._next_lesson:
                     self._learn(now)
 
     def _look(self, before: Power | None, stretch: Power, previous: float, now: float) -> None:

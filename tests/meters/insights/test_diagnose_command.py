@@ -98,7 +98,7 @@ class TestDiagnose:
             run(tmp_path / "other.csv")
 
     def test_refuses_a_file_that_is_not_there(self, tmp_path):
-        with pytest.raises(CommandError, match="nothing.csv"):
+        with pytest.raises(CommandError, match=r"nothing\.csv"):
             run(tmp_path / "nothing.csv")
 
 
