@@ -145,7 +145,8 @@ def _utc_of(walls: Floats, zone: ZoneInfo) -> Floats:
     seconds = np.zeros(len(walls), dtype=bool)
     for start in np.flatnonzero(went_back & is_twice).tolist():
         seconds[start:] = True
-    return walls - np.where(is_twice & seconds, late, early)
+    utc: Floats = walls - np.where(is_twice & seconds, late, early)
+    return utc
 
 
 def _offset(second: float, zone: ZoneInfo, fold: int) -> float:
