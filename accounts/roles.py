@@ -45,6 +45,9 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         "insights.view_anomaly",
         "insights.change_anomaly",
         "insights.view_batterytrend",
+        "insights.view_fault",
+        "insights.change_fault",
+        "insights.view_appliance",
     ),
     Role.MANAGER: (
         "accounts.view_*",

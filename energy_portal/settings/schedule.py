@@ -178,6 +178,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="25"),
         "options": {"expires": 3_000},
     },
+    "diagnose-appliances": {
+        "task": "meters.insights.tasks.faults.diagnose_appliances",
+        "schedule": crontab(minute="10"),
+        "options": {"expires": 3_000},
+    },
     "judge-models-of-forecasts": {
         "task": "meters.insights.tasks.scoring.judge_forecast_models",
         "schedule": crontab(minute="45", hour="5"),

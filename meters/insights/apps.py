@@ -8,9 +8,13 @@ class InsightsConfig(AppConfig):
 
     def ready(self) -> None:
         """Hear of readings that change, and keep anomalies in step with their alarms."""
-        from meters.insights.services import rescoring, verdicts
+        from meters.insights.models import Fault
+        from meters.insights.services import faults, rescoring, verdicts
+        from meters.insights.services.closing import alarm_kind
         from meters.services import alarms
         from meters.services.outbox import register_consumer
 
         alarms.register_follower(verdicts.ALARM_KIND, verdicts.follow_alarm)
+        for kind in Fault.Kind.values:
+            alarms.register_follower(alarm_kind(kind), faults.follow_alarm)
         register_consumer(rescoring.CONSUMER, kinds=rescoring.KINDS, handle=rescoring.hear)

@@ -9,6 +9,7 @@ from meters.insights.api.anomalies import (
     AnomalySnoozeView,
     AnomalyVerdictView,
 )
+from meters.insights.api.faults import DeviceApplianceView, FaultAcknowledgeView, FaultDetailView, FaultListView
 from meters.insights.api.scoreboard import ScoreboardView
 from meters.insights.api.trends import BatteryTrendListView
 
@@ -24,4 +25,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/anomalies/<uuid:anomaly_id>/verdict", AnomalyVerdictView.as_view(), name="api_anomaly_verdict"),
     path("api/v1/scoreboard", ScoreboardView.as_view(), name="api_scoreboard"),
     path("api/v1/batteries/<str:battery_id>/trends", BatteryTrendListView.as_view(), name="api_battery_trends"),
+    path("api/v1/faults", FaultListView.as_view(), name="api_faults"),
+    path("api/v1/faults/<uuid:fault_id>", FaultDetailView.as_view(), name="api_fault"),
+    path("api/v1/faults/<uuid:fault_id>/acknowledge", FaultAcknowledgeView.as_view(), name="api_fault_acknowledge"),
+    path("api/v1/devices/<str:device_id>/appliance", DeviceApplianceView.as_view(), name="api_device_appliance"),
 ]

@@ -22,6 +22,7 @@ class Appliance(models.Model):
     class Standing(models.TextChoices):
         LEARNING = "learning", "not enough data yet"
         WATCHED = "watched"
+        REMOVED = "removed", "not watched any more"
 
     device = models.OneToOneField(
         "devices.Device", on_delete=models.CASCADE, primary_key=True, related_name="appliance"
@@ -30,8 +31,11 @@ class Appliance(models.Model):
     standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.LEARNING)
     standing_text = models.TextField(blank=True, help_text="In plain words: what is missing.")
     baseline = models.JSONField(default=dict, help_text="Medians and deviations of its cycles.")
+    taught_from = models.DateTimeField(null=True, blank=True, help_text="Days before it teach nothing any more.")
     learnt_until = models.DateTimeField(null=True, blank=True, help_text="Nothing after this instant taught it.")
     diagnosed_until = models.DateTimeField(null=True, blank=True)
+    judged = models.JSONField(default=list, blank=True, help_text="The kinds of faults that were judged last.")
+    not_judged = models.JSONField(default=dict, blank=True, help_text="Why the others were not, in plain words.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
