@@ -56,6 +56,8 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
             _Entry("meters.Alarm", "notifications_active", badge="energy_portal.dashboard.alarms_badge"),
             _Entry("meters.AlarmRule", "notification_settings"),
             _Entry("insights.Anomaly", "troubleshoot"),
+            _Entry("insights.Fault", "home_repair_service"),
+            _Entry("insights.Appliance", "kitchen"),
             _Entry("insights.DetectorModel", "model_training"),
         ),
     ),

@@ -99,6 +99,8 @@ def acknowledge_fault(*, fault_id: UUID, note: str, actor: Actor, now: datetime)
     fault: Fault = Fault.objects.select_for_update().get(pk=fault_id)
     if fault.state == State.CLOSED:
         raise FaultOver("It is over.")
+    if alarm is None and fault.state == State.ACKNOWLEDGED and fault.acknowledged_by != actor.user:
+        raise FaultTaken("Somebody takes care of it already.")
     if fault.state == State.OPEN:
         fault.state, fault.acknowledged_at, fault.acknowledged_by = State.ACKNOWLEDGED, now, actor.user
         fault.note = note.strip()

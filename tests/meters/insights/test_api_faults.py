@@ -21,7 +21,7 @@ def now(time_machine):
 
 @pytest.fixture
 def access():
-    return AccountAccessFactory()
+    return AccountAccessFactory(right="administer")
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def _no_days_left(django_db_blocker):
 
 @pytest.fixture
 def access():
-    return AccountAccessFactory()
+    return AccountAccessFactory(right="administer")
 
 
 @pytest.fixture
