@@ -114,7 +114,8 @@ def lesson_of(appliance: Appliance, *, now: datetime) -> Learnt | None:
     if known.is_enough and (is_whole or known.hours >= most / timedelta(hours=1.2)):
         return None
     lesson = learn(appliance.kind, _healthy(appliance, power_of(device=appliance.device, start=since, end=now), now))
-    return lesson if lesson.is_enough or not known.is_enough else None
+    is_better = lesson.is_enough and lesson.hours >= known.hours
+    return lesson if is_better or not known.is_enough else known
 
 
 def _healthy(appliance: Appliance, power: Power, now: datetime) -> list[Power]:

@@ -215,7 +215,7 @@ class TestSetAppliance:
         set_appliance(device_id=device.device_id, kind="kettle", actor=Actor(user=access.user), now=START)
 
         assert Appliance.objects.get().kind == "kettle"
-        assert AuditEntry.objects.get(action="appliance.set").actor_user == access.user
+        assert AuditEntry.objects.get(action="appliance.set").user == access.user
 
     def test_is_not_said_by_somebody_who_only_looks(self, device):
         onlooker = AccountAccessFactory(account=device.account, right="view").user
