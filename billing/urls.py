@@ -36,6 +36,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("what-if/file", pages.what_if_file, name="what_if_file"),
     path("devices", pages.devices, name="devices"),
     path("devices/live", pages.devices_live, name="devices_live"),
+    path("devices/<str:device_id>/appliance", pages.set_kind, name="set_appliance"),
+    path("faults/<uuid:fault_id>/seen", pages.take_care_of_fault, name="acknowledge_fault"),
     path("devices/<str:device_id>/switch", pages.switch_device, name="switch_device"),
     path("account", pages.switch_account, name="switch_account"),
 ]

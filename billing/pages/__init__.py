@@ -1,5 +1,6 @@
 from billing.pages.accounts import switch_account
 from billing.pages.alarms import alarms_page
+from billing.pages.appliances import set_kind, take_care_of_fault
 from billing.pages.bills import bill_page, bill_pdf_file, bills_page
 from billing.pages.data import bill_data_file
 from billing.pages.devices import devices, devices_live, switch_device
@@ -32,10 +33,12 @@ __all__ = [
     "meter_page",
     "meters_page",
     "payments_page",
+    "set_kind",
     "statement_file",
     "statement_pdf_file",
     "switch_account",
     "switch_device",
+    "take_care_of_fault",
     "usage",
     "usage_file",
     "usage_green_button",

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from accounts.actors import Actor
 from accounts.selectors.access import administers
 from billing.pages.accounts import Chosen, LoggedInRequest, customer_page
+from billing.pages.appliances import appliance_rows
 from billing.pages.windows import EN_DASH
 from energy_portal.shared.clock import Period, local_day
 from energy_portal.shared.errors import DomainError
@@ -122,6 +123,7 @@ def devices(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
         "rows": rows,
         "total_wh": sum(row.energy_wh for row in rows if row.energy_wh is not None) if _any_known(rows) else None,
         "chart": _chart(rows, now),
+        **appliance_rows([card.device for card in cards]),
         "may_switch": administers(account_id=chosen.account.pk, user=request.user, now=now),
         **live,
     }
