@@ -11,6 +11,8 @@ import numpy as np
 SEED = 20_260_102
 MINUTE = timedelta(minutes=1)
 _WORD_EVERY = 9  # minutes: less than the time after which a device counts as silent
+# A door that is not quite closed.
+RUNS_ON_MINUTES = 210
 _FAULT_MINUTES = 12
 _FAULT_W = 3_920.0
 
@@ -29,7 +31,8 @@ class Kind(StrEnum):
 class Appliance:
     """A device of the demo.
 
-    ``account`` is an account's number or empty, ``silent`` the minutes before now in which nothing of it arrives.
+    ``account`` is an account's number or empty, ``silent`` the minutes before now in which nothing of it arrives,
+    ``runs_on`` for how many minutes before now it has run without a break.
     """
 
     device_id: str
@@ -40,6 +43,7 @@ class Appliance:
     is_critical: bool = False
     silent: range = range(0)
     is_faulty: bool = False
+    runs_on: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def appliances(*, account: str, neighbours: tuple[str, ...], regions: tuple[str,
     """
     home = regions[0]
     own = (
-        Appliance("demo-kitchen-fridge", "Kitchen fridge", Kind.FRIDGE, home, account),
+        Appliance("demo-kitchen-fridge", "Kitchen fridge", Kind.FRIDGE, home, account, runs_on=RUNS_ON_MINUTES),
         Appliance("demo-water-heater", "Water heater", Kind.HEATER, home, account),
         Appliance("demo-bedroom-aircon", "Bedroom air conditioner", Kind.AIR_CON, home, account),
         Appliance("demo-desk-plug", "Desk", Kind.PLUG, home, account, silent=range(300, 420)),
@@ -97,7 +101,7 @@ def words_of(appliance: Appliance, *, now: datetime, zone: ZoneInfo, hours: int 
             continue
         time = begins + minute * MINUTE + timedelta(seconds=float(rng.integers(0, 50)))
         local = time.astimezone(zone)
-        power = power_at(minute, local.hour + local.minute / 60)
+        power = power_at(0 if left <= appliance.runs_on else minute, local.hour + local.minute / 60)
         if appliance.is_faulty and left <= _FAULT_MINUTES:
             power = _FAULT_W
         power = round(power, 1)
@@ -118,7 +122,7 @@ _PowerAt = Callable[[int, float], float]
 
 
 def _fridge(rng: np.random.Generator) -> _PowerAt:
-    phase, draw = int(rng.integers(0, 60)), rng.uniform(85, 130)
+    phase, draw = int(rng.integers(0, 22)), rng.uniform(85, 130)
     return lambda minute, hour: float(draw + rng.normal(0, 1)) if (minute + phase) % 60 < 22 else 1.8
 
 

@@ -7,7 +7,15 @@ from zoneinfo import ZoneInfo
 
 from accounts.actors import Actor
 from accounts.models import CustomerAccount
-from energy_portal.management.demo.appliances import Appliance, Kind, Word, appliances, words_of
+from energy_portal.management.demo.appliances import (
+    MINUTE,
+    RUNS_ON_MINUTES,
+    Appliance,
+    Kind,
+    Word,
+    appliances,
+    words_of,
+)
 from energy_portal.management.demo.places import RADIUS_M, REGIONS
 from meters.devices.decoding import Sample
 from meters.devices.models import DeviceGroup, Product
@@ -17,6 +25,9 @@ from meters.devices.services.hours import close_hours, roll_up_next
 from meters.devices.services.messages import take_samples
 from meters.devices.services.state import refresh_states, silence_devices
 from meters.devices.services.watching import watch_silence
+from meters.insights.models import Appliance as InsightAppliance
+from meters.insights.services.appliances import set_appliance
+from meters.insights.services.faults import diagnose_due
 from meters.models import Region
 from meters.services.alarms import advance
 from meters.services.regions import save_region
@@ -52,6 +63,18 @@ def load_devices(
     silence_devices(now=now)
     watch_silence(now=now)
     advance(now=now)
+    _watch_fridges(devices, manager, now)
+
+
+def _watch_fridges(devices: Sequence[Appliance], manager: Actor, now: datetime) -> None:
+    """Say which devices are refrigerators, have what is usual of them learnt, and look at them."""
+    learnt_at = now - RUNS_ON_MINUTES * MINUTE
+    for device in devices:
+        if device.kind is Kind.FRIDGE:
+            kind = InsightAppliance.Kind.REFRIGERATOR
+            set_appliance(device_id=device.device_id, kind=kind, actor=manager, now=learnt_at)
+    for instant in (learnt_at, now):
+        diagnose_due(now=instant, limit=len(devices))
 
 
 def _enter(devices: Sequence[Appliance], manager: Actor, now: datetime) -> None:

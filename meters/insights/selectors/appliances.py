@@ -1,9 +1,11 @@
 """What hangs behind devices, the power it drew, and who is due to be looked at."""
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -12,7 +14,6 @@ from meters.devices.models import Device
 from meters.devices.selectors.archive import samples_of
 from meters.devices.selectors.devices import device_for
 from meters.insights.appliances import Power, resample
-from meters.insights.appliances.power import HOLD_SECONDS
 from meters.insights.models import Appliance
 
 # Two devices that are asked for together would be looked at twice an hour, were this a whole one.
@@ -59,13 +60,24 @@ def due_appliances(*, now: datetime, limit: int) -> list[int]:
 
 
 def power_of(*, device: Device, start: datetime, end: datetime) -> Power:
-    """Return what a device drew in ``[start, end)``, on steps of ten seconds; a word counts as long as the device's
-    hold says, or 15 minutes.
+    """Return what a device drew in ``[start, end)``, on steps of ten seconds.
+
+    As for its hours, a power stands until another is told, and at most for the device's hold after its last word.
     """
-    told = [row for row in samples_of(device_id=device.pk, start=start, end=end) if row.power_w is not None]
-    times = np.array([row.time.timestamp() for row in told], dtype=np.float64)
-    watts = np.array([row.power_w for row in told], dtype=np.float64)
-    power = resample(times, watts, hold_seconds=device.hold_seconds or HOLD_SECONDS)
+    hold = float(device.hold_seconds or settings.DEVICE_HOLD_SECONDS)
+    times: list[float] = []
+    watts: list[float] = []
+    stands, heard = math.nan, -math.inf
+    for row in samples_of(device_id=device.pk, start=start, end=end):
+        time = row.time.timestamp()
+        if row.power_w is not None:
+            stands = row.power_w
+        elif time - heard > hold:
+            stands = math.nan
+        times.append(time)
+        watts.append(stands)
+        heard = time
+    power = resample(np.array(times), np.array(watts), hold_seconds=hold)
     return power.cut(power.start, min(power.end, end.timestamp())) if len(power.watts) else power
 
 
