@@ -173,6 +173,19 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "accounts.tasks.forget",
         "schedule": crontab(minute="30", hour="3"),
     },
+    "nights-of-forecasts": {
+        "task": "meters.insights.tasks.forecasts.ask_for_forecasts",
+        "schedule": crontab(minute="20"),
+        "options": {"expires": 3_000},
+    },
+    "models-of-forecasts": {
+        "task": "meters.insights.tasks.forecasts.ask_for_training",
+        "schedule": crontab(minute="10", hour="3", day_of_week="sunday"),
+    },
+    "forget-forecasts": {
+        "task": "meters.insights.tasks.forecasts.forget_forecasts",
+        "schedule": crontab(minute="25", hour="4"),
+    },
     "score-forecasts": {
         "task": "meters.insights.tasks.scoring.score_forecasts",
         "schedule": crontab(minute="25"),

@@ -47,11 +47,17 @@ class Running:
 
 
 _runners: dict[str, Runner] = {}
+_queues: dict[str, str] = {}
 
 
-def register_runner(kind: Job.Kind, runner: Runner) -> None:
-    """Have jobs of a kind done by an app above from now on; called when it is ready."""
+def register_runner(kind: Job.Kind, runner: Runner, *, queue: str | None = None) -> None:
+    """Have jobs of a kind done by an app above from now on; called when it is ready.
+
+    :param queue: whose workers do them, where they would keep others waiting.
+    """
     _runners[kind] = runner
+    if queue is not None:
+        _queues[kind] = queue
 
 
 @transaction.atomic
@@ -78,7 +84,7 @@ def queue_job(
         source=actor.source,
     )
     audit.record(action=f"job.{kind.value}", obj=job, actor=actor, now=now, **parameters)
-    enqueue_on_commit(RUN_JOB, job_id=job.pk)
+    enqueue_on_commit(RUN_JOB, queue=_queues.get(kind), job_id=job.pk)
     return job
 
 
@@ -132,7 +138,7 @@ def resume_jobs(*, now: datetime) -> int:
     """
     waiting = Job.objects.filter(
         status__in=(Job.Status.QUEUED, Job.Status.RUNNING), created_at__lt=now - _LONGEST_WAIT
-    ).values_list("pk", flat=True)
-    for job_id in waiting:
-        enqueue_on_commit(RUN_JOB, job_id=job_id)
+    ).values_list("pk", "kind")
+    for job_id, kind in waiting:
+        enqueue_on_commit(RUN_JOB, queue=_queues.get(kind), job_id=job_id)
     return len(waiting)

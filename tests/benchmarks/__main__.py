@@ -31,7 +31,7 @@ _NOT_A_BENCHMARK = {
         "soak",
         "teller",
     )
-    *("__init__", "__main__", "bare_consumer", "echo", "fans", "hammer", "harness", "injecting", "serving", "soak"),
+    * ("__init__", "__main__", "bare_consumer", "echo", "fans", "hammer", "harness", "injecting", "serving", "soak"),
     "teller",
 }
 

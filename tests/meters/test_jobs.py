@@ -88,7 +88,7 @@ class TestRunJob:
 class TestResumeJobs:
     def test_asks_again_for_what_waits_and_for_nothing_else(self, monkeypatch):
         asked = []
-        monkeypatch.setattr(jobs, "enqueue_on_commit", lambda _task, *, job_id: asked.append(job_id))
+        monkeypatch.setattr(jobs, "enqueue_on_commit", lambda _task, *, queue, job_id: asked.append(job_id))
         waiting = queued(created_at=NOW - timedelta(minutes=6))
         running = queued(created_at=NOW - timedelta(hours=1), status=Job.Status.RUNNING)
         queued(created_at=NOW - timedelta(minutes=1))

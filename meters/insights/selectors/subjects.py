@@ -61,7 +61,7 @@ def find_series(*, kind: Subject, subject: str, at: datetime) -> Series:
     """
     found = series_named(kind=kind, subjects=[subject], at=at)
     if not found:
-        raise NoSuchSeries(f"There is no {kind.label} {subject}.")
+        raise NoSuchSeries(f"There is no {kind.label.lower()} {subject}.")
     return found[0]
 
 

@@ -1,6 +1,6 @@
 """Forecasts: by night for everybody, on demand for one; what was said of an origin once stands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,6 @@ from django.db import transaction
 from accounts.actors import Actor
 from accounts.services import audit
 from energy_portal.shared.clock import local_day
-from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.errors import Invalid
 from meters.insights.clockwork import SLOT_SECONDS, Floats, Grid, midnight_slot, unfold
 from meters.insights.features import HISTORY_DAYS
@@ -111,21 +110,38 @@ def forecast_now(*, kind: Subject, subject: str, actor: Actor, now: datetime) ->
     return found
 
 
-def run_forecasts(running: Running) -> dict[str, Any]:
-    """Forecast all series of a kind and clock from an origin on, page by page; a job's runner."""
-    asked = running.job.parameters
-    kind, zone = Subject(asked["subject_kind"]), zone_named(asked["zone"])
-    origin = datetime.fromisoformat(asked["origin"])
-    book = SurroundingsBook(known_at=running.now, days=HISTORY_DAYS)
+def make_all(
+    *,
+    kind: Subject,
+    zone: str,
+    origin: datetime,
+    now: datetime,
+    book: SurroundingsBook,
+    note: Callable[[int], object] = lambda _: None,
+) -> tuple[int, int]:
+    """Forecast all series of a kind and clock from an origin on, page by page.
+
+    :param note: is told how many are done.
+    :returns: how many series there are, and how many forecasts were made.
+    """
     after, seen, made = "", 0, 0
-    while page := series_page(kind=kind, zone=asked["zone"], at=origin, after=after, limit=AT_ONCE):
-        made += make_forecasts(series=page, origin=origin, now=running.now, book=book)
+    while page := series_page(kind=kind, zone=zone, at=origin, after=after, limit=AT_ONCE):
+        made += make_forecasts(series=page, origin=origin, now=now, book=book)
         seen, after = seen + len(page), page[-1].subject
-        running.note(seen)
-        if kind is Subject.PORTAL:
+        note(seen)
+        if not after:
             break
+    return seen, made
+
+
+def run_forecasts(running: Running) -> dict[str, Any]:
+    """Forecast all series of a kind and clock from an origin on; a job's runner."""
+    asked = running.job.parameters
+    kind, origin = Subject(asked["subject_kind"]), datetime.fromisoformat(asked["origin"])
+    book = SurroundingsBook(known_at=running.now, days=HISTORY_DAYS)
+    seen, made = make_all(kind=kind, zone=asked["zone"], origin=origin, now=running.now, book=book, note=running.note)
     running.note(seen, seen, at_once=True)
-    return {"series": seen, "forecasts": made, "origin": origin.astimezone(zone).isoformat()}
+    return {"series": seen, "forecasts": made, "origin": origin.isoformat()}
 
 
 def forget_forecasts(*, before: datetime) -> int:

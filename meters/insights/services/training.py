@@ -70,7 +70,7 @@ def train_cohort(*, cohort: Subject, actor: Actor, now: datetime, algorithm: str
     """
     turn = f"training of {cohort.value}"
     if not try_session_lock(turn):
-        raise TrainingRuns(f"A model of {cohort.label} is being taught already.")
+        raise TrainingRuns(f"A model of {cohort.label.lower()} series is being taught already.")
     try:
         return _trained(cohort, algorithm, actor, now)
     finally:

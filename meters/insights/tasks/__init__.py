@@ -1,5 +1,5 @@
 """Background work of insights, by topic."""
 
-from meters.insights.tasks import anomalies, faults, scoring, trends
+from meters.insights.tasks import anomalies, faults, forecasts, scoring, trends
 
-__all__ = ["anomalies", "faults", "scoring", "trends"]
+__all__ = ["anomalies", "faults", "forecasts", "scoring", "trends"]
