@@ -5,33 +5,17 @@ import sys
 from pathlib import Path
 
 _NOT_A_BENCHMARK = {
-    *(
-        "__init__",
-        "__main__",
-        "bare_consumer",
-        "breaking",
-        "echo",
-        "fans",
-        "hammer",
-        "harness",
-        "serving",
-        "soak",
-        "teller",
-    )
-    * (
-        "__init__",
-        "__main__",
-        "bare_consumer",
-        "echo",
-        "fans",
-        "hammer",
-        "harness",
-        "injecting",
-        "serving",
-        "soak",
-        "teller",
-    )
-    * ("__init__", "__main__", "bare_consumer", "echo", "fans", "hammer", "harness", "injecting", "serving", "soak"),
+    "__init__",
+    "__main__",
+    "bare_consumer",
+    "breaking",
+    "echo",
+    "fans",
+    "hammer",
+    "harness",
+    "injecting",
+    "serving",
+    "soak",
     "teller",
 }
 

@@ -10,8 +10,10 @@ from meters.insights.api.anomalies import (
     AnomalyVerdictView,
 )
 from meters.insights.api.faults import DeviceApplianceView, FaultAcknowledgeView, FaultDetailView, FaultListView
+from meters.insights.api.forecasts import ForecastDetailView, ForecastGenerateView, ForecastListView
 from meters.insights.api.scoreboard import ScoreboardView
 from meters.insights.api.trends import BatteryTrendListView
+from meters.insights.api.weather import HolidayView, WeatherView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/anomalies", AnomalyListView.as_view(), name="api_anomalies"),
@@ -23,6 +25,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("api/v1/anomalies/<uuid:anomaly_id>/snooze", AnomalySnoozeView.as_view(), name="api_anomaly_snooze"),
     path("api/v1/anomalies/<uuid:anomaly_id>/verdict", AnomalyVerdictView.as_view(), name="api_anomaly_verdict"),
+    path("api/v1/predictions", ForecastListView.as_view(), name="api_predictions"),
+    path("api/v1/predictions/generate", ForecastGenerateView.as_view(), name="api_predictions_generate"),
+    path("api/v1/predictions/<int:forecast_id>", ForecastDetailView.as_view(), name="api_prediction"),
+    path("api/v1/weather", WeatherView.as_view(), name="api_weather"),
+    path("api/v1/holidays", HolidayView.as_view(), name="api_holidays"),
     path("api/v1/scoreboard", ScoreboardView.as_view(), name="api_scoreboard"),
     path("api/v1/batteries/<str:battery_id>/trends", BatteryTrendListView.as_view(), name="api_battery_trends"),
     path("api/v1/faults", FaultListView.as_view(), name="api_faults"),
