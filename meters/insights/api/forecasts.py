@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
@@ -163,7 +164,7 @@ class ForecastGenerateView(IdempotentCreate):
         kind, subject = Subject(asked.validated_data["subject_kind"]), asked.validated_data.get("subject", "")
         if subject or kind is Subject.PORTAL:
             return self._one(request, kind, subject)
-        return self._all(request, kind, asked.validated_data.get("zone", ""))
+        return self._all(request, kind, asked.validated_data.get("zone") or settings.SITE_ZONE)
 
     def _one(self, request: Request, kind: Subject, subject: str) -> Response:
         now, user = timezone.now(), asking_person(request)
