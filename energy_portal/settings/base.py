@@ -341,6 +341,8 @@ SPECTACULAR_SETTINGS = {
         "ExceptionStatus": "meters.models.readings.ReadingException.Status",
         "Quality": "meters.models.readings.Quality",
         "Severity": "meters.models.rules.Severity",
+        "AlarmSubject": "meters.models.alarms.SubjectKind",
+        "InsightSubject": "meters.insights.models.subjects.Subject",
         "AlarmSeverity": "meters.models.alarms.AlarmSeverity",
         "RegistryStatus": "meters.devices.models.registry.Device.Status",
         "CommandStatus": "meters.devices.models.commands.Command.Status",

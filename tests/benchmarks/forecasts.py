@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from tests.benchmarks.harness import portal, report
 
-METERS = int(os.environ.get("FORECAST_METERS", "1200"))
+METERS = int(os.environ.get("FORECAST_METERS", "600"))
 ORIGIN = datetime(2025, 3, 31, 16, tzinfo=UTC)
 NOW = ORIGIN + timedelta(hours=1)
-DAYS = 90
+DAYS = 84
 FIRST = ORIGIN - timedelta(days=DAYS)
 HISTORY = timedelta(days=56)
 
@@ -46,7 +46,7 @@ def main() -> None:
         from meters.insights.services.training import train_cohort
 
         seed()
-        settings.FORECAST_TRAINING_ORIGINS = 1_500
+        settings.FORECAST_TRAINING_ORIGINS = 600
         started = time.perf_counter()
         train_cohort(cohort=Subject.SERVICE_POINT, actor=PORTAL, now=NOW)
         teaching = time.perf_counter() - started
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def seed() -> None:
-    """Replace what is there by meters with ninety days of half-hours each."""
+    """Replace what is there by meters with twelve weeks of half-hours each."""
     from django.db import connection
 
     from meters.series.partitions import ensure_partitions
