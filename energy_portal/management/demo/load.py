@@ -25,6 +25,7 @@ from energy_portal.management.demo.prices import (
 from energy_portal.management.demo.replay import Script, reading_count, register_households, replay
 from energy_portal.management.demo.state import mark_loaded
 from energy_portal.management.demo.store import date_back
+from energy_portal.management.demo.unusual import find_unusual
 from energy_portal.shared.demo_logins import DemoLogin, DemoSource, write_demo_logins
 from meters.services.partitions import make_partitions_ahead
 from meters.services.registration import Registration, request_registration
@@ -69,6 +70,7 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     run_bills(months=months, zone=zone, actor=manager, now=now, advance=lambda done: progress.advance(task, done))
 
     pay_bills(zone=zone, actor=manager, now=now)
+    find_unusual(now=now, zone=zone)
 
     devices = cast_devices([household.number for household in cast.households])
     task = progress.add_task("Devices", total=len(devices))
