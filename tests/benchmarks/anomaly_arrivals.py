@@ -21,10 +21,10 @@ _WIPE += " insights_anomaly, insights_detectormodel, meters_readingwork, meters_
 # A home's day, twice as high in the evening, noise that comes with the register and the half-hour.
 _READINGS = """
 INSERT INTO meters_registerreading (register_id, time, value, quality)
-SELECT register.id, mark, 1000 + round(sum(
+SELECT register.id, mark, 1000 + round((sum(
     0.2 + 0.15 * (1 + sin(number * pi() / 24 - 2)) + 0.1 * abs(hashint8(number * 7919 + register.id) %% 1000) / 1000
     + CASE WHEN mark = %(last)s AND register.id %% 100 = 0 THEN 4 ELSE 0 END
-)::numeric OVER (PARTITION BY register.id ORDER BY mark), 6), 17
+) OVER (PARTITION BY register.id ORDER BY mark))::numeric, 6), 17
 FROM generate_series(%(first)s::timestamptz, %(last)s, '30 minutes') WITH ORDINALITY AS mark (mark, number),
      meters_register AS register
 """

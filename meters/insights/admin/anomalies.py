@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -23,6 +24,7 @@ from meters.admin.alarms import AcknowledgeForm, SnoozeForm
 from meters.admin.common import DecidedOnly, Question, VisibleRows, ask_then, instant_column, list_url
 from meters.insights.models import Anomaly, DetectorModel
 from meters.insights.services import verdicts
+from meters.insights.services.detectors import put_in_force
 
 _STATE_COLOURS = {
     Anomaly.State.OPEN: "danger",
@@ -233,7 +235,7 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
 
 
 @admin.register(DetectorModel)
-class DetectorModelAdmin(AppendOnlyAdmin):
+class DetectorModelAdmin(DecidedOnly, AppendOnlyAdmin):
     """What the learnt detectors were taught, newest first."""
 
     list_display = ("version", "state", "taught", "until", "series", "seed", "made_with")
@@ -241,6 +243,20 @@ class DetectorModelAdmin(AppendOnlyAdmin):
     readonly_fields = ("taught", "until")
     taught = instant_column("taught_at", "Taught")
     until = instant_column("taught_until", "By what was before")
+    actions_detail = ("put_in_force",)
+
+    @action(description="Put in force", url_path="put-in-force", permissions=["decide"], icon="history")
+    def put_in_force(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Have half-hours scored by these detectors."""
+        chosen = get_object_or_404(self.get_queryset(request), pk=object_id)
+
+        def put(_: forms.Form) -> str:
+            put_in_force(model_id=chosen.pk, actor=actor_of(request), now=timezone.now())
+            return f"Half-hours are scored by version {chosen.version} from now on."
+
+        told = "Half-hours that arrive from now on are scored by it, until the next are taught."
+        question = Question(f"Version {chosen.version}", told, "Put in force", list_url(DetectorModel))
+        return ask_then(self, request, question, form=forms.Form(request.POST or None), act=put)
 
 
 def _may_know_customers(request: HttpRequest) -> bool:

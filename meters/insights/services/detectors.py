@@ -9,6 +9,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
+from accounts.actors import Actor
+from accounts.services import audit
+from energy_portal.shared.errors import Conflict
 from meters.insights.models import Baseline, DetectorModel, Subject
 from meters.insights.selectors.series import half_hour_grids
 from meters.insights.selectors.subjects import series_named
@@ -16,9 +19,16 @@ from meters.insights.services.baselines import DAYS
 from meters.insights.spotting import Taught, teach
 
 SERIES = 300
+KEPT = 8
 FEWEST_SERIES = 5
 _FIRST_SEED = 20_240_000
 State = DetectorModel.State
+
+
+class UnreadableDetectors(Conflict):
+    """Other versions of libraries wrote them."""
+
+    code = "unreadable_detectors"
 
 
 def detectors_in_force() -> Taught | None:
@@ -31,7 +41,8 @@ def detectors_in_force() -> Taught | None:
 def teach_detectors(*, now: datetime, most: int = SERIES) -> DetectorModel | None:
     """Teach the detectors by a sample of service points, and put them in force; None where too few are known.
 
-    The same rows and version teach the same: the seed is the version's, the sample every so many of all in order.
+    The same rows and version teach the same: the seed is the version's, the sample every so many of all in order. The
+    newest eight versions are kept.
     """
     chosen = _sample(most)
     if len(chosen) < FEWEST_SERIES:
@@ -44,6 +55,7 @@ def teach_detectors(*, now: datetime, most: int = SERIES) -> DetectorModel | Non
     taught = teach(grids, until=max(grid.after for grid in grids), seed=_FIRST_SEED + version)
     content = taught.pack()
     DetectorModel.objects.filter(state=State.ACTIVE).update(state=State.RETIRED, changed_at=now)
+    DetectorModel.objects.filter(version__lte=version - KEPT).delete()
     return DetectorModel.objects.create(
         version=version,
         seed=_FIRST_SEED + version,
@@ -56,6 +68,28 @@ def teach_detectors(*, now: datetime, most: int = SERIES) -> DetectorModel | Non
         digest=hashlib.sha256(content).hexdigest(),
         changed_at=now,
     )
+
+
+@transaction.atomic
+def put_in_force(*, model_id: UUID, actor: Actor, now: datetime) -> DetectorModel:
+    """Have half-hours scored by other detectors from now on; those in force already stay so.
+
+    :raises DetectorModel.DoesNotExist: there are no such detectors.
+    :raises UnreadableDetectors: other versions of libraries wrote them.
+    """
+    rows = {row.pk: row for row in DetectorModel.objects.select_for_update().defer("content").order_by("version")}
+    if model_id not in rows:
+        raise DetectorModel.DoesNotExist
+    chosen = rows[model_id]
+    if chosen.made_with != made_with():
+        raise UnreadableDetectors(f"They were written with {chosen.made_with}; here is {made_with()}.")
+    if chosen.state == State.ACTIVE:
+        return chosen
+    DetectorModel.objects.filter(state=State.ACTIVE).update(state=State.RETIRED, changed_at=now)
+    chosen.state, chosen.changed_at = State.ACTIVE, now
+    chosen.save(update_fields=("state", "changed_at"))
+    audit.record(action="detectors.put_in_force", obj=chosen, actor=actor, now=now, version=chosen.version)
+    return chosen
 
 
 def made_with() -> str:
