@@ -90,7 +90,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "learn-what-is-usual": {
         "task": "meters.insights.tasks.anomalies.learn",
-        "schedule": crontab(minute="20", hour="2"),
+        "schedule": crontab(minute="20"),
     },
     "teach-detectors-of-anomalies": {
         "task": "meters.insights.tasks.anomalies.teach",

@@ -17,6 +17,7 @@ from unfold.decorators import display
 from accounts.models import User
 from energy_portal.shared.admin import AppendOnlyAdmin, BoundedPaginator, moment
 from energy_portal.shared.clock import zone
+from meters.insights.admin.anomaly_scores import anomaly_board
 from meters.insights.admin.score_charts import line_chart
 from meters.insights.forecasters.registry import WEEK_NAIVE, WEEKDAY_MEANS
 from meters.insights.models import ForecastScore, Subject
@@ -98,7 +99,9 @@ class ForecastScoreAdmin(AppendOnlyAdmin):
         """Show how forecasts did over some days, in all, by day, by cohort and model, and where they did worst."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        board = scoreboard(cast("User", request.user), Chosen.of(request), now=timezone.now())
+        user, chosen, now = cast("User", request.user), Chosen.of(request), timezone.now()
+        board = scoreboard(user, chosen, now=now)
+        board["anomalies"] = anomaly_board(user, now - timedelta(days=chosen.days), now)
         page = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": "Scoreboard"}
         return TemplateResponse(request, "admin/insights/scoreboard.html", {**page, **board})
 

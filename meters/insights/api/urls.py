@@ -11,6 +11,7 @@ from meters.insights.api.anomalies import (
 )
 from meters.insights.api.faults import DeviceApplianceView, FaultAcknowledgeView, FaultDetailView, FaultListView
 from meters.insights.api.forecasts import ForecastDetailView, ForecastGenerateView, ForecastListView
+from meters.insights.api.precision import AnomalyScoresView
 from meters.insights.api.scoreboard import ScoreboardView
 from meters.insights.api.trends import BatteryTrendListView
 from meters.insights.api.weather import HolidayView, WeatherView
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/predictions/<int:forecast_id>", ForecastDetailView.as_view(), name="api_prediction"),
     path("api/v1/weather", WeatherView.as_view(), name="api_weather"),
     path("api/v1/holidays", HolidayView.as_view(), name="api_holidays"),
+    path("api/v1/scoreboard/anomalies", AnomalyScoresView.as_view(), name="api_anomaly_scores"),
     path("api/v1/scoreboard", ScoreboardView.as_view(), name="api_scoreboard"),
     path("api/v1/batteries/<str:battery_id>/trends", BatteryTrendListView.as_view(), name="api_battery_trends"),
     path("api/v1/faults", FaultListView.as_view(), name="api_faults"),

@@ -17,17 +17,18 @@ from meters.insights.spotting import Usual, usual_of
 
 PAGE = 300
 DAYS = 57
-# A day less than a week, so that a nightly task makes each anew every week.
+# Less than a week, so that whoever comes every hour is through with all by then.
 FRESH = timedelta(days=6, hours=12)
 _LEARNT = ("cohort", "zone", "made_at", "until", "median", "spread", "figures")
 
 
-def refresh_baselines(*, now: datetime, until: datetime | None = None) -> int:
-    """Learn what is usual of all service points of which that was not done within a week; returns of how many.
+def refresh_baselines(*, now: datetime, until: datetime | None = None, most: int | None = None) -> int:
+    """Learn what is usual of service points of which that was not done within a week; returns of how many.
 
     Page by page, each in a transaction of its own: what dies midway goes on where it was. Harmless when several do so.
 
     :param until: nothing at or after it is looked at; each clock's last midnight unless told.
+    :param most: of how many about; of all unless told.
     """
     made = 0
     for name in zones():
@@ -37,6 +38,8 @@ def refresh_baselines(*, now: datetime, until: datetime | None = None) -> int:
         while page := series_page(kind=Subject.SERVICE_POINT, zone=name, at=now, after=after, limit=PAGE):
             made += learn_usual(series=_due(page, now), until=known_until, now=now)
             after = page[-1].subject
+            if most is not None and made >= most:
+                return made
     return made
 
 

@@ -111,3 +111,15 @@ class TestDetectors:
 
         assert manager.get(reverse("admin:insights_detectormodel_changelist")).status_code == 200
         assert "abc" in manager.get(reverse("admin:insights_detectormodel_change", args=[row.pk])).content.decode()
+
+
+class TestScoreboard:
+    def test_shows_how_often_anomalies_were_real(self, manager, time_machine):
+        time_machine.move_to(NOW, tick=False)
+        AnomalyFactory(verdict="real")
+        AnomalyFactory(verdict="normal", kind="stuck")
+
+        page = manager.get(reverse("admin:insights_forecastscore_scoreboard")).content.decode()
+
+        assert "50 %" in page
+        assert "Stuck value" in page

@@ -137,3 +137,25 @@ class TestActs:
         assert post(client_of(UserFactory()), mine, act, **body).status_code == 404
         assert post(client_of(scopes=[Scope.QUERIES]), mine, act, **body).status_code == 403
         assert post(client_of(), mine, act, **body).status_code == 401
+
+
+class TestScores:
+    @pytest.fixture(autouse=True)
+    def judged(self):
+        for verdict in ("real", "real", "normal", ""):
+            AnomalyFactory(verdict=verdict, start=NOW - 24 * HOUR, end=NOW - 23 * HOUR)
+
+    def test_tell_staff_and_machines_how_often_they_were_real(self, manager):
+        for client in (manager, client_of(scopes=[Scope.QUERIES])):
+            told = client.get("/api/v1/scoreboard/anomalies").json()
+
+            assert told["overall"]["precision"] == pytest.approx(2 / 3)
+            assert [row["group"] for row in told["by_detector"]] == ["residual"]
+
+    def test_count_what_began_when_it_is_asked(self, manager):
+        told = manager.get("/api/v1/scoreboard/anomalies?started_until=2025-02-01T00:00:00Z").json()
+
+        assert told["overall"]["found"] == 0
+
+    def test_are_not_for_customers(self, access):
+        assert client_of(access.user).get("/api/v1/scoreboard/anomalies").status_code == 403
