@@ -13,7 +13,7 @@ from energy_portal.shared.clock import HALF_HOUR, local_day
 from energy_portal.shared.clock import zone as zone_named
 from meters.insights.clockwork import Bools, Floats
 from meters.insights.forecasters.registry import WEEK_NAIVE
-from meters.insights.models import Forecast, ForecastScore
+from meters.insights.models import Forecast, ForecastScore, Subject
 from meters.insights.selectors.truths import Outcome, outcomes_of
 from meters.insights.store.scores import Change, Group, add_to_days
 from meters.insights.tallies import NAMES, Tally, Told, tally
@@ -26,6 +26,8 @@ _FIRST_LOOK = timedelta(hours=23)
 _SOONEST = timedelta(hours=1)
 # One of whose half-hours less is known is not compared on that day, rather than the day being cut down to it.
 _LEAST_SAID = 0.9
+# Their hours and quarters are rolled up anew without a word.
+_SILENT = frozenset({Subject.DEVICE, Subject.BATTERY})
 _CLEARED = Tally()
 
 
@@ -51,13 +53,17 @@ class _Day:
         mine = known[self.place]
         return bool(now >= self.end and (mine.all() or (mine.any() and now >= self.end + PATIENCE)))
 
-    def next_look(self, known: Bools, now: datetime) -> datetime | None:
-        """Return when to look again; None once all is known, or nothing more is expected."""
+    def next_look(self, known: Bools, now: datetime, *, is_heard_of: bool) -> datetime | None:
+        """Return when to look again; None once all is known, or nothing more is expected.
+
+        :param is_heard_of: whether somebody tells when what is known changes.
+        """
         if now < self.end:
             return self.end
-        if known[self.place].all():
+        is_known = known[self.place].all()
+        if is_known and is_heard_of:
             return None
-        if now < self.end + PATIENCE:
+        if not is_known and now < self.end + PATIENCE:
             # The longer nothing has come, the less it is likely to come within the next hour.
             return min(self.end + PATIENCE, now + max(_SOONEST, (now - self.end) / 4))
         return self.end + LAST_LOOK if now < self.end + LAST_LOOK else None
@@ -83,7 +89,8 @@ def score_due(*, now: datetime, limit: int = FORECASTS_A_BATCH) -> int:
         known = np.zeros(len(forecast.median), dtype=bool) if outcome is None else np.isfinite(outcome.truth)
         if outcome is not None:
             found |= _scores(forecast, outcome, [day for day in days if day.is_due(known, now)])
-        looks = [look for day in days if (look := day.next_look(known, now))]
+        is_heard_of = forecast.subject_kind not in _SILENT
+        looks = [look for day in days if (look := day.next_look(known, now, is_heard_of=is_heard_of))]
         forecast.scored_until = min(now, days[-1].end) if days else now
         forecast.look_again_at = min(looks, default=None)
     _write(forecasts, found, now)

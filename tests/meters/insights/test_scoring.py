@@ -8,6 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from meters.insights.models import Forecast, ForecastScore, ScoreDay
+from meters.insights.selectors.truths import Outcome
+from meters.insights.services import scoring
 from meters.insights.services.scoring import LAST_LOOK, PATIENCE, score_due
 from meters.insights.tallies import NAMES, Tally, figures_of
 from meters.models import RegisterReading, ServicePoint
@@ -122,6 +124,22 @@ class TestScoreDue:
         forecast.refresh_from_db()
         assert forecast.look_again_at is None
         assert not ForecastScore.objects.exists()
+
+    @pytest.mark.parametrize("kind", ["device", "battery"])
+    def test_looks_once_more_at_what_nobody_tells_changes_of(self, kind, monkeypatch):
+        outcome = Outcome(np.full(96, 0.25), {})
+        monkeypatch.setattr(
+            scoring, "outcomes_of", lambda forecasts, now: dict.fromkeys((row.pk for row in forecasts), outcome)
+        )
+        forecast = ForecastFactory(subject_kind=kind, subject="X-1", origin=ORIGIN, cohort=kind)
+
+        score_due(now=ORIGIN + 2 * DAY)
+        forecast.refresh_from_db()
+
+        assert forecast.look_again_at == ORIGIN + DAY + LAST_LOOK
+        assert score_due(now=ORIGIN + 16 * DAY) == 1
+        forecast.refresh_from_db()
+        assert forecast.look_again_at is None
 
     def test_estimates_are_no_truth(self):
         forecast = forecast_of(home(estimated=range(28 * 48 + 1, 29 * 48)))
