@@ -71,7 +71,16 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
     ),
     (
         "Insights",
-        (_Entry("insights.ForecastScore", "leaderboard", "Scoreboard", page="scoreboard", permission="view"),),
+        (
+            _Entry("insights.ForecastScore", "leaderboard", "Scoreboard", page="scoreboard", permission="view"),
+            _Entry("insights.Anomaly", "troubleshoot"),
+            _Entry("insights.Fault", "home_repair_service"),
+            _Entry("insights.Forecast", "trending_up"),
+            _Entry("insights.ForecastModel", "model_training"),
+            _Entry("insights.BatteryTrend", "battery_alert"),
+            _Entry("insights.Weather", "thermostat"),
+            _Entry("insights.Holiday", "event"),
+        ),
     ),
     (
         "Validation",

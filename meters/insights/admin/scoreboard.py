@@ -1,5 +1,6 @@
 """The scoreboard: how good forecasts were, beside what anybody could have said."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -16,11 +17,11 @@ from unfold.decorators import display
 
 from accounts.models import User
 from energy_portal.shared.admin import AppendOnlyAdmin, BoundedPaginator, moment
-from energy_portal.shared.clock import zone
-from meters.insights.admin.anomaly_scores import anomaly_board
+from energy_portal.shared.clock import Period, local_day, zone
 from meters.insights.admin.score_charts import line_chart
 from meters.insights.forecasters.registry import WEEK_NAIVE, WEEKDAY_MEANS
-from meters.insights.models import ForecastScore, Subject
+from meters.insights.models import Anomaly, ForecastScore, Subject
+from meters.insights.selectors.precision import Judged, Precision, precision_between
 from meters.insights.selectors.scoreboard import Asked, Row, rows_by
 from meters.insights.selectors.standings import Worst, models_now, worst_of
 from meters.insights.tallies import HIGH_COVERAGE, LOW_COVERAGE, Tally, figures_of
@@ -29,6 +30,8 @@ _SPANS = {7: "7 days", 28: "28 days", 91: "3 months", 365: "a year"}
 _EN_DASH = "\N{EN DASH}"
 _AHEAD = {1: f"0{_EN_DASH}24 h ahead", 2: f"24{_EN_DASH}48 h ahead"}
 _USUAL_DAYS, _MOST_DAYS_A_TABLE = 28, 91
+# Of clean data there should be no more alarms a meter and week than about this.
+_MOST_ALERTS = 1.0
 _NAIVE = (WEEK_NAIVE, WEEKDAY_MEANS)
 _KINDS = {
     Subject.SERVICE_POINT: "Service points",
@@ -69,6 +72,11 @@ class Chosen:
         after = now.astimezone(zone(settings.SITE_ZONE)).date() + timedelta(days=1)
         return Asked(after - timedelta(days=self.days), after, {"day_ahead": self.ahead, **only})
 
+    def period(self, now: datetime) -> Period:
+        """Return the same days as instants."""
+        asked, clock = self.asked(now), zone(settings.SITE_ZONE)
+        return Period(local_day(asked.first, clock).start, local_day(asked.after, clock).start)
+
 
 @admin.register(ForecastScore)
 class ForecastScoreAdmin(AppendOnlyAdmin):
@@ -101,7 +109,8 @@ class ForecastScoreAdmin(AppendOnlyAdmin):
             raise PermissionDenied
         user, chosen, now = cast("User", request.user), Chosen.of(request), timezone.now()
         board = scoreboard(user, chosen, now=now)
-        board["anomalies"] = anomaly_board(user, now - timedelta(days=chosen.days), now)
+        if user.has_perm("insights.view_anomaly"):
+            board["anomalies"] = anomalies_judged(user, chosen.period(now))
         page = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": "Scoreboard"}
         return TemplateResponse(request, "admin/insights/scoreboard.html", {**page, **board})
 
@@ -167,6 +176,41 @@ def scoreboard(user: User, chosen: Chosen, *, now: datetime) -> dict[str, Any]:
         "worst": [_worst(each) for each in worst_of(user, cohort=cohort, day_ahead=chosen.ahead)],
         "csv_url": f"{reverse('insights:api_scoreboard')}?{urlencode(_api_query(asked, chosen))}",
         "scores_url": reverse("admin:insights_forecastscore_changelist"),
+    }
+
+
+def anomalies_judged(user: User, period: Period) -> dict[str, Any]:
+    """Return what people said of the anomalies that began in a period, of those that somebody may see."""
+    judged = precision_between(period.start, period.end, rows=Anomaly.objects.visible_to(user))
+    alerts = judged.alerts_a_meter_and_week
+    return {
+        "all": _judged(judged.overall),
+        "alerts": ratio(alerts),
+        "alerts_grade": "" if alerts is None else "good" if alerts <= _MOST_ALERTS else "warn",
+        "tables": [
+            {"head": head, "rows": [{**_judged(each), "name": name(each.group)} for each in found]}
+            for head, found, name in _judged_by(judged)
+            if found
+        ],
+        "list_url": reverse("admin:insights_anomaly_changelist"),
+    }
+
+
+def _judged_by(judged: Judged) -> list[tuple[str, tuple[Precision, ...], Callable[[str], str]]]:
+    return [
+        ("Kind", judged.by_kind, str.capitalize),
+        ("Detector", judged.by_detector, forecaster_name),
+        ("Cohort", judged.by_cohort, cohort_name),
+    ]
+
+
+def _judged(found: Precision) -> dict[str, Any]:
+    return {
+        "found": found.found,
+        "alarmed": found.alarmed,
+        "real": found.real,
+        "normal": found.normal,
+        "share": percent(found.share),
     }
 
 

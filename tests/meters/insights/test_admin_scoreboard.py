@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.roles import Role
 from meters.insights.admin.score_charts import HEIGHT, WIDTH, line_chart
 from meters.insights.models import ForecastModel
-from tests.factories import ForecastModelFactory, ManagerFactory, ScoreDayFactory, UserFactory
+from tests.factories import AnomalyFactory, ForecastModelFactory, ManagerFactory, ScoreDayFactory, UserFactory
 from tests.meters.insights.test_scoreboard import score
 
 NOW = datetime(2025, 3, 10, 4, tzinfo=UTC)
@@ -85,6 +85,17 @@ class TestPage:
 
         assert [row["model"].version for row in page.context["models"]] == [2, 1]
         assert reason in page.text
+
+    def test_tells_what_people_said_of_anomalies(self, client):
+        for verdict in ("real", "real", "real", "normal", ""):
+            AnomalyFactory(start=NOW - timedelta(days=3), end=NOW - timedelta(days=2), verdict=verdict)
+        AnomalyFactory(start=NOW - timedelta(days=60), end=NOW - timedelta(days=59), verdict="normal")
+
+        found = client.get(PAGE).context["anomalies"]
+
+        assert (found["all"]["share"], found["all"]["found"]) == ("75.0 %", 5)
+        assert [table["head"] for table in found["tables"]] == ["Kind", "Detector", "Cohort"]
+        assert found["tables"][0]["rows"][0]["name"] == "Spike"
 
     def test_asks_the_same_number_of_questions_whatever_there_is(self, client):
         def questions():
