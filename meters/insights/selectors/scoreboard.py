@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from accounts.models import User
 from accounts.roles import DESK_ROLES
@@ -136,19 +136,21 @@ class Board:
         return rows_by(self._user, self._asked, self._dimensions)
 
     def _subjects(self, limit: int, backwards: bool, place: tuple[Any, ...] | None) -> list[Row]:
-        """Return the rows of the subjects that a page may hold; the names of subjects are read off their index."""
-        forecasts = Forecast.objects.all() if self._user is None else Forecast.objects.visible_to(self._user)
-        keys = {name: value for name, value in self._asked.only.items() if name in {"subject", "subject_kind"}}
-        named = forecasts.filter(**keys).order_by().values_list("subject_kind", "subject").distinct()
+        """Return the rows of the subjects that a page may hold: a query, and one for each kind of them."""
+        scores, names = _scores_for(self._user, self._asked, one_by_one=True)
+        # Read off the index on subjects, up to as many as are wanted.
+        scored = Forecast.objects.filter(Exists(scores.filter(forecast=OuterRef("pk"))))
+        named = scored.order_by().values_list("subject_kind", "subject").distinct()
         if place is not None:
-            side = "lte" if backwards else "gte"
-            named = named.filter(**{f"subject_kind__{side}": place[0]})
-            named = named.exclude(subject_kind=place[0], **{f"subject__{'gt' if backwards else 'lt'}": place[1]})
+            kind, subject = place[:2]
+            side = "lt" if backwards else "gt"
+            named = named.filter(
+                Q(**{f"subject_kind__{side}": kind}) | Q(subject_kind=kind, **{f"subject__{side}e": subject})
+            )
         order = ("-subject_kind", "-subject") if backwards else ("subject_kind", "subject")
         kinds: dict[str, list[str]] = {}
         for kind, subject in named.order_by(*order)[: limit + 1]:
             kinds.setdefault(kind, []).append(subject)
-        scores, names = _scores_for(self._user, self._asked, one_by_one=True)
         found: list[Row] = []
         for kind, subjects in kinds.items():
             of_kind = scores.filter(forecast__subject_kind=kind, forecast__subject__in=subjects)

@@ -173,6 +173,13 @@ class TestPages:
         assert found == whole
         assert back == whole[-len(last["results"]) - 3 : -len(last["results"])]
 
+    def test_do_not_end_where_subjects_without_a_score_come(self, manager):
+        for number in range(5):
+            ForecastFactory(subject=f"SP-{number}")
+        score("SP-9")
+
+        assert [row["subject"] for row in rows(manager, by="subject", page_size=2)] == ["SP-9"]
+
     def test_refuse_a_cursor_of_another_board(self, manager):
         for number in range(3):
             ScoreDayFactory(cohort=f"c{number}")
