@@ -127,18 +127,15 @@ class Board:
         :raises ValueError: no row has such values.
         """
         place = None if beyond is None else self._place(beyond)
-        rows = self._subjects(limit, backwards, place) if self._by is By.SUBJECT else self._all()
-        if place is not None:
-            rows = [row for row in rows if (self._key(row) < place if backwards else self._key(row) > place)]
-        return sorted(rows, key=self._key, reverse=backwards)[:limit]
-
-    def _all(self) -> list[Row]:
-        return rows_by(self._user, self._asked, self._dimensions)
+        if self._by is By.SUBJECT:
+            return self._subjects(limit, backwards, place)[:limit]
+        rows = rows_by(self._user, self._asked, self._dimensions)
+        return self._beyond(rows, backwards, place)[:limit]
 
     def _subjects(self, limit: int, backwards: bool, place: tuple[Any, ...] | None) -> list[Row]:
-        """Return the rows of the subjects that a page may hold: a query, and one for each kind of them."""
+        """Return the rows of as many subjects as a page may hold: a query, and one for each kind of them."""
         scores, names = _scores_for(self._user, self._asked, one_by_one=True)
-        # Read off the index on subjects, up to as many as are wanted.
+        # Read off the index on subjects, whose order is the database's, up to as many as are wanted.
         scored = Forecast.objects.filter(Exists(scores.filter(forecast=OuterRef("pk"))))
         named = scored.order_by().values_list("subject_kind", "subject").distinct()
         if place is not None:
@@ -148,14 +145,24 @@ class Board:
                 Q(**{f"subject_kind__{side}": kind}) | Q(subject_kind=kind, **{f"subject__{side}e": subject})
             )
         order = ("-subject_kind", "-subject") if backwards else ("subject_kind", "subject")
-        kinds: dict[str, list[str]] = {}
-        for kind, subject in named.order_by(*order)[: limit + 1]:
-            kinds.setdefault(kind, []).append(subject)
-        found: list[Row] = []
-        for kind, subjects in kinds.items():
+        found: dict[tuple[str, str], list[Row]] = {key: [] for key in named.order_by(*order)[: limit + 1]}
+        for kind in {kind for kind, _ in found}:
+            subjects = [subject for its_kind, subject in found if its_kind == kind]
             of_kind = scores.filter(forecast__subject_kind=kind, forecast__subject__in=subjects)
-            found += [_row(each, names) for each in _summed(of_kind, names, self._dimensions)]
-        return found
+            for each in _summed(of_kind, names, self._dimensions):
+                row = _row(each, names)
+                found[row.subject_kind, row.subject].append(row)
+        return [
+            row
+            for key, rows in found.items()
+            for row in self._beyond(rows, backwards, place if place is not None and place[:2] == key else None)
+        ]
+
+    def _beyond(self, rows: Sequence[Row], backwards: bool, place: tuple[Any, ...] | None) -> list[Row]:
+        """Return rows in order, or against it, without those up to a place."""
+        if place is not None:
+            rows = [row for row in rows if (self._key(row) < place if backwards else self._key(row) > place)]
+        return sorted(rows, key=self._key, reverse=backwards)
 
     def _key(self, row: Row) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in self.ordering)
