@@ -61,10 +61,10 @@ class Tally:
         return cls(**{each.name: read(each.name) or 0 for each in fields(cls)})
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*(mine + its for mine, its in zip(self.values, other.values, strict=True)))
+        return Tally.of({name: getattr(self, name) + getattr(other, name) for name in NAMES})
 
     def __neg__(self) -> "Tally":
-        return Tally(*(-value for value in self.values))
+        return Tally.of({name: -getattr(self, name) for name in NAMES})
 
     @property
     def values(self) -> tuple[float, ...]:

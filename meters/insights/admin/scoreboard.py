@@ -18,6 +18,7 @@ from unfold.decorators import display
 from accounts.models import User
 from energy_portal.shared.admin import AppendOnlyAdmin, BoundedPaginator, moment
 from energy_portal.shared.clock import Period, local_day, zone
+from meters.admin.common import VisibleRows
 from meters.insights.admin.score_charts import line_chart
 from meters.insights.forecasters.registry import WEEK_NAIVE, WEEKDAY_MEANS
 from meters.insights.models import Anomaly, ForecastScore, Subject
@@ -65,7 +66,8 @@ class Chosen:
     @property
     def query(self) -> str:
         """The address's part that asks for it."""
-        return urlencode({"days": self.days, "ahead": self.ahead, **({"cohort": self.cohort} if self.cohort else {})})
+        query: dict[str, Any] = {"days": self.days, "ahead": self.ahead}
+        return urlencode({**query, "cohort": self.cohort} if self.cohort else query)
 
     def asked(self, now: datetime, **only: Any) -> Asked:
         """Return what is asked of the selectors."""
@@ -79,7 +81,7 @@ class Chosen:
 
 
 @admin.register(ForecastScore)
-class ForecastScoreAdmin(AppendOnlyAdmin):
+class ForecastScoreAdmin(VisibleRows, AppendOnlyAdmin):
     """The scores of single forecasts, newest first, and the scoreboard that is made of them."""
 
     list_display = ("began", "subject", "cohort", "forecaster", "day_ahead", "error", "mase", "bias", "coverage")
@@ -99,9 +101,6 @@ class ForecastScoreAdmin(AppendOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.scoreboard_view)
         return [path("scoreboard/", view, name="insights_forecastscore_scoreboard"), *super().get_urls()]
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).visible_to(request.user)
 
     def scoreboard_view(self, request: HttpRequest) -> HttpResponse:
         """Show how forecasts did over some days, in all, by day, by cohort and model, and where they did worst."""
@@ -287,7 +286,7 @@ def _chips(chosen: Chosen, name: str, offered: dict[int, str]) -> list[dict[str,
         {
             "label": label,
             "is_chosen": getattr(chosen, name) == value,
-            "query": replace(chosen, **{name: value}).query,
+            "query": replace(chosen, **cast("dict[str, Any]", {name: value})).query,
         }
         for value, label in offered.items()
     ]

@@ -8,11 +8,10 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from accounts.api.permissions import MayQuery, asking_person
-from energy_portal.shared.api import KeysetPagination, SafeCSVRenderer
+from energy_portal.shared.api import KeysetPagination, ProblemAwareJSONRenderer, SafeCSVRenderer
 from energy_portal.shared.clock import zone
 from meters.insights.models import Forecast, Subject
 from meters.insights.selectors.scoreboard import Asked, Board, By, Row, period_of
@@ -78,7 +77,7 @@ class ScoreboardView(APIView):
 
     permission_classes = (MayQuery,)
     pagination_class = KeysetPagination
-    renderer_classes = (*api_settings.DEFAULT_RENDERER_CLASSES, SafeCSVRenderer)
+    renderer_classes = (ProblemAwareJSONRenderer, SafeCSVRenderer)
     csv_columns = tuple(ScoreboardRowOut().fields)
 
     @extend_schema(
@@ -106,7 +105,7 @@ class ScoreboardView(APIView):
         board = Board(user=asking_person(request), asked=_asked(asked), by=By(asked["by"]))
         pages = self.pagination_class()
         rows = pages.paginate_queryset(board, request, self)
-        return pages.get_paginated_response(ScoreboardRowOut(rows, many=True).data)
+        return pages.get_paginated_response([ScoreboardRowOut(row).data for row in rows])
 
 
 def _asked(query: dict[str, Any]) -> Asked:

@@ -191,7 +191,8 @@ def _summed(
     columns = [names.get(name, name) for name in dimensions]
     count = Sum("forecasts") if scores.model is ScoreDay else Count("pk")
     sums = {f"sum_{name}": Sum(F(name)) for name in NAMES}
-    return scores.values(*columns).annotate(count=count, **sums).order_by(*columns)
+    summed: QuerySet[Any, dict[str, Any]] = scores.values(*columns).annotate(count=count, **sums)
+    return summed.order_by(*columns)
 
 
 def _row(found: Mapping[str, Any], names: Mapping[str, str]) -> Row:

@@ -76,11 +76,11 @@ def _take_back(active: ForecastModel, verdict: _Verdict, now: datetime) -> None:
     if back is None:
         what_now = "The means of the weekday speak until a better model is taught."
     else:
-        what_now = f"Version {verdict.successor.version} speaks again."
-        _set(verdict.successor, _State.ACTIVE, f"Version {active.version} did worse.", now)
+        what_now = f"Version {back.version} speaks again."
+        _set(back, _State.ACTIVE, f"Version {active.version} did worse.", now)
         audit.record(
             action="forecast_model.brought_back",
-            obj=verdict.successor,
+            obj=back,
             actor=PORTAL,
             now=now,
             instead_of=active.version,
