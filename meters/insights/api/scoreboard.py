@@ -105,7 +105,8 @@ class ScoreboardView(APIView):
         board = Board(user=asking_person(request), asked=_asked(asked), by=By(asked["by"]))
         pages = self.pagination_class()
         rows = pages.paginate_queryset(board, request, self)
-        return pages.get_paginated_response([ScoreboardRowOut(row).data for row in rows])
+        out = ScoreboardRowOut()
+        return pages.get_paginated_response([out.to_representation(row) for row in rows])
 
 
 def _asked(query: dict[str, Any]) -> Asked:
