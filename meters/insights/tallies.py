@@ -58,7 +58,8 @@ class Tally:
     def of(cls, sums: Any) -> "Tally":
         """Return the sums that a row or a mapping holds under the same names; what is missing there is zero."""
         read = sums.get if isinstance(sums, Mapping) else lambda name: getattr(sums, name)
-        return cls(**{each.name: read(each.name) or 0 for each in fields(cls)})
+        found = {each.name: read(each.name) for each in fields(cls)}
+        return cls(**{name: value for name, value in found.items() if value is not None})
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally.of({name: getattr(self, name) + getattr(other, name) for name in NAMES})
