@@ -108,7 +108,7 @@ class TestPage:
         client.get(PAGE)
         few = questions()
         days(9, cohort="device")
-        days(9, model=ForecastModelFactory())
+        days(9, model=ForecastModelFactory(state="retired"))
         for number in range(1, 12):
             score(f"SP-{number}")
 

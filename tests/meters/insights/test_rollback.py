@@ -114,7 +114,7 @@ class TestJudgeModels:
         assert states() == {1: "active", 2: "rejected"}
 
     def test_passes_over_one_that_other_libraries_made_or_that_was_rejected(self, active):
-        ForecastModelFactory(version=1, made_with="others")
+        ForecastModelFactory(version=1, state=_State.RETIRED, made_with="others")
         rejected = ForecastModelFactory(version=0, state=_State.REJECTED)
         spoke(active, 1.2)
         spoke(rejected, 0.1, last=TODAY - timedelta(days=30))
