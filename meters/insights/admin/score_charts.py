@@ -11,6 +11,7 @@ WIDTH, HEIGHT = 720, 200
 _MARKS = 6
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _MOST_LINES = 5
+_SHARE_STEP, _USUAL_SHARE = 0.1, 0.6
 
 Line = tuple[str, str, Mapping[date | None, float | None]]
 
@@ -52,26 +53,28 @@ def line_chart(
     first: date,
     days: int,
     band: tuple[float, float] | None = None,
-    top: float | None = None,
+    are_shares: bool = False,
 ) -> LineChart | None:
     """Draw values by day as lines; None where no day is known.
 
     :param lines: (name, key, value by day) each.
     :param days: how many the chart is long, from ``first`` on.
-    :param top: the value at its upper edge; just above the highest unless told.
+    :param are_shares: whether values are shares of a whole, of which the upper part is looked at closely.
     """
     values = [value for *_, by_day in lines for value in by_day.values() if value is not None]
     if not values:
         return None
-    step = next((each for each in _STEPS if max(values) / each <= _MOST_LINES), max(values) / _MOST_LINES)
-    highest = top if top is not None else step * max(1, -(-max(values) // step))
-    step = 0.2 if top == 1.0 else step
+    if are_shares:
+        step, highest, lowest = _SHARE_STEP, 1.0, min(_USUAL_SHARE, min(values) // _SHARE_STEP * _SHARE_STEP)
+    else:
+        step = next((each for each in _STEPS if max(values) / each <= _MOST_LINES), max(values) / _MOST_LINES)
+        highest, lowest = step * max(1, -(-max(values) // step)), 0.0
 
     def across(day: date) -> float:
         return round(WIDTH * (day - first).days / max(days - 1, 1), 1)
 
     def down(value: float) -> float:
-        return round(HEIGHT * (1 - min(value, highest) / highest), 1)
+        return round(HEIGHT * (highest - min(value, highest)) / (highest - lowest), 1)
 
     every = [first + timedelta(days=number) for number in range(days)]
     drawn = []
@@ -80,8 +83,9 @@ def line_chart(
         points = [[(across(day), down(by_day[day] or 0.0)) for day in run] for run in runs]
         pieces = tuple(" ".join(f"{x},{y}" for x, y in run) for run in points if len(run) > 1)
         drawn.append(Drawn(name, key, pieces, tuple(run[0] for run in points if len(run) == 1)))
-    count = round(highest / step)
-    levels = tuple(_level(down(step * number), step * number, in_percent=top == 1.0) for number in range(count + 1))
+    count = round((highest - lowest) / step)
+    marks = [lowest + step * number for number in range(count + 1)]
+    levels = tuple(_level(down(mark), mark, in_percent=are_shares) for mark in marks)
     marked = every[:: max(1, -(-days // _MARKS))]
     return LineChart(
         lines=tuple(drawn),
@@ -92,4 +96,4 @@ def line_chart(
 
 
 def _level(at: float, value: float, *, in_percent: bool) -> Mark:
-    return Mark(at, round(100 * at / HEIGHT, 2), f"{100 * value:.0f} %" if in_percent else f"{value:g}")
+    return Mark(at, round(100 * at / HEIGHT, 2), f"{100 * value:.0f} %" if in_percent else f"{value:.10g}")

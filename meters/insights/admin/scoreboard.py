@@ -167,10 +167,13 @@ def scoreboard(user: User, chosen: Chosen, *, now: datetime) -> dict[str, Any]:
             first=asked.first,
             days=chosen.days,
             band=(LOW_COVERAGE, HIGH_COVERAGE),
-            top=1.0,
+            are_shares=True,
         ),
         "days": [_line(row) for row in reversed(told_days)][:_MOST_DAYS_A_TABLE],
-        "models": [{**_line(row), "model": model} for model, row in models_now(user, chosen.asked(now))],
+        "models": [
+            {**_line(row), "model": model, "label": f"{cohort_name(model.cohort)}, version {model.version}"}
+            for model, row in models_now(user, chosen.asked(now))
+        ],
         "all_cohorts": [_line(row) for row in told],
         "worst": [_worst(each) for each in worst_of(user, cohort=cohort, day_ahead=chosen.ahead)],
         "csv_url": f"{reverse('insights:api_scoreboard')}?{urlencode(_api_query(asked, chosen))}",

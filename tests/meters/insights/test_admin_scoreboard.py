@@ -157,8 +157,11 @@ class TestLineChart:
         assert " ".join(level.label for level in chart.levels) == labels
         assert chart.levels[0].at == HEIGHT
 
-    def test_shows_where_a_share_should_be(self):
-        chart = line_chart([("Told", "told", {DAY: 0.8})], first=DAY, days=1, band=(0.78, 0.82), top=1.0)
+    @pytest.mark.parametrize(("share", "lowest"), [(0.8, 0.6), (0.35, 0.3)])
+    def test_looks_closely_at_shares_and_shows_where_they_should_be(self, share, lowest):
+        chart = line_chart([("Told", "told", {DAY: share})], first=DAY, days=1, band=(0.78, 0.82), are_shares=True)
 
-        assert chart.band == (pytest.approx(0.18 * HEIGHT), pytest.approx(0.04 * HEIGHT))
-        assert chart.levels[-1].label == "100 %"
+        a_share = HEIGHT / (1 - lowest)
+        assert chart.band == (pytest.approx(0.18 * a_share, abs=0.06), pytest.approx(0.04 * a_share, abs=0.11))
+        assert (chart.levels[0].label, chart.levels[-1].label) == (f"{100 * lowest:.0f} %", "100 %")
+        assert (chart.levels[0].at, chart.levels[-1].at) == (HEIGHT, 0)
