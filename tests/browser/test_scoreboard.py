@@ -71,7 +71,7 @@ class TestScoreboard:
 
         page.get_by_label("Forecasts of").select_option(label="Devices")
         page.get_by_role("button", name="Show", exact=True).click()
-        expect(page.get_by_role("heading", name="Devices", exact=True)).to_be_visible()
+        expect(page.locator("#content").get_by_role("heading", name="Devices", exact=True)).to_be_visible()
         page.get_by_role("link", name="24\N{EN DASH}48 h ahead").click()
         expect(page.get_by_text("Nothing is scored yet")).to_be_visible()
         anywhere.expect_sound()
