@@ -147,7 +147,7 @@ def scoreboard(user: User, chosen: Chosen, *, now: datetime) -> dict[str, Any]:
     cohorts = rows_by(user, chosen.asked(now), ("cohort", "quantity", "forecaster"))
     told = rows_by(user, chosen.asked(now, is_told=True), ("cohort", "quantity"))
     names = [row.cohort for row in told]
-    cohort = chosen.cohort if chosen.cohort in names else _first(names)
+    cohort = chosen.cohort if chosen.cohort in names else _first(told)
     chosen = replace(chosen, cohort=cohort)
     of_cohort = [row for row in cohorts if row.cohort == cohort]
     days = rows_by(user, chosen.asked(now, cohort=cohort), ("day", "forecaster")) if cohort else []
@@ -300,9 +300,13 @@ def _api_query(asked: Asked, chosen: Chosen) -> dict[str, Any]:
     return {"by": "day", "format": "csv", "first": asked.first, "until": asked.after, "day_ahead": chosen.ahead, **only}
 
 
-def _first(names: list[str]) -> str:
-    """Return whose forecasts are shown unless told: those of homes, where there are any."""
-    return next((name for name in names if name.startswith("service_point:")), names[0] if names else "")
+def _first(told: list[Row]) -> str:
+    """Return whose forecasts are shown unless told: of the most half-hours, those of meters before sums and devices."""
+
+    def weight(row: Row) -> tuple[bool, int]:
+        return row.cohort.startswith(f"{Subject.SERVICE_POINT.value}:"), row.figures.half_hours
+
+    return max(told, key=weight).cohort if told else ""
 
 
 def _number(text: str | None) -> int | None:
