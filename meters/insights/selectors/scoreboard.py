@@ -18,6 +18,7 @@ from meters.insights.tallies import NAMES, Figures, Tally, figures_of
 
 USUAL_DAYS = 28
 LONGEST = timedelta(days=400)
+_EARLIEST = date.min + timedelta(days=USUAL_DAYS)
 
 
 class WrongPeriod(Invalid):
@@ -96,7 +97,7 @@ def period_of(*, now: datetime, zone: ZoneInfo, first: date | None, after: date 
     :raises WrongPeriod: it is empty, or longer than 400 days.
     """
     after = after or now.astimezone(zone).date() + timedelta(days=1)
-    first = first or after - timedelta(days=USUAL_DAYS)
+    first = first or max(after, _EARLIEST) - timedelta(days=USUAL_DAYS)
     if not timedelta(0) < after - first <= LONGEST:
         raise WrongPeriod(f"A scoreboard is of one day at least and {LONGEST.days} at most.")
     return first, after

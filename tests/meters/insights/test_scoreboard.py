@@ -152,6 +152,9 @@ class TestFigures:
 
         assert (answer.status_code, answer.json()["code"]) == (422, "wrong_period")
 
+    def test_of_before_all_calendars_are_none(self, manager):
+        assert rows(manager, until="0001-01-10") == []
+
 
 class TestPages:
     @pytest.mark.parametrize("by", ["cohort", "day", "subject", "model"])
