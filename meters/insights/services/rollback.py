@@ -10,6 +10,7 @@ from accounts.actors import PORTAL
 from accounts.services import audit
 from meters.insights.models import ForecastModel
 from meters.insights.selectors.standings import Standing, standing_of
+from meters.insights.services.models import put_into_force
 from meters.models import AlarmSeverity, SubjectKind
 from meters.services.alarms import clear_alarm, raise_alarm
 
@@ -33,8 +34,8 @@ def judge_models(*, now: datetime) -> int:
 
 @transaction.atomic
 def _judge(cohort: str, now: datetime) -> bool:
-    locked = ForecastModel.objects.filter(cohort=cohort).order_by("-version").defer("content").select_for_update()
-    models = list(locked)
+    locked = ForecastModel.objects.filter(cohort=cohort).order_by("version").defer("content").select_for_update()
+    models = list(locked)[::-1]
     active = next((model for model in models if model.state == _State.ACTIVE), None)
     if active is None:
         return False
@@ -70,21 +71,15 @@ def _verdict(active: ForecastModel, own: Standing, models: list[ForecastModel]) 
 
 
 def _take_back(active: ForecastModel, verdict: _Verdict, now: datetime) -> None:
-    _set(active, _State.REJECTED, verdict.reason, now)
+    active.state, active.reason, active.changed_at = _State.REJECTED, verdict.reason, now
+    active.save(update_fields=("state", "reason", "changed_at"))
     audit.record(action="forecast_model.taken_back", obj=active, actor=PORTAL, now=now, reason=verdict.reason)
     back = verdict.successor
     if back is None:
         what_now = "The means of the weekday speak until a better model is taught."
     else:
         what_now = f"Version {back.version} speaks again."
-        _set(back, _State.ACTIVE, f"Version {active.version} did worse.", now)
-        audit.record(
-            action="forecast_model.brought_back",
-            obj=back,
-            actor=PORTAL,
-            now=now,
-            instead_of=active.version,
-        )
+        put_into_force(back, reason=f"Version {active.version} did worse.", actor=PORTAL, now=now)
     raise_alarm(
         subject_kind=SubjectKind.PORTAL,
         subject=active.cohort,
@@ -94,11 +89,6 @@ def _take_back(active: ForecastModel, verdict: _Verdict, now: datetime) -> None:
         severity=AlarmSeverity.WARNING,
         now=now,
     )
-
-
-def _set(model: ForecastModel, state: str, reason: str, now: datetime) -> None:
-    model.state, model.reason, model.changed_at = state, reason, now
-    model.save(update_fields=("state", "reason", "changed_at"))
 
 
 def _first_day(now: datetime) -> date:

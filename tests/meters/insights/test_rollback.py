@@ -94,7 +94,7 @@ class TestJudgeModels:
         actions = AuditEntry.objects.order_by("pk").values_list("action", "object_id")
         assert list(actions) == [
             ("forecast_model.taken_back", str(active.pk)),
-            ("forecast_model.brought_back", str(before.pk)),
+            ("forecast_model.activated", str(before.pk)),
         ]
 
     def test_lets_the_means_speak_where_nothing_before_was_better(self, active, before):
