@@ -184,11 +184,14 @@ class TestOwner:
 
 
 class TestWhatLiesAhead:
-    def test_is_drawn_on_the_page_and_read_without_scripts(self, anywhere, without_scripts, operator, battery):
-        page = anywhere.page
+    @pytest.fixture(autouse=True)
+    def _known(self, battery):
         origin = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
         foresee(battery, origin)
         follow_health(battery, origin.date())
+
+    def test_is_drawn_on_the_page_of_the_battery(self, anywhere, operator, battery):
+        page = anywhere.page
         anywhere.log_in(operator, "**/fleet/")
         anywhere.open(f"/batteries/{battery.battery_id}/")
 
@@ -201,6 +204,7 @@ class TestWhatLiesAhead:
         expect(page.get_by_role("cell", name="40 and 80").first).to_be_visible()
         anywhere.expect_sound()
 
+    def test_is_read_without_scripts(self, without_scripts, operator, battery):
         without_scripts.log_in(operator, "**/fleet/")
         without_scripts.open(f"/batteries/{battery.battery_id}/")
         without_scripts.page.get_by_role("link", name="What lies ahead").click()
