@@ -217,4 +217,4 @@ class TestAdmin:
         assert len(page.context["cl"].result_list) == 1
         row = BatteryTrend.objects.filter(days_to_threshold__isnull=False).get()
         assert "40 to 50 % charge" in client.get(f"{address}{row.pk}/change/").text
-        assert client.get(f"{address}{row.pk}/battery").headers["Location"] == f"/batteries/{battery.battery_id}/"
+        assert client.get(f"{address}{row.pk}/battery/").headers["Location"] == f"/batteries/{battery.battery_id}/"
