@@ -196,7 +196,7 @@ class TestWhatLiesAhead:
         anywhere.open(f"/batteries/{battery.battery_id}/")
 
         expect(page.get_by_role("heading", name="Charge in the coming day")).to_be_visible()
-        expect(page.get_by_text("in about 18 days at rest they are 50.0 mV apart")).to_be_visible()
+        expect(page.get_by_text("in about 18 days (15 to 22) at rest they are 50.0 mV apart")).to_be_visible()
         for name in ("soc", "cell_spread_v"):
             canvas = page.locator(f"canvas[data-insight={name}]")
             assert canvas.evaluate("each => Chart.getChart(each).data.datasets[0].data.length") > 10

@@ -11,6 +11,8 @@ import numpy as np
 from meters.insights.ageing.measuring import Day, Floats, Ints, Quantity
 
 WINDOW_DAYS = 365
+# A threshold that is no further than this wants somebody to see to it.
+NEAR_DAYS = 60.0
 # Fewer days are weather and habits rather than age.
 FEWEST_DAYS = 14
 # A line through n days says little of more than ten times as many, and nothing of more than ten years.
@@ -86,6 +88,11 @@ class Trend:
     soonest: float | None
     latest: float | None
     reason: Reason
+
+    @property
+    def is_near(self) -> bool:
+        """Tell whether the threshold is so near that somebody has to see to it."""
+        return self.days is not None and self.days <= NEAR_DAYS
 
 
 def course_of(quantity: Quantity, days: Mapping[int, Day]) -> Course:

@@ -45,7 +45,7 @@ WORDS: Mapping[Quantity, Words] = {
         1.0,
         1,
         "The resistance grows in like conditions",
-        "it is half as much again as at first ({})",
+        "it is half as much again as at first, {}",
     ),
     Quantity.SOH: Words("State of health", "%", 1.0, 1, "The state of health falls", "{} are left"),
 }
@@ -65,8 +65,8 @@ def outlook_text(quantity: Quantity, trend: Trend) -> str:
     if trend.reason is Reason.STEADY:
         return "Not foreseeable: no worsening stands out from the scatter of the days."
     if trend.days is None:
-        return f"Not foreseeable: it worsens so slowly that it takes years until {until}."
-    return f"{words.grows}: in about {_days(trend.days)} {until} ({_range(trend)})."
+        return "Not foreseeable: at this pace it is too far ahead for the days that were measured."
+    return f"{words.grows}: in about {_days(trend.days)} ({_range(trend)}) {until}."
 
 
 def pace_text(quantity: Quantity, trend: Trend) -> str:

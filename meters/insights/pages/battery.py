@@ -53,8 +53,8 @@ class Health:
 
     @property
     def is_near(self) -> bool:
-        """Tell whether its threshold is foreseen or reached."""
-        return self.followed.trend.days is not None
+        """Tell whether somebody has to see to it."""
+        return self.followed.trend.is_near
 
     @property
     def is_measured(self) -> bool:

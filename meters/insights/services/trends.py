@@ -34,8 +34,8 @@ MOST_DAYS = 31
 _MORE_SECONDS = 900.0
 _DAY = timedelta(days=1)
 _LOOK_BACK = timedelta(microseconds=LOOK_BACK_US)
-# An alarm is raised once a threshold is as near as this, and cleared once it is as far as that.
-_NEAR_DAYS, _FAR_DAYS = 60.0, 90.0
+# An alarm that was raised because a threshold is near is cleared once it is as far as this.
+_FAR_DAYS = 90.0
 # The past raises no alarm.
 _FRESH = timedelta(days=7)
 _KINDS = {
@@ -155,7 +155,7 @@ def _put_trend(battery: Battery, quantity: Quantity, day: date, trend: Trend) ->
 
 def _alarm(battery: Battery, quantity: Quantity, trend: Trend, now: datetime) -> None:
     about: dict[str, Any] = {"subject_kind": SubjectKind.BATTERY, "subject": battery.battery_id}
-    if trend.days is not None and trend.days <= _NEAR_DAYS:
+    if trend.is_near:
         raise_alarm(
             **about,
             label=str(battery),

@@ -1,6 +1,7 @@
 """The hand-written SQL of batteries' trends: which days have to be measured, and who measures them."""
 
 from datetime import date, datetime
+from typing import Any
 
 from django.db import connection
 
@@ -34,7 +35,7 @@ def waiting_days(
 
     :param more_seconds: a day of which this much more became known since is measured again.
     """
-    parameters = {"battery": battery_pk, "start": start, "end": end, "more": more_seconds, "most": most}
+    parameters: dict[str, Any] = {"battery": battery_pk, "start": start, "end": end, "more": more_seconds, "most": most}
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, parameters)
         return [(day, covered) for day, covered in cursor]

@@ -104,7 +104,7 @@ class TestPart:
         assert told["from"] <= now + 15 * 60_000
         assert 47 <= len(told["median"]) <= 49
         assert {value for _, value in told["low"]} == {40.0}
-        assert "Between " in page.text
+        assert "Lowest with " in page.text
         assert not page.text.lstrip().startswith("<!doctype")
 
     def test_leaves_the_band_out_where_the_forecast_has_none(self, client, operator, battery):
@@ -130,7 +130,7 @@ class TestPart:
 
         page = client.get(part(battery), headers=HTMX)
 
-        assert "The cells drift apart: in about 18 days at rest they are 50.0 mV apart (15 to 22)." in page.text
+        assert "The cells drift apart: in about 18 days (15 to 22) at rest they are 50.0 mV apart." in page.text
         assert "+30.0 mV a month" in page.text
         assert "At 40 to 50 % charge, 20 to 30 °C." in page.text
         told = page.context["chart"]["charts"]["cell_spread_v"]
