@@ -66,6 +66,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         (
             _Entry("batteries.Battery", "battery_charging_full", "Fleet", path="batteries:fleet"),
             _Entry("batteries.Battery", "battery_full"),
+            _Entry("insights.BatteryTrend", "monitor_heart", "Health"),
             _Entry("batteries.Convention", "translate"),
         ),
     ),
