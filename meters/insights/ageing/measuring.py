@@ -1,6 +1,5 @@
 """What a day of a battery's BMS tells of its cells, apart by conditions."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,9 +34,9 @@ _MOST_APART_US = 5 * MINUTE_US
 _FEWEST_AT_REST = 3
 # A step is one where the current was steady before: it had changed by no more than this share of the step.
 _STEADY_SHARE = 0.2
-# Upper bounds of how long a step took, µs: the longer, the more of the polarisation is in its resistance.
-_STEP_CLASSES = {2 * SECOND_US: "2", 15 * SECOND_US: "15", 90 * SECOND_US: "90"}
-_LONGEST_STEP_US = max(_STEP_CLASSES)
+# How far apart rows are taken, and how long a step between two of them took at least and at most, seconds: the longer,
+# the more of the polarisation is in its resistance. A converter that takes its time is seen on the coarser ones.
+_SCALES = ((1, 0, 2), (10, 2, 15), (60, 15, 90))
 _SOC_WIDTH = 10
 _REST_TEMP_WIDTH, _STEP_TEMP_WIDTH = 10, 5
 _ANY = ""
@@ -68,8 +67,8 @@ def measure(rows: Rows, *, since: int, rest_a: float | None) -> dict[Quantity, D
 
     - Weakest cell: average less lowest voltage (V) of cells that have rested for ten minutes; spread: highest less
       lowest, or as it was told.
-    - Resistance: ``-ΔV / ΔI`` (mΩ, of the whole pack) over steps of the current of at least ``rest_a`` between two
-      rows in a row, where the current was steady before.
+    - Resistance: ``-ΔV / ΔI`` (mΩ, of the whole pack) over steps of the current of at least ``rest_a``, where it was
+      steady before; between rows about a second apart, ten, and a minute, each for itself.
     - State of health: as told last.
 
     Conditions are ``charge/temperature`` by their lower bounds (tens of percent; °C in tens at rest, in fives for
@@ -86,13 +85,13 @@ def measure(rows: Rows, *, since: int, rest_a: float | None) -> dict[Quantity, D
         return measured | {quantity: {} for quantity in Quantity if quantity is not Quantity.SOH}
     soc, temperature = (_standing(rows, name) for name in ("soc_percent", "cell_avg_temp_c"))
     rested = _rested(rows, rest_a) & (rows.times >= since)
-    at_rest = _conditions(soc, temperature, _REST_TEMP_WIDTH)
+    at_rest = _conditions(soc[rested], temperature[rested], _REST_TEMP_WIDTH)
     values = rows.values
     apart = values["cell_max_voltage_v"] - values["cell_min_voltage_v"]
     spread = np.where(np.isnan(values["cell_voltage_diff_v"]), apart, values["cell_voltage_diff_v"])
     below = values["cell_avg_voltage_v"] - values["cell_min_voltage_v"]
-    measured[Quantity.WEAK_CELL] = _medians(at_rest[rested], below[rested], fewest=_FEWEST_AT_REST)
-    measured[Quantity.SPREAD] = _medians(at_rest[rested], spread[rested], fewest=_FEWEST_AT_REST)
+    measured[Quantity.WEAK_CELL] = _medians(at_rest, below[rested], fewest=_FEWEST_AT_REST)
+    measured[Quantity.SPREAD] = _medians(at_rest, spread[rested], fewest=_FEWEST_AT_REST)
     measured[Quantity.RESISTANCE] = _resistances(rows, soc, temperature, since=since, least_a=rest_a)
     return measured
 
@@ -161,19 +160,28 @@ def _medians(conditions: NDArray[np.str_], values: Floats, *, fewest: int = 1) -
 
 def _resistances(rows: Rows, soc: Floats, temperature: Floats, *, since: int, least_a: float) -> Day:
     known = ~np.isnan(rows.values["current_a"]) & ~np.isnan(rows.values["voltage_v"])
+    soc, temperature = soc[known], temperature[known]
     times, current, voltage = rows.times[known], rows.values["current_a"][known], rows.values["voltage_v"][known]
+    day: dict[str, tuple[float, int]] = {}
+    for apart, least, most in _SCALES:
+        taken = np.flatnonzero(np.diff(times // (apart * SECOND_US), prepend=-1))
+        ends = _steps(times[taken], current[taken], least=least * SECOND_US, most=most * SECOND_US, least_a=least_a)
+        ends = ends[times[taken[ends]] >= since]
+        after, before = taken[ends], taken[ends - 1]
+        resistance = -1_000.0 * (voltage[after] - voltage[before]) / (current[after] - current[before])
+        found = _medians(_conditions(soc[after], temperature[after], _STEP_TEMP_WIDTH), resistance)
+        day |= {f"{name}/{most}": each for name, each in found.items() if each[0] > 0.0}
+    return day
+
+
+def _steps(times: Ints, current: Floats, *, least: int, most: int, least_a: float) -> Ints:
+    """Return at which rows a step of the current ended that began in a steady one.
+
+    :param least: µs that it took, not included; ``most`` is.
+    """
     if times.size < 3:
-        return {}
-    step, before = np.diff(current)[1:], np.diff(current)[:-1]
-    took = np.diff(times)
-    steady = (np.abs(before) <= _STEADY_SHARE * np.abs(step)) & (took[:-1] <= _LONGEST_STEP_US)
-    chosen = steady & (np.abs(step) >= least_a) & (took[1:] <= _LONGEST_STEP_US) & (times[2:] >= since)
-    resistance = -1_000.0 * np.diff(voltage)[1:][chosen] / step[chosen]
-    where = _conditions(soc[known][2:][chosen], temperature[known][2:][chosen], _STEP_TEMP_WIDTH)
-    apart: dict[str, list[int]] = defaultdict(list)
-    for place, (name, micros) in enumerate(zip(where.tolist(), took[1:][chosen].tolist(), strict=True)):
-        if name:
-            longest = next(words for bound, words in _STEP_CLASSES.items() if micros <= bound)
-            apart[f"{name}/{longest}"].append(place)
-    day = {name: (float(np.median(resistance[places])), len(places)) for name, places in sorted(apart.items())}
-    return {name: found for name, found in day.items() if found[0] > 0.0}
+        return np.zeros(0, np.int64)
+    took, change = np.diff(times), np.abs(np.diff(current))
+    fits = (took > least) & (took <= most)
+    steps = (change[1:] >= least_a) & (change[:-1] <= _STEADY_SHARE * change[1:]) & fits[1:] & (took[:-1] <= most)
+    return np.flatnonzero(steps) + 2

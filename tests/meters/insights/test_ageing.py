@@ -91,7 +91,15 @@ class TestResistance:
 
         found = day_of(rows(30, step_us=seconds * 1_000_000, current_a=current, voltage_v=850.0 - 0.1 * current))
 
-        assert list(found[Quantity.RESISTANCE]) == [conditions]
+        assert conditions in found[Quantity.RESISTANCE]
+        assert all(each == (pytest.approx(100.0), 1) for each in found[Quantity.RESISTANCE].values())
+
+    def test_is_seen_where_a_converter_takes_its_time(self):
+        current = np.clip(np.arange(300.0) - 120.0, 0.0, 50.0)
+
+        found = day_of(rows(300, step_us=1_000_000, current_a=current, voltage_v=850.0 - 0.1 * current))
+
+        assert found[Quantity.RESISTANCE] == {"40/20/90": (pytest.approx(100.0), 1)}
 
     def test_is_not_made_of_ramps_small_steps_or_steps_with_a_gap(self):
         ramp = 20.0 * np.arange(30)
