@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from meters.insights.models import Anomaly
+from meters.insights.models import Anomaly, Subject
 
 Kind, State, Verdict = Anomaly.Kind, Anomaly.State, Anomaly.Verdict
 
@@ -74,7 +74,7 @@ def told_of(anomaly: Anomaly, *, zone: ZoneInfo, now: datetime) -> Told:
     standing, tone, icon = _standing(anomaly, zone, now)
     return Told(
         anomaly=anomaly,
-        name=str(NAMES[kind]),
+        name=_name(anomaly, kind),
         when=_when(anomaly, zone),
         amount=_amount(anomaly, kind),
         cost=_cost(anomaly),
@@ -88,6 +88,12 @@ def told_of(anomaly: Anomaly, *, zone: ZoneInfo, now: datetime) -> Told:
 def moment(instant: datetime, zone: ZoneInfo) -> str:
     """Say an instant as the zone's clock shows it."""
     return date_format(instant.astimezone(zone), _("j F, H:i"))
+
+
+def _name(anomaly: Anomaly, kind: Anomaly.Kind) -> str:
+    """Name it, and whose it is where that is one thing in a home."""
+    name = str(NAMES[kind])
+    return f"{anomaly.label}: {name}" if anomaly.subject_kind in {Subject.DEVICE, Subject.BATTERY} else name
 
 
 def _when(anomaly: Anomaly, zone: ZoneInfo) -> str:

@@ -217,6 +217,11 @@ class TestForecastAhead:
 
         assert forecast_ahead(home, now=NOW).half_hours == ()
 
+    def test_keeps_to_itself_what_was_foreseen_of_who_lived_there_before(self, home):
+        ForecastFactory(subject=code_of(home), origin=MIDNIGHT, account=AccountAccessFactory().account)
+
+        assert forecast_ahead(home, now=NOW).half_hours == ()
+
     def test_answers_only_for_whole_periods(self, home):
         ForecastFactory(subject=code_of(home), origin=MIDNIGHT)
         ahead = forecast_ahead(home, now=NOW)

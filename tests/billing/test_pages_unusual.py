@@ -192,6 +192,11 @@ class TestPage:
 
         assert client.get(f"/anomalies/{anomaly.pk}").context["drawn"] is None
 
+    def test_names_the_device_that_it_is_about(self, home, client):
+        anomaly = unusual(home, subject_kind="device", label="Kettle", kind="high")
+
+        assert "Kettle: More than usual" in text_of(client.get(f"/anomalies/{anomaly.pk}"))
+
     def test_is_nobody_elses(self, client, home):
         anomaly = AnomalyFactory(account=AccountAccessFactory().account)
 

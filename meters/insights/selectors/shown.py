@@ -71,7 +71,7 @@ def forecast_ahead(account: CustomerAccount, *, now: datetime) -> Ahead:
             account=account, valid__contains=now, service_point__commodity=Commodity.ELECTRIC
         ).values_list("service_point__code", flat=True)
     )
-    newest = _newest(Q(subject_kind=Subject.ACCOUNT, subject=account.number) | _of_points(points), now)
+    newest = _newest(account, points, now)
     own = newest.get((Subject.ACCOUNT, account.number))
     if own is not None and own.median and len(points) != 1:
         return Ahead(tuple(_likely(own).values()), own.reason)
@@ -110,11 +110,14 @@ def usual_between(anomaly: Anomaly, period: Period) -> list[Usual | None]:
     return [_usual(baseline, _cell(mark.astimezone(zone))) for mark in marks]
 
 
-def _of_points(codes: Sequence[str]) -> Q:
-    return Q(subject_kind=Subject.SERVICE_POINT, subject__in=codes)
+def _newest(account: CustomerAccount, points: Sequence[str], now: datetime) -> dict[tuple[str, str], Forecast]:
+    """Return the newest forecasts of an account and its places, by whom they are of.
 
-
-def _newest(subjects: Q, now: datetime) -> dict[tuple[str, str], Forecast]:
+    What was foreseen of a place while somebody else lived there is theirs.
+    """
+    subjects = Q(subject_kind=Subject.ACCOUNT, subject=account.number) | Q(
+        Q(account=None) | Q(account=account), subject_kind=Subject.SERVICE_POINT, subject__in=points
+    )
     rows = (
         Forecast.objects.filter(subjects, quantity=Forecast.Quantity.ENERGY, origin__gt=now - _REACH, origin__lte=now)
         .order_by("subject_kind", "subject", "-origin")
