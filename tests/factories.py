@@ -429,3 +429,22 @@ class ScoreDayFactory(DjangoModelFactory):
     absolute_error = measured_error = compared_error = 4.8
     usual_error = naive_error = 9.6
     scaled_error = 24.0
+
+
+class ForecastScoreFactory(DjangoModelFactory):
+    """A whole day of a forecast of 48 kWh that turned out to the watt-hour."""
+
+    class Meta:
+        model = insights.ForecastScore
+
+    forecast = factory.SubFactory(ForecastFactory)
+    forecaster = "blend"
+    is_told = True
+    cohort = factory.SelfAttribute("forecast.cohort")
+    quantity = factory.SelfAttribute("forecast.quantity")
+    day = factory.LazyAttribute(lambda score: score.forecast.origin.date())
+    day_ahead = 1
+    scored_at = LONG_AGO
+    half_hours = banded = inside = measured = compared = 48
+    truth = truth_size = median = mean = 48.0
+    absolute_error = measured_error = usual_error = scaled_error = compared_error = naive_error = 0.0

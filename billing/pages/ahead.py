@@ -30,11 +30,12 @@ _SIMPLE = gettext_lazy(
 )
 _FROM_HABITS = gettext_lazy("From how you used energy in the weeks before.")
 _OF_THE_BAND = gettext_lazy("Of ten half-hours, about eight turn out within the band.")
+_OF_THE_SPAN = gettext_lazy("The thin line spans how eight of ten days turned out lately.")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of one bar, kWh: of a half-hour the middle with its band, of a day its sum at its end."""
+    """What is expected of one bar, kWh, and between what: a half-hour's middle, or a day's sum at its end."""
 
     kwh: Decimal
     low_kwh: Decimal | None = None
@@ -74,7 +75,7 @@ def outlook_of(ahead: Ahead, *, use: Use, window: Window, zone: ZoneInfo, now: d
     return Outlook(
         rows=rows,
         sentence=_sentence(ahead, window, today, zone, since) if any(rows) else "",
-        source=_source(ahead, rows) if any(rows) else "",
+        source=_source(ahead, rows, window.view) if any(rows) else "",
         refusal="" if ahead.half_hours else str(_REFUSED[Forecast.Reason(ahead.reason)]),
         begun=window.first <= today,
     )
@@ -105,10 +106,10 @@ def words_of(row: Expected | None) -> str:
     }
 
 
-def _source(ahead: Ahead, rows: tuple[Expected | None, ...]) -> str:
+def _source(ahead: Ahead, rows: tuple[Expected | None, ...], view: View) -> str:
     told = [_SIMPLE if ahead.reason else _FROM_HABITS]
     if any(row is not None and row.low_kwh is not None for row in rows):
-        told.append(_OF_THE_BAND)
+        told.append(_OF_THE_BAND if view is View.DAY else _OF_THE_SPAN)
     return " ".join(map(str, told))
 
 
@@ -126,7 +127,12 @@ def _of_day(ahead: Ahead, row: Row, since: datetime) -> Expected | None:
     start = max(row.slot.period.start, since)
     rest = _mean_sum(ahead, start, row.slot.period.end)
     used = row.energy_kwh if row.state == "part" else Decimal(0)
-    return None if rest is None or used is None else Expected(used + rest)
+    if rest is None or used is None:
+        return None
+    if ahead.of_a_day is None:
+        return Expected(used + rest)
+    low, high = (used + (rest * Decimal(part)).quantize(_PLACES) for part in ahead.of_a_day)
+    return Expected(used + rest, low, high)
 
 
 def _mean_sum(ahead: Ahead, start: datetime, end: datetime) -> Decimal | None:

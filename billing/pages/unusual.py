@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -54,9 +54,15 @@ def unusual_strip(account: CustomerAccount, *, now: datetime) -> dict[str, Any]:
     }
 
 
+def anomalies_page(request: HttpRequest) -> HttpResponse:
+    """Show what was unusual to whoever it concerns: customers their own, staff that of the admin."""
+    if request.user.is_staff:
+        return redirect("admin:insights_anomaly_changelist")
+    return _anomalies_of_customer(request)
+
+
 @customer_page
-def anomalies_page(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
-    """List what was unusual of an account, newest first."""
+def _anomalies_of_customer(request: LoggedInRequest, chosen: Chosen) -> HttpResponse:
     now, zone = timezone.now(), ZoneInfo(chosen.account.zone)
     page = Paginator(anomalies_of(chosen.account), A_PAGE).get_page(request.GET.get("page"))
     context = {

@@ -11,7 +11,13 @@ from django.test.utils import CaptureQueriesContext
 
 from energy_portal.shared.clock import Period
 from meters.insights.selectors.shown import forecast_ahead
-from tests.factories import AccountAccessFactory, ForecastFactory, UserFactory, supplied_register
+from tests.factories import (
+    AccountAccessFactory,
+    ForecastFactory,
+    ForecastScoreFactory,
+    UserFactory,
+    supplied_register,
+)
 from tests.households import home_of, report
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +139,30 @@ class TestDays:
         assert expected["shape"] == "frames"
         assert expected["middle"][today - 1 : today + 3] == [None, 13.2, 14.4, None]
 
+    def test_have_a_span_once_enough_days_turned_out(self, home, client):
+        now_and_before = [
+            ForecastFactory(subject=code_of(home), origin=MIDNIGHT - timedelta(days=days)) for days in range(11)
+        ]
+        for number, forecast in enumerate(now_and_before[1:]):
+            ForecastScoreFactory(forecast=forecast, truth=40.0 + 2 * number, mean=48.0)
+
+        page = client.get("/usage?view=week")
+
+        expected = chart_of(page)["expected"]
+        # Of ten days the second lowest and second highest, nearly: 41.8 and 56.2 of 48.
+        assert expected["low"][3] == pytest.approx(14.4 * 41.8 / 48, abs=0.002)
+        assert expected["high"][3] == pytest.approx(14.4 * 56.2 / 48, abs=0.002)
+        assert expected["high"][2] == pytest.approx(6 + 7.2 * 56.2 / 48, abs=0.002)
+        assert "The thin line spans how eight of ten days turned out lately." in text_of(page)
+
+    def test_have_none_before(self, home, client):
+        ForecastFactory(subject=code_of(home), origin=MIDNIGHT)
+
+        page = client.get("/usage?view=week")
+
+        assert set(chart_of(page)["expected"]["low"]) == {None}
+        assert "The thin line" not in text_of(page)
+
     def test_count_what_is_left_of_a_half_hour_that_runs(self, customer, client):
         account, _ = home_of(customer)
         ForecastFactory(subject=code_of(account), origin=MIDNIGHT)
@@ -230,10 +260,10 @@ class TestForecastAhead:
         assert len(ahead.between(Period(end - 2 * HALF_HOUR, end))) == 2
         assert ahead.between(Period(end - HALF_HOUR, end + HALF_HOUR)) is None
 
-    def test_takes_two_queries(self, home):
+    def test_takes_three_queries(self, home):
         ForecastFactory(subject=code_of(home), origin=MIDNIGHT)
 
         with CaptureQueriesContext(connection) as taken:
             forecast_ahead(home, now=NOW)
 
-        assert len(taken) == 2
+        assert len(taken) == 3

@@ -152,7 +152,7 @@ class TestList:
         staff = Client()
         staff.force_login(ManagerFactory())
 
-        assert staff.get("/anomalies").status_code == 302
+        assert staff.get("/anomalies").url == "/admin/insights/anomaly/"
 
 
 class TestPage:

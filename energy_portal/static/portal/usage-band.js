@@ -4,6 +4,7 @@ const ON_TOP = -2;
 const BEHIND_THE_LINE = -1;
 const BEHIND_THE_BARS = 1;
 const DASHES = [6, 4];
+const HALF_A_MARK = 4;
 
 /** The datasets that show `expected`: of a band the line, its low and its high end; of frames the frames. */
 export function expectedSets({ expected }, ink) {
@@ -32,6 +33,35 @@ function framesSet(expected, colour) {
     barPercentage: 0.9,
     maxBarThickness: 56,
     order: BEHIND_THE_BARS,
+  };
+}
+
+/** Thin lines over the frames of days, from the low to the high end of what is expected. */
+export function spanMarks(expected, ink) {
+  return {
+    id: "spanMarks",
+    afterDatasetsDraw(chart) {
+      if (expected?.shape !== "frames") return;
+      const frames = chart.getDatasetMeta(chart.data.datasets.findIndex((each) => each.role === "middle")).data;
+      const { ctx, scales } = chart;
+      ctx.save();
+      ctx.strokeStyle = ink.text;
+      ctx.lineWidth = 1.5;
+      for (const [index, { x }] of frames.entries()) {
+        if (expected.low[index] === null || expected.high[index] === null) continue;
+        if (index < scales.x.min || index > scales.x.max) continue;
+        const [low, high] = [expected.low[index], expected.high[index]].map((value) => scales.y.getPixelForValue(value));
+        ctx.beginPath();
+        ctx.moveTo(x, low);
+        ctx.lineTo(x, high);
+        for (const end of [low, high]) {
+          ctx.moveTo(x - HALF_A_MARK, end);
+          ctx.lineTo(x + HALF_A_MARK, end);
+        }
+        ctx.stroke();
+      }
+      ctx.restore();
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** Bars of energy an interval: estimated ones hatched, missing ones blank, the present one marked. */
-import { expectedSets, isTold, stretchMark } from "./usage-band.js";
+import { expectedSets, isTold, spanMarks, stretchMark } from "./usage-band.js";
 import { addBrush, chooseAgain } from "./usage-brush.js";
 
 const drawn = new WeakMap();
@@ -119,6 +119,12 @@ function bandOf(data, index) {
   return (data.bands ?? []).find((band) => band.first <= index && index <= band.last)?.name ?? "";
 }
 
+/** At least as high as what is expected reaches; an axis of nothing but zeros still has a height. */
+function suggestedMax({ energy, expected }) {
+  const foreseen = Math.max(0, ...(expected?.middle ?? []), ...(expected?.high ?? []));
+  return foreseen || energy.some((each) => each) ? foreseen : 1;
+}
+
 function configuration(data, ink) {
   const pattern = hatched(ink.estimated, ink.surface);
   const fill = data.estimated.map((estimated) => (estimated ? pattern : ink.measured));
@@ -187,7 +193,7 @@ function configuration(data, ink) {
         y: {
           beginAtZero: true,
           stacked: false,
-          suggestedMax: [...data.energy, ...(data.expected?.middle ?? [])].some((energy) => energy) ? undefined : 1,
+          suggestedMax: suggestedMax(data),
           grid: { color: ink.line },
           border: { display: false },
           ticks: { ...tick, maxTicksLimit: 5 },
@@ -195,7 +201,7 @@ function configuration(data, ink) {
         },
       },
     },
-    plugins: [priceBands(data.bands ?? [], ink), stretchMark(data.stretch, ink), presentMark(data.present, data.presentWord, ink)],
+    plugins: [priceBands(data.bands ?? [], ink), stretchMark(data.stretch, ink), spanMarks(data.expected, ink), presentMark(data.present, data.presentWord, ink)],
   };
 }
 

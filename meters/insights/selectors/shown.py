@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isnan
+from statistics import quantiles
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import CustomerAccount
 from energy_portal.shared.clock import HALF_HOUR, Period, half_hours
-from meters.insights.models import Anomaly, Baseline, Forecast, Subject
+from meters.insights.models import Anomaly, Baseline, Forecast, ForecastScore, Subject
 from meters.models import Binding
 from meters.models.places import Commodity
 
@@ -20,6 +21,10 @@ _UNANSWERED_FOR = timedelta(days=7)
 # Standard deviations on either side of the middle within which eight in ten lie.
 _EIGHT_IN_TEN = 1.2816
 _CELLS_A_DAY = 48
+# So many days that turned out, and no older ones, tell how far sums of days go astray.
+_DAYS_LOOKED_AT = 56
+_FEWEST_DAYS = 10
+_NEARLY_A_DAY = 44
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,15 @@ class Likely:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What is expected of an account; ``reason`` tells why nothing is, or why something simpler than a model spoke."""
+    """What is expected of an account; ``reason`` tells why nothing is, or why something simpler than a model spoke.
+
+    :ivar of_a_day: between what parts of what was expected the sums of eight in ten days turned out; None where too few
+        have: a day's band is not the sum of its half-hours', which seldom all go astray together.
+    """
 
     half_hours: tuple[Likely, ...] = ()
     reason: str = ""
+    of_a_day: tuple[float, float] | None = None
 
     def between(self, period: Period) -> list[Likely] | None:
         """Return the half-hours of a period; None unless all of them are foreseen."""
@@ -61,7 +71,7 @@ class Usual:
 
 
 def forecast_ahead(account: CustomerAccount, *, now: datetime) -> Ahead:
-    """Return what an account is expected to use from the newest origin on, in two queries.
+    """Return what an account is expected to use from the newest origin on, in three queries at most.
 
     Where it is supplied at several places, its own forecast counts; else theirs are added up, and so are the ends of
     their bands, which makes the band wider than need be, never too narrow.
@@ -74,7 +84,7 @@ def forecast_ahead(account: CustomerAccount, *, now: datetime) -> Ahead:
     newest = _newest(account, points, now)
     own = newest.get((Subject.ACCOUNT, account.number))
     if own is not None and own.median and len(points) != 1:
-        return Ahead(tuple(_likely(own).values()), own.reason)
+        return Ahead(tuple(_likely(own).values()), own.reason, _turned_out(own))
     places = [newest.get((Subject.SERVICE_POINT, code)) for code in points]
     told = [row for row in places if row is not None]
     if not told or len(told) < len(places):
@@ -84,7 +94,8 @@ def forecast_ahead(account: CustomerAccount, *, now: datetime) -> Ahead:
     )
     if any(not row.median for row in told):
         return Ahead(reason=reason)
-    return Ahead(_added([_likely(row) for row in told]), reason)
+    of_a_day = _turned_out(told[0]) if len(told) == 1 else None
+    return Ahead(_added([_likely(row) for row in told]), reason, of_a_day)
 
 
 def anomalies_of(account: CustomerAccount) -> QuerySet[Anomaly]:
@@ -124,6 +135,26 @@ def _newest(account: CustomerAccount, points: Sequence[str], now: datetime) -> d
         .distinct("subject_kind", "subject")
     )
     return {(row.subject_kind, row.subject): row for row in rows}
+
+
+def _turned_out(row: Forecast) -> tuple[float, float] | None:
+    """Return between what parts of what was expected of the same lately, the sums of eight in ten days turned out."""
+    scores = ForecastScore.objects.filter(
+        forecast__subject_kind=row.subject_kind,
+        forecast__subject=row.subject,
+        forecast__account=row.account_id,
+        forecast__origin__gt=row.origin - timedelta(days=_DAYS_LOOKED_AT),
+        quantity=row.quantity,
+        is_told=True,
+        day_ahead=1,
+        half_hours__gte=_NEARLY_A_DAY,
+        mean__gt=0,
+    )
+    parts = [truth / mean for truth, mean in scores.values_list("truth", "mean")]
+    if len(parts) < _FEWEST_DAYS:
+        return None
+    tenths = quantiles(parts, n=10, method="inclusive")
+    return min(tenths[0], 1.0), max(tenths[-1], 1.0)
 
 
 def _likely(row: Forecast) -> dict[datetime, Likely]:
