@@ -19,10 +19,14 @@ NAMES = {
     Kind.LOW: gettext_lazy("Less than usual"),
     Kind.ZERO_RUN: gettext_lazy("Nothing used"),
     Kind.NIGHT_USE: gettext_lazy("More at night"),
-    Kind.LEVEL_SHIFT: gettext_lazy("Another level than before"),
+    Kind.LEVEL_SHIFT: gettext_lazy("Use has gone up"),
     Kind.STUCK: gettext_lazy("The same value again and again"),
-    Kind.DRIFT: gettext_lazy("A slow change"),
+    Kind.DRIFT: gettext_lazy("Use creeps up"),
     Kind.SHAPE: gettext_lazy("Another course of the day"),
+}
+_NAMES_OF_LESS = {
+    Kind.LEVEL_SHIFT: gettext_lazy("Use has gone down"),
+    Kind.DRIFT: gettext_lazy("Use goes down slowly"),
 }
 _TOO_MUCH = gettext_lazy(
     "Was an oven, a heater or a charger on for longer, or did you have guests? If nothing comes to mind, see what is "
@@ -78,7 +82,7 @@ def told_of(anomaly: Anomaly, *, zone: ZoneInfo, now: datetime) -> Told:
         when=_when(anomaly, zone),
         amount=_amount(anomaly, kind),
         cost=_cost(anomaly),
-        advice=str(_ADVICE[kind]),
+        advice=str(_TOO_LITTLE if _is_less(anomaly, kind) else _ADVICE[kind]),
         standing=standing,
         tone=tone,
         icon=icon,
@@ -92,8 +96,12 @@ def moment(instant: datetime, zone: ZoneInfo) -> str:
 
 def _name(anomaly: Anomaly, kind: Anomaly.Kind) -> str:
     """Name it, and whose it is where that is one thing in a home."""
-    name = str(NAMES[kind])
+    name = str(_NAMES_OF_LESS[kind] if _is_less(anomaly, kind) else NAMES[kind])
     return f"{anomaly.label}: {name}" if anomaly.subject_kind in {Subject.DEVICE, Subject.BATTERY} else name
+
+
+def _is_less(anomaly: Anomaly, kind: Anomaly.Kind) -> bool:
+    return kind in _NAMES_OF_LESS and anomaly.energy_kwh < 0
 
 
 def _when(anomaly: Anomaly, zone: ZoneInfo) -> str:

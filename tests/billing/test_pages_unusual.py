@@ -221,6 +221,21 @@ class TestPage:
         assert told.name
         assert told.advice.endswith(".")
 
+    @pytest.mark.parametrize(
+        ("kind", "energy", "name"),
+        [
+            ("level_shift", 2, "Use has gone up"),
+            ("level_shift", -2, "Use has gone down"),
+            ("drift", 2, "Use creeps up"),
+            ("drift", -2, "Use goes down slowly"),
+        ],
+    )
+    def test_tells_what_went_up_from_what_went_down(self, home, kind, energy, name):
+        told = told_of(unusual(home, kind=kind, energy_kwh=Decimal(energy)), zone=ZONE, now=NOW)
+
+        assert told.name == name
+        assert ("Were you away?" in told.advice) == (energy < 0)
+
 
 class TestAnswer:
     @pytest.mark.parametrize(
