@@ -27,6 +27,7 @@ from meters.batteries.models import Battery, BatteryQuarter, BmsReading
 from meters.batteries.quantities import NAMES, System
 from meters.devices.models import Command, Device, DeviceHour, FleetHour
 from meters.devices.services.directory import directory
+from meters.insights.models import Anomaly
 from meters.models import Alarm, ChainEvent, Meter, ReadingException, RegisterReading, RegistrationRequest
 
 
@@ -66,6 +67,15 @@ class TestDemo:
             energies = [Decimal(row["energy_kwh"] or 0) for row in csv.DictReader(StringIO(files))]
 
             assert sum(energies) == bill.consumption_kwh
+
+    def test_notices_what_was_left_on_in_the_first_home(self):
+        found = Anomaly.objects.get(account__number="A-1001", state="open")
+
+        assert found.kind == "level_shift"
+        assert found.energy_kwh > 3
+        assert found.money > 0
+        assert found.alarm.kind == "anomaly"
+        assert Anomaly.objects.count() < 18
 
     def test_mails_nobody_about_its_bills(self):
         assert set(BillDelivery.objects.values_list("status", flat=True)) == {"unwanted"}

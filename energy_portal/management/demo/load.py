@@ -70,7 +70,7 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
     run_bills(months=months, zone=zone, actor=manager, now=now, advance=lambda done: progress.advance(task, done))
 
     pay_bills(zone=zone, actor=manager, now=now)
-    find_unusual(now=now, zone=zone)
+    find_unusual(zone=zone, now=now)
 
     devices = cast_devices([household.number for household in cast.households])
     task = progress.add_task("Devices", total=len(devices))

@@ -70,7 +70,7 @@ def wipe() -> None:
     That is tariffs and taxes, rules, and the mappings of every product.
     """
     models: set[type[Model]] = {Session}
-    for label in ("accounts", "meters", "devices", "batteries", "billing", "field_ops"):
+    for label in ("accounts", "meters", "devices", "batteries", "insights", "billing", "field_ops"):
         models.update(apps.get_app_config(label).get_models(include_auto_created=True))
     store.truncate(model._meta.db_table for model in models - _KEPT if model._meta.managed)
     TariffVersion.objects.filter(name__endswith=DEMO_VERSION_SUFFIX).delete()
