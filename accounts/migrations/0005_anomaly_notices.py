@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
                     ("bill_issued", "A bill is issued"),
                     ("reminder", "A bill is not paid yet"),
                     ("alarm", "An alarm is raised or over"),
-                    ("anomaly", "Something unusual is noticed in your use"),
+                    ("anomaly", "Unusual use is noticed"),
                     ("correction", "A bill is corrected"),
                     ("household", "Somebody joins or leaves the household"),
                 ],

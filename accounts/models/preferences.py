@@ -11,7 +11,7 @@ class NotificationKind(models.TextChoices):
     BILL_ISSUED = "bill_issued", _("A bill is issued")
     REMINDER = "reminder", _("A bill is not paid yet")
     ALARM = "alarm", _("An alarm is raised or over")
-    ANOMALY = "anomaly", _("Something unusual is noticed in your use")
+    ANOMALY = "anomaly", _("Unusual use is noticed")
     CORRECTION = "correction", _("A bill is corrected")
     HOUSEHOLD = "household", _("Somebody joins or leaves the household")
 

@@ -7,13 +7,10 @@ class InsightsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Hear of readings that change, and keep anomalies in step with their alarms."""
+        """Hear of readings that change, keep anomalies and faults in step with their alarms, and do long work."""
         from meters.insights.models import Fault
-        from meters.insights.services import faults, rescoring, verdicts
+        from meters.insights.services import faults, forecasting, rescoring, training, verdicts
         from meters.insights.services.closing import alarm_kind
-
-        """Hear of readings that change, keep anomalies in step with their alarms, and do long work."""
-        from meters.insights.services import forecasting, training
         from meters.models import Job
         from meters.services import alarms
         from meters.services.jobs import register_runner
