@@ -44,6 +44,7 @@ class TestPages:
         [
             ("/home", "Bulan ini setakat ini", "This month so far"),
             ("/usage", "Hari dalam bulan", "Day of the month"),
+            ("/anomalies", "Tiada yang luar biasa", "Nothing unusual"),
             ("/bills", "Baki dan bayaran", "Balance and payments"),
             ("/bills/{bill}", "Bil bagi Februari 2025", "Bill for"),
             ("/payments", "Urus niaga, terbaharu dahulu", "Movements, newest first"),
