@@ -102,6 +102,8 @@ def _tell(name: str, rows: Sequence[tuple[Injected, Screened]]) -> float:
         print(f"{detector:10} {np.mean(whole):8.3f} {spread:>18} " + " ".join(f"{kind:12.3f}" for kind in kinds))
         if detector == "joined":
             joined = float(np.mean(whole))
+    alerted = [np.mean([_alerted(injected.kinds[kind], screened) for injected, screened in rows]) for kind in RATES]
+    print(f"{'alerted':10} {'':8} {'':18} " + " ".join(f"{share:12.0%}" for share in alerted))
     reached = "reached" if joined >= _REACH[name] else "NOT reached"
     print(f"ROC AUC {joined:.3f}, {_REACH[name]:.2f} asked for: {reached}.")
     return joined
@@ -118,6 +120,16 @@ def _area(wanted: Bools, said: Floats, injected: Injected) -> float:
     asked = (wanted | ~injected.anomalous) & np.isfinite(injected.values)
     asked[:_SPARE] = False
     return float(roc_auc_score(wanted[asked], np.nan_to_num(said[asked])))
+
+
+def _alerted(wanted: Bools, screened: Screened) -> float:
+    """Return the share of anomalies that an episode touches."""
+    starts = np.flatnonzero(np.diff(wanted.astype(np.int8), prepend=0) == 1)
+    ends = np.flatnonzero(np.diff(wanted.astype(np.int8), append=0) == -1) + 1
+    begun = np.array([each.start - screened.first for each in screened.episodes])
+    over = np.array([each.end - screened.first for each in screened.episodes])
+    touched = [bool(((begun < end) & (over > start)).any()) for start, end in zip(starts, ends, strict=True)]
+    return float(np.mean(touched))
 
 
 def _alerts(name: str, grids: Sequence[Grid]) -> float:

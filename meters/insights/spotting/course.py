@@ -76,6 +76,7 @@ _LEAST_CHANCE = 1e-12
 class Course:
     """How a series goes on, in logarithms of its values.
 
+    :ivar lowest: what values are measured from: 0, or the least of the past where that fed in.
     :ivar nothing: added to values before their logarithm, in their unit.
     :ivar edges: (b + 1,) of the bins.
     :ivar counts: (8, b, b) how often a bin followed another, by the part of the day.
@@ -85,6 +86,7 @@ class Course:
     :ivar smooth: how far the autoregression is trusted before the table, 0 to 1.
     """
 
+    lowest: float
     nothing: float
     edges: Floats
     counts: Ints
@@ -99,6 +101,7 @@ class Course:
         """Return the course as it is kept."""
         counts = np.minimum(self.counts, np.iinfo(np.uint16).max).astype("<u2").tobytes()
         return {
+            "lowest": self.lowest,
             "nothing": self.nothing,
             "edges": _rounded(self.edges),
             "counts": base64.b64encode(zlib.compress(counts)).decode(),
@@ -116,6 +119,7 @@ class Course:
         edges = np.array(told["edges"], dtype=np.float64)
         counts = np.frombuffer(zlib.decompress(base64.b64decode(told["counts"])), dtype="<u2").astype(np.int64)
         return cls(
+            told["lowest"],
             told["nothing"],
             edges,
             counts.reshape(_PARTS, len(edges) - 1, len(edges) - 1),
@@ -133,14 +137,16 @@ def learn_course(past: Floats, slots: Ints) -> Course:
 
     :param past: (2688,) eight weeks, NaN where not known.
     """
-    nothing = max(_AS_ZERO * float(np.nanmean(np.abs(past))), _LEAST)
-    logs = np.log(np.maximum(past, 0) + nothing)
+    lowest = min(0.0, float(np.nanmin(past)))
+    over = past - lowest
+    nothing = max(_AS_ZERO * float(np.nanmean(over)), _LEAST)
+    logs = np.log(over + nothing)
     early = np.where(np.arange(len(past)) < (WEEKS - _TEST_WEEKS) * CELLS, logs, np.nan)
     trust = _HALF
     if np.isfinite(early).sum() >= FEWEST_KNOWN:
         test = slice((WEEKS - _TEST_WEEKS) * CELLS, None)
-        trust = _mixed(_fitted(early, past, slots, nothing, trust), logs[test], slots[test])
-    return _fitted(logs, past, slots, nothing, trust)
+        trust = _mixed(_fitted(early, past, slots, (lowest, nothing), trust), logs[test], slots[test])
+    return _fitted(logs, past, slots, (lowest, nothing), trust)
 
 
 def filtered(courses: Sequence[Course], values: Sequence[Floats], slots: Sequence[Ints]) -> list[Floats]:
@@ -175,7 +181,7 @@ def unlikeliness(chances: Floats) -> Floats:
     return found
 
 
-def _fitted(logs: Floats, past: Floats, slots: Ints, nothing: float, trust: float) -> Course:
+def _fitted(logs: Floats, past: Floats, slots: Ints, zero: tuple[float, float], trust: float) -> Course:
     weeks, cells = logs.reshape(WEEKS, CELLS), cells_of(slots[:CELLS])
     pooled = is_pooled(weeks, cells)
     known = np.isfinite(logs)
@@ -199,7 +205,7 @@ def _fitted(logs: Floats, past: Floats, slots: Ints, nothing: float, trust: floa
     middle = float(np.nanmedian(logs))
     steps = np.abs(np.diff(logs)[pairs])
     return Course(
-        nothing,
+        *zero,
         edges,
         counts,
         again,
@@ -272,7 +278,7 @@ class _Seen:
         offsets[1 + len(FACTORS) : ROLLED] = np.array(OFFSETS) * course.nothing / _AS_ZERO
         rolled = slots[:, None] + np.array([*[0] * ROLLED, *_ROLLS, 0])
         rolled[:, _BACKWARDS] += SLOTS_A_DAY - 1 - 2 * (slots % SLOTS_A_DAY)
-        size = np.maximum(values, 0)[:, None]
+        size = np.maximum(values - course.lowest, 0)[:, None]
         left = np.maximum(size - offsets, 0)
         logs = np.log(left / factors + course.nothing)
         stretch = np.where(size > 0, (size + course.nothing) / (left + factors * course.nothing), 1.0)
