@@ -62,6 +62,8 @@ _MOST_RHO = 0.97
 _STEADY = 0.003
 _FLOOR = 0.02
 _IMPOSSIBLE = 1e-3
+_NEVER_SEEN = 1e-4
+_ONCE = 0.3
 _MAD = 1.4826
 _TEST_WEEKS = 2
 _HALF = 0.5
@@ -336,18 +338,24 @@ def _tables(course: Course) -> tuple[Floats, Floats]:
     counts = (np.roll(counts, 1, axis=0) + 2 * counts + np.roll(counts, -1, axis=0)) / 2
     blur = _blur(counts.shape[1])
     counts = blur @ counts @ blur.T
-    overall = counts.sum(axis=(0, 1)) + 1
+    overall = counts.sum(axis=(0, 1)) + _ONCE
     overall /= overall.sum()
     alone = _shares(counts.sum(axis=1) + 40 * overall)
     whole = _shares(counts.sum(axis=0) + 40 * overall)
     table = _shares(counts + 12 * (alone[:, None, :] + whole) / 2)
-    width, bins = np.diff(course.edges), len(overall)
-    return ((1 - _FLOOR) * table + _FLOOR / bins) / width, ((1 - _FLOOR) * alone + _FLOOR / bins) / width
+    width = np.diff(course.edges)
+    floor = np.full(len(width), _FLOOR / len(width))
+    floor[[0, -1]] = _NEVER_SEEN
+    return ((1 - _FLOOR) * table + floor) / width, ((1 - _FLOOR) * alone + floor) / width
 
 
 def _blur(bins: int) -> Floats:
     apart = np.arange(bins)[:, None] - np.arange(bins)
-    return _shares(np.exp(-0.5 * (apart / 0.7) ** 2)).T
+    weights = np.exp(-0.5 * (apart / 0.7) ** 2)
+    # What was never seen is not made likely by what lies beside it.
+    weights[:, [0, -1]] = weights[[0, -1]] = 0.0
+    weights[0, 0] = weights[-1, -1] = 1.0
+    return _shares(weights).T
 
 
 def _shares(counts: Floats) -> Floats:
