@@ -17,6 +17,7 @@ _SHORTEST_LEVEL_SECONDS = 3 * MINUTE
 _LEAST_HOURS, _LEAST_CYCLES = 10.0, 6
 # Where a compressor was never seen, this is what counts as one that runs.
 _RUNNING_WATTS = 30.0
+_SURELY_REST_WATTS = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,9 @@ def _usuals_of(cut: Sequence[Cycles]) -> dict[str, Usual]:
 
 
 def _idle_of(watts: Floats) -> float:
-    """Return what is drawn at rest: the tenth percentile, unless that is so much that it must be running."""
+    """Return what is drawn at rest: the tenth percentile, unless hardly more is ever drawn, so that it runs."""
     known = watts[np.isfinite(watts)]
-    low = float(np.percentile(known, 10)) if len(known) else 0.0
-    return low if low < 25.0 else 0.0
+    if not len(known):
+        return 0.0
+    low, high = np.percentile(known, (10, 95)).tolist()
+    return float(low) if low < max(_SURELY_REST_WATTS, high / 2) else 0.0

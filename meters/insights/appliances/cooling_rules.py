@@ -14,11 +14,13 @@ from meters.insights.appliances.usual import Learnt, Usual, hours_of
 from meters.insights.appliances.windows import onset, trail_of
 
 _ADVICE = ADVICE["cooling"]
-# A silence this short cannot hide a pause of the compressor.
-_BRIDGED_SECONDS = 10 * MINUTE
+# A silence this short cannot hide a pause of the compressor; nor can one shorter than its shortest, by this share.
+_BRIDGED_SECONDS, _BRIDGED_SHARE = 10 * MINUTE, 0.8
 # How far a share of time may rise over its median, by the hours of the window: short ones hold an evening's use only.
 _DUTY_RISE: Mapping[int, float] = {6: 1.8, 12: 1.5, 23: 1.28}
-_LEAST_DUTY_RISE = 0.06
+# Where single runs have grown longer too, less of a day's share is enough.
+_LONG_RUNS, _DUTY_RISE_OF_LONG_RUNS = 1.25, 1.15
+_LEAST_DUTY_RISE = 0.04
 _MOST_DUTY = 0.97
 _STARTS_RISE = 1.9
 _LEVEL_RISE, _LEVEL_FALL, _LEVEL_RUNS = 0.15, 0.2, 4
@@ -61,7 +63,9 @@ def stuck_limit(case: Case) -> float:
 def stuck_on(case: Case) -> Finding | None:
     """Find a compressor that runs and does not stop."""
     limit = stuck_limit(case)
-    begin = _unbroken_since(case.cycles)
+    rest = case.learnt.get("off_seconds")
+    bridged = max(_BRIDGED_SECONDS, _BRIDGED_SHARE * rest.low) if rest else _BRIDGED_SECONDS
+    begin = _unbroken_since(case.cycles, bridged)
     if begin is None or case.cycles.power.end - begin < limit:
         return None
     power, usual = case.cycles.power, case.learnt.get("on_seconds")
@@ -256,21 +260,30 @@ def _duty_limit(case: Case, hours: int) -> tuple[float | None, float | None]:
         return (case.bounds.duty, None) if hours == DUTY_HOURS[-1] else (None, None)
     usual = case.learnt.get(f"duty_{hours}h") or longest
     rise = _DUTY_RISE[hours] + case.learnt.slack
+    if hours == DUTY_HOURS[-1] and _has_long_runs(case, hours):
+        rise = _DUTY_RISE_OF_LONG_RUNS + case.learnt.slack
     limit = max(usual.median * rise, usual.median + _LEAST_DUTY_RISE, usual.high * (1 + (rise - 1) / 4))
     return min(limit, _MOST_DUTY), usual.median
 
 
-def _unbroken_since(cycles: Cycles) -> float | None:
+def _has_long_runs(case: Case, hours: int) -> bool:
+    """Return whether single runs of the last hours were longer than usual."""
+    usual, since = case.learnt.get("on_seconds"), case.cycles.power.end - hours * HOUR
+    lengths = [run.seconds for run in case.cycles.long_runs if run.is_whole and run.begin >= since]
+    return usual is not None and len(lengths) >= 6 and float(np.median(lengths)) > _LONG_RUNS * usual.median
+
+
+def _unbroken_since(cycles: Cycles, bridged: float) -> float | None:
     """Return since when it runs, over silences too short to hide a pause; None when it does not run now."""
     begin: float | None = None
     following: Run | None = None
     for run in reversed(cycles.runs):
         if not run.is_on:
             break
-        if following is not None and following.begin - run.end > _BRIDGED_SECONDS:
+        if following is not None and following.begin - run.end > bridged:
             break
         begin, following = run.begin, run
-    if not cycles.runs or cycles.power.end - cycles.runs[-1].end > _BRIDGED_SECONDS:
+    if not cycles.runs or cycles.power.end - cycles.runs[-1].end > bridged:
         return None
     return begin
 

@@ -59,6 +59,22 @@ _BOUNDS: Mapping[str, Bounds] = {
     "coffee_maker": Bounds(Nature.HEATING, "heater", HOUR),
 }
 KINDS = (*_BOUNDS, "other")
+_ALSO_CALLED = {
+    "fridge": "refrigerator",
+    "washingmachine": "washing_machine",
+    "washer": "washing_machine",
+    "laundry_dryer": "dryer",
+    "tumble_dryer": "dryer",
+    "water_kettle": "kettle",
+    "coffeemaker": "coffee_maker",
+    "coffee_machine": "coffee_maker",
+}
+
+
+def kind_of(name: str) -> str:
+    """Return the kind that a name means, as people write it; the name itself where it means none."""
+    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+    return _ALSO_CALLED.get(plain, plain)
 
 
 def bounds_of(kind: str) -> Bounds:

@@ -91,6 +91,13 @@ class TestDiagnose:
 
         assert "- dead (critical)" in out.getvalue()
 
+    def test_understands_what_people_call_an_appliance(self, tmp_path):
+        path = written(tmp_path / "day.csv", *refrigerator(0.2, seed=6))
+
+        call_command("diagnose", str(path), "--appliance", "Fridge", stdout=(out := StringIO()))
+
+        assert out.getvalue().startswith("refrigerator: not enough data")
+
     def test_refuses_what_is_no_power(self, tmp_path):
         (tmp_path / "other.csv").write_text("a,b\n1,2\n")
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from meters.insights.appliances import KINDS
+from meters.insights.appliances.kinds import kind_of
 from meters.insights.appliances.reading import CannotRead, Samples, read_samples, stretches_of
 from meters.insights.diagnosing import NOT_ENOUGH_DATA, Diagnosis, Episode, diagnose_files, figures_of
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Ask for the files, the kind of appliance, and how to read them."""
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-        parser.add_argument("--appliance", required=True, choices=KINDS)
+        parser.add_argument("--appliance", required=True, type=kind_of, choices=KINDS)
         parser.add_argument("--learn", nargs="+", type=Path, default=[], metavar="FILE", help="files of healthy days")
         parser.add_argument("--zone", default=settings.TIME_ZONE, help="of times that carry no offset")
         parser.add_argument("--time", dest="time_column", help="column of the times, found by its name unless given")
