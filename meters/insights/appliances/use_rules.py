@@ -38,18 +38,16 @@ class UseCase:
     def whole(self) -> list[Use]:
         """The uses that were seen from beginning to end.
 
-        One that lasted as long as others do is over once it rests longer than others paused.
+        One that lasted as long as others do lacks nothing, and is over once it rests longer than others paused.
         """
         settled = settled_seconds(self.bounds.nature)
         length, pause = self.learnt.get("use_seconds"), self.learnt.get("longest_pause_seconds")
+        known = [use for use in self.uses if use.is_known]
         if length is None or pause is None:
-            return [use for use in self.uses if use.is_clean and use.rest_seconds >= settled]
+            return [use for use in known if use.has_begun and use.rest_seconds >= settled]
         early = min(max(1.5 * pause.high, 5 * MINUTE), settled)
-        return [
-            use
-            for use in self.uses
-            if use.is_clean and use.rest_seconds >= (early if use.seconds >= 0.95 * length.low else settled)
-        ]
+        long = [use for use in known if use.seconds >= 0.95 * length.low and use.rest_seconds >= early]
+        return [use for use in known if use in long or (use.has_begun and use.rest_seconds >= settled)]
 
     def need(self, name: str) -> Usual:
         """Return what is usual of a quantity.

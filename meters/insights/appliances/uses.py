@@ -27,14 +27,16 @@ _WORKING_WATTS, _AROUND_WORK_SECONDS = 40.0, 20 * MINUTE
 class Use:
     """One programme or boil, from its first to its last draw; seconds and watts over idling.
 
-    :param is_clean: its beginning was seen and hardly anything of it is unknown.
+    :param has_begun: its beginning was seen.
+    :param is_known: hardly anything of it is unknown.
     :param rest_seconds: how long nothing is known to have been drawn after it.
     :param heater_w: what the heater draws; NaN when it did not heat for some steps.
     """
 
     begin: float
     end: float
-    is_clean: bool
+    has_begun: bool
+    is_known: bool
     rest_seconds: float
     longest_pause_seconds: float
     heating_seconds: float
@@ -84,7 +86,8 @@ def learn_uses(days: Sequence[Power], nature: Nature) -> tuple[dict[str, Usual],
     watts = np.concatenate([day.watts for day in days]) if days else np.empty(0)
     idle = idle_of(watts)
     settled = settled_seconds(nature)
-    uses = [use for day in days for use in uses_of(day, nature, idle) if use.is_clean and use.rest_seconds >= settled]
+    uses = [use for day in days for use in uses_of(day, nature, idle) if use.has_begun and use.is_known]
+    uses = [use for use in uses if use.rest_seconds >= settled]
     resting = _resting(days, idle)
     if len(uses) < _LEAST_USES:
         return resting, f"{len(uses)} whole uses were seen, {_LEAST_USES} are needed."
@@ -127,7 +130,8 @@ def _use(power: Power, over: Floats, first: int, after: int, following: int) -> 
     return Use(
         begin=power.start + first * step,
         end=power.start + after * step,
-        is_clean=bool(np.isfinite(before).any() and np.count_nonzero(np.isnan(part)) <= _MOST_UNKNOWN * len(part)),
+        has_begun=bool(np.isfinite(before).any()),
+        is_known=bool(np.count_nonzero(np.isnan(part)) <= _MOST_UNKNOWN * len(part)),
         rest_seconds=float(np.count_nonzero(np.isfinite(over[after:following]))) * step,
         longest_pause_seconds=float(_stretches(~(part >= BUSY_WATTS)).max(initial=0)) * step,
         heating_seconds=float(np.count_nonzero(heating)) * step,
