@@ -353,6 +353,11 @@ SPECTACULAR_SETTINGS = {
         "ReceiptStatus": (("ok", "ok"),),
         "SubmissionStatus": "field_ops.models.submissions.Submission.Status",
         "ApprovalStatus": "field_ops.models.approvals.ApprovalRequest.Status",
+        "AnomalyVerdict": "meters.insights.models.anomalies.Anomaly.Verdict",
+        "FaultKind": "meters.insights.models.faults.Fault.Kind",
+        "FaultState": "meters.insights.models.faults.Fault.State",
+        "ApplianceKind": "meters.insights.models.faults.Appliance.Kind",
+        "ApplianceStanding": "meters.insights.models.faults.Appliance.Standing",
     },
 }
 SIMPLE_JWT = {
