@@ -15,6 +15,7 @@ from meters.insights.forecasters.training import TooLittle, train
 from meters.insights.scoring import Score, day_naive_mae_of, score
 
 _REFIT_DAYS = 28
+_RETRY_DAYS = 7
 # Before it nothing could be told of a series.
 _FIRST_WEEK = 7 * SLOTS_A_DAY
 _HALF_A_DAY = SLOTS_A_DAY // 2
@@ -64,24 +65,27 @@ def backtest(
     without a model is scored.
 
     :param surroundings: one for each series.
-    :param progress: told how many of how many stretches between two lessons are done.
+    :param progress: told how many of how many midnights are done.
     """
     around = list(surroundings or [NOWHERE] * len(grids))
     courses = [_Course(grid, own, _asked(grid, days)) for grid, own in zip(grids, around, strict=True)]
     asked = np.unique(np.concatenate([course.asked for course in courses])) if courses else np.empty(0, dtype=np.int64)
-    starts = _starts(asked, refit_days)
-    for done, start in enumerate(starts):
+    done = 0
+    while done < len(asked):
+        start = int(asked[done])
         try:
             model: Forecaster | None = train(grids, until=start, surroundings=around, seed=seed, forecaster=forecaster)
         except TooLittle:
             model = None
+        # While there is none, it is tried again each week.
+        end = start + (refit_days if model else min(refit_days, _RETRY_DAYS)) * SLOTS_A_DAY
         for course in courses:
-            own = course.asked[(course.asked >= start) & (course.asked < start + refit_days * SLOTS_A_DAY)]
-            alike = [course.grid] * len(own)
-            beside = [course.around] * len(own)
+            own = course.asked[(course.asked >= start) & (course.asked < end)]
+            alike, beside = [course.grid] * len(own), [course.around] * len(own)
             course.told += forecast(model, alike, own, surroundings=beside, forecaster=forecaster)
+        done = int(np.searchsorted(asked, end))
         if progress:
-            progress(done + 1, len(starts))
+            progress(done, len(asked))
     return [_outcome(course, forecaster) for course in courses]
 
 
@@ -94,15 +98,6 @@ def _asked(grid: Grid, days: int) -> Ints:
     end = (after + _HALF_A_DAY) // SLOTS_A_DAY * SLOTS_A_DAY
     asked = np.arange(end - days * SLOTS_A_DAY, end, SLOTS_A_DAY, dtype=np.int64)
     return asked[(asked >= first + _FIRST_WEEK) & (asked < after)]
-
-
-def _starts(asked: Ints, refit_days: int) -> list[int]:
-    """Return when the model is made anew, so that each origin has a model that is not too old."""
-    starts: list[int] = []
-    for origin in asked.tolist():
-        if not starts or origin >= starts[-1] + refit_days * SLOTS_A_DAY:
-            starts.append(origin)
-    return starts
 
 
 def _outcome(course: _Course, forecaster: str) -> Outcome:

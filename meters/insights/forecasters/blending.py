@@ -15,6 +15,7 @@ from meters.insights.forecasters.boosting import HIGH, Boosted
 from meters.insights.forecasters.linear import Ridge
 
 _SHARES = tuple(step / 20 for step in range(21))
+_TRUSTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 _TINY = 1e-6
 _LEAST_HELD_BACK = 200
 
@@ -31,12 +32,17 @@ class Ahead:
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """Ridge and boosting together; weights and stretches are by day ahead, (2,) each."""
+    """Ridge and boosting together; weights and stretches are by day ahead, (2,) each.
+
+    :ivar trust_in_mean: how much of what differs from the usual is believed, 0 to 1: the less was learnt, the less.
+    """
 
     ridge: Ridge
     boosted: Boosted
     ridge_in_mean: Floats
     ridge_in_median: Floats
+    trust_in_mean: Floats
+    trust_in_median: Floats
     stretch_low: Floats
     stretch_high: Floats
 
@@ -58,6 +64,8 @@ class Blend:
             Boosted.fit(early, targets[kept], seed=seed),
             ridge_in_mean=np.full(AHEAD_DAYS, 0.5),
             ridge_in_median=np.full(AHEAD_DAYS, 0.5),
+            trust_in_mean=np.ones(AHEAD_DAYS),
+            trust_in_median=np.ones(AHEAD_DAYS),
             stretch_low=np.ones(AHEAD_DAYS),
             stretch_high=np.ones(AHEAD_DAYS),
         )
@@ -73,35 +81,47 @@ class Blend:
         straight = self.ridge.predict(samples)
         mean, median, low, high = self.boosted.predict(samples)
         day = np.arange(AHEAD) // SLOTS_A_DAY
-        middle = _mixed(straight, median, self.ridge_in_median[day])
+        middle = self.trust_in_median[day] * _mixed(straight, median, self.ridge_in_median[day])
+        energy = self.trust_in_mean[day] * _mixed(straight, mean, self.ridge_in_mean[day])
         edges = (
             middle - self.stretch_low[day] * np.maximum(median - low, _TINY),
             middle + self.stretch_high[day] * np.maximum(high - median, _TINY),
         )
-        parts = (middle, _mixed(straight, mean, self.ridge_in_mean[day]), *edges)
+        parts = (middle, energy, *edges)
         scaled = [(part + samples.base) * samples.scale[:, None] for part in parts]
         floor = np.where(samples.signed, -np.inf, 0)[:, None]
         return Ahead(*(np.maximum(part, floor) for part in scaled))
 
-    def _weighed(self, samples: Samples, targets: Floats, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the weights and stretches that held-back truths ask for, by day ahead."""
+    def _weighed(self, samples: Samples, targets: Floats, shares: Floats) -> Floats:
+        """Return the weights, trusts and stretches that held-back truths ask for, (6, 2)."""
         straight = self.ridge.predict(samples)
         mean, median, low, high = self.boosted.predict(samples)
-        found = np.array([self.ridge_in_mean, self.ridge_in_median, self.stretch_low, self.stretch_high])
+        found = np.array(
+            [
+                *(self.ridge_in_mean, self.ridge_in_median, self.trust_in_mean, self.trust_in_median),
+                *(self.stretch_low, self.stretch_high),
+            ]
+        )
         for day in range(AHEAD_DAYS):
             own = np.s_[:, day * SLOTS_A_DAY : (day + 1) * SLOTS_A_DAY]
             known = np.isfinite(targets[own])
             if known.sum() < _LEAST_HELD_BACK:
                 continue
-            line, wanted = straight[own][known], targets[own][known]
-            squares = [np.square(_mixed(line, mean[own][known], w) - wanted).mean() for w in shares]
-            misses = [np.abs(_mixed(line, median[own][known], w) - wanted).mean() for w in shares]
-            found[:2, day] = shares[[int(np.argmin(squares)), int(np.argmin(misses))]]
-            middle = _mixed(line, median[own][known], found[1, day])
-            below = (middle - wanted) / np.maximum(median[own][known] - low[own][known], _TINY)
-            above = (wanted - middle) / np.maximum(high[own][known] - median[own][known], _TINY)
-            found[2:, day] = np.maximum(np.quantile(below, HIGH), 0), np.maximum(np.quantile(above, HIGH), 0)
-        return found[0], found[1], found[2], found[3]
+            line, wanted, middle = straight[own][known], targets[own][known], median[own][known]
+            found[[0, 2], day] = _best(line, mean[own][known], wanted, shares, np.square)
+            found[[1, 3], day] = _best(line, middle, wanted, shares, np.abs)
+            told = found[3, day] * _mixed(line, middle, found[1, day])
+            below = (told - wanted) / np.maximum(middle - low[own][known], _TINY)
+            above = (wanted - told) / np.maximum(high[own][known] - middle, _TINY)
+            found[4:, day] = np.maximum(np.quantile(below, HIGH), 0), np.maximum(np.quantile(above, HIGH), 0)
+        return found
+
+
+def _best(line: Floats, boosted: Floats, wanted: Floats, shares: Floats, loss: np.ufunc) -> tuple[float, float]:
+    """Return the share of ridge, and then the trust in both, that lose least."""
+    share = min(shares, key=lambda each: loss(_mixed(line, boosted, each) - wanted).mean())
+    both = _mixed(line, boosted, share)
+    return float(share), float(min(_TRUSTS, key=lambda each: loss(each * both - wanted).mean()))
 
 
 def _mixed(one: Floats, other: Floats, share: Floats | float) -> Floats:

@@ -11,6 +11,8 @@ from meters.insights.clockwork import Floats
 from meters.insights.features import AHEAD, COLUMN, LEVELS, NAMES, WEATHER, Samples
 
 _PENALTY = 3.0
+# With fewer origins than this the weights are held back more, by the square of how many there are too few.
+_PLENTY = 600
 _CALENDAR = ("weekday", "weekend", "day_ahead")
 _PLAIN = [COLUMN[name] for name in NAMES if name not in _CALENDAR]
 _IS_WEATHER = np.array([NAMES[place] in WEATHER for place in _PLAIN])
@@ -39,7 +41,8 @@ class Ridge:
         centre, spread = flat.mean(axis=0), flat.std(axis=0) + _TINY
         columns = np.clip((columns - centre) / spread, -_FARTHEST, _FARTHEST)
         weights, offset = np.zeros((AHEAD, columns.shape[-1])), np.zeros(AHEAD)
-        penalty = _PENALTY * np.eye(columns.shape[-1])
+        held = max(1.0, _PLENTY / max(len(samples), 1)) ** 2
+        penalty = _PENALTY * held * np.eye(columns.shape[-1])
         for step in range(AHEAD):
             known = np.isfinite(targets[:, step])
             if not known.any():

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from meters.insights.clockwork import SLOTS_A_DAY, Bools, Floats, Grid, Ints
-from meters.insights.features import AHEAD, NOWHERE, Samples, Surroundings, samples_of, truths_of
+from meters.insights.features import AHEAD, COLUMN, NOWHERE, Samples, Surroundings, samples_of, truths_of
 from meters.insights.forecasters.registry import BLEND, Forecaster, named
 
 LONGEST_DAYS = 900
-FEWEST_ORIGINS = 60
+FEWEST_ORIGINS = 42
 _HELD_BACK_DAYS = 84
 _HELD_BACK_SHARE = 0.25
+# Of less than most of a year nobody can tell what the seasons do; they would only name each day.
+_SEASONS_DAYS = 300
+_SEASONS = [COLUMN["season_sin"], COLUMN["season_cos"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,7 @@ def train(
     :param until: a slot: where the past ends.
     :param surroundings: one for each series.
     :param forecaster: as the registry calls it.
-    :raises TooLittle: fewer than sixty origins with a past and something after them.
+    :raises TooLittle: fewer than forty-two origins with a past and something after them.
     """
     lessons = lessons_of(grids, until=until, surroundings=surroundings)
     if len(lessons) < FEWEST_ORIGINS:
@@ -71,7 +74,10 @@ def lessons_of(grids: Sequence[Grid], *, until: int, surroundings: Sequence[Surr
         usable = found.usable & np.isfinite(after).any(axis=1)
         samples.append(found.only(usable))
         truths.append(after[usable])
-    return Lessons(Samples.joined(samples), np.concatenate(truths))
+    known = Samples.joined(samples)
+    if len(known) and np.ptp(known.slots[:, 0]) < _SEASONS_DAYS * SLOTS_A_DAY:
+        known.features[..., _SEASONS] = 0
+    return Lessons(known, np.concatenate(truths))
 
 
 def origins_of(past: Grid, until: int) -> Ints:

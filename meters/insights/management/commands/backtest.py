@@ -83,7 +83,7 @@ class Command(BaseCommand):
             ],
             seed=options["seed"],
             forecaster=options["forecaster"],
-            progress=lambda done, of: self.stderr.write(f"{done} of {of} stretches forecast."),
+            progress=lambda done, of: self.stderr.write(f"{done} of {of} midnights forecast."),
         )
 
 
