@@ -121,5 +121,5 @@ class TestScoreboard:
 
         page = manager.get(reverse("admin:insights_forecastscore_scoreboard")).content.decode()
 
-        assert "50 %" in page
+        assert "50.0 %" in page
         assert "Stuck value" in page
