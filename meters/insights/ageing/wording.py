@@ -66,7 +66,7 @@ def outlook_text(quantity: Quantity, trend: Trend) -> str:
         return "Not foreseeable: no worsening stands out from the scatter of the days."
     if trend.days is None:
         return "Not foreseeable: at this pace it is too far ahead for the days that were measured."
-    return f"{words.grows}: in about {_days(trend.days)} ({_range(trend)}) {until}."
+    return f"{words.grows}: in about {_days(trend.days)}{_range(trend)} {until}."
 
 
 def pace_text(quantity: Quantity, trend: Trend) -> str:
@@ -82,5 +82,9 @@ def _days(days: float) -> str:
 
 
 def _range(trend: Trend) -> str:
-    soonest = f"{trend.soonest:.0f}" if trend.soonest is not None else "0"
-    return f"{soonest} to {trend.latest:.0f}" if trend.latest is not None else f"{soonest} or more"
+    """Say between which days a threshold is reached, where that is not as good as one."""
+    soonest = f"{trend.soonest or 0.0:.0f}"
+    latest = "" if trend.latest is None else f"{trend.latest:.0f}"
+    if soonest == latest:
+        return ""
+    return f" ({soonest} to {latest})" if latest else f" ({soonest} or more)"

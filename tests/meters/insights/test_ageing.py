@@ -11,10 +11,12 @@ from meters.insights.ageing import (
     Quantity,
     Reason,
     Rows,
+    Trend,
     conditions_text,
     course_of,
     line_through,
     measure,
+    outlook_text,
     trend_of,
 )
 
@@ -234,3 +236,23 @@ class TestConditions:
     )
     def test_are_said_in_words(self, conditions, words):
         assert conditions_text(conditions) == words
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("soonest", "latest", "words"),
+        [
+            (40.2, 71.0, "52 days (40 to 71) 80.0"),
+            (40.2, None, "52 days (40 or more) 80.0"),
+            (52.1, 52.3, "52 days 80.0"),
+        ],
+    )
+    def test_tell_the_range_where_it_is_one(self, soonest, latest, words):
+        trend = Trend(91.0, None, 80.0, 52.2, soonest, latest, Reason.NONE)
+
+        assert words in outlook_text(Quantity.SOH, trend)
+
+    def test_tell_why_nothing_is_foreseen(self):
+        trend = trend_of(course(np.full(30, 0.01)), UP)
+
+        assert outlook_text(Quantity.SPREAD, trend).startswith("Not foreseeable: no worsening stands out")
