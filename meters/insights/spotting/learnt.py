@@ -44,9 +44,8 @@ class Encoder:
     model: Any
     tails: Tails
 
-    def rarity(self, values: Floats, usual: Floats, scale: float) -> Floats:
-        """Return how rare the last days' courses are, (n,)."""
-        rows, known = encoder_rows(values, usual, scale)
+    def rarity(self, rows: Floats, known: Any) -> Floats:
+        """Return how rare courses are, (n,), as ``encoder_rows`` tells them."""
         return _rarity(known, lambda: _errors(self.model, rows[known]), self.tails)
 
 

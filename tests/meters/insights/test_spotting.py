@@ -64,6 +64,21 @@ class TestScoreRecent:
         assert one.score[:100].tobytes() == other.score[:100].tobytes()
         assert one.kinds[:100] == other.kinds[:100]
 
+    def test_scores_a_series_among_others_as_by_itself(self):
+        grids = [home(seed=3), changed(home(seed=4), NOW + 5, [np.nan, 3.0]), home(seed=5)]
+        usuals = [usual_of(grid, until=NOW) for grid in grids]
+        taught = teach(grids, until=NOW, seed=1)
+        learnt = {"forest": taught.forest, "encoder": taught.encoder}
+        since = [NOW, NOW, NOW + 20]
+
+        together = score_recent(grids, [usuals[0], usuals[1], None], since=since, **learnt)
+
+        for place in (0, 1):
+            alone = score_recent([grids[place]], [usuals[place]], since=[since[place]], **learnt)[0]
+            assert together[place].kinds == alone.kinds
+            np.testing.assert_allclose(together[place].score, alone.score, rtol=1e-9)
+        assert np.isnan(together[2].score).all()
+
     def test_scores_a_spike_far_above_the_rest(self):
         grid = changed(home(), NOW + 60, [4.0])
 
