@@ -149,7 +149,7 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer what may be done about this one: of what is over, to say what it was."""
         offered: list[Any] = super().get_actions_detail(request, object_id)
-        lasts = self.get_queryset(request).filter(pk=object_id).open().exists()
+        lasts = self.get_queryset(request).filter(pk=object_id).exclude(state=Anomaly.State.CLOSED).exists()
         return offered if lasts else [each for each in offered if "judge" in each.path]
 
     @admin.action(description="Acknowledge: somebody takes care of it", permissions=["decide"])

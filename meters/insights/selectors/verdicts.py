@@ -12,7 +12,7 @@ from energy_portal.shared.clock import HALF_HOUR
 from energy_portal.shared.clock import zone as zone_named
 from meters.insights.clockwork import SLOT_SECONDS, slots_of
 from meters.insights.models import Anomaly, Baseline, Subject
-from meters.insights.spotting.usual import CELLS, cells_of
+from meters.insights.spotting.weeks import CELLS, cells_of
 
 REMEMBERED = timedelta(weeks=6)
 # Half-hours of the week on both sides that are as good as those that were meant.

@@ -199,10 +199,11 @@ def _look(watched: Watched, scored: Scored, grid: Grid) -> tuple[Finding, Seen]:
     state = {} if watched.again else (watched.row.state or {"until": _first_new(watched)})
     after, grown, ended = episodes(state, grid, watched.usual, scored)
     zone = watched.series.zone
-    lasting = after.get("open")
+    running = after.get("open")
+    lasting = running["start"] if running else None
     stretches = [_stretch(each, zone, lasts=False) for each in ended]
     stretches += [
-        _stretch(each, zone, lasts=bool(lasting) and each.start == lasting["start"])
+        _stretch(each, zone, lasts=each.start == lasting)
         for each in grown
         if all(each.start != other.start for other in ended)
     ]
