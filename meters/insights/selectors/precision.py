@@ -83,7 +83,8 @@ _COUNTS = {
 
 def _counted(rows: QuerySet[Anomaly], group: F | Value) -> list[Precision]:
     if isinstance(group, Value):
-        return [Precision(**{"group": group.value, **rows.aggregate(**_COUNTS)})]
+        counts = rows.aggregate(**_COUNTS)
+        return [Precision(group.value, counts["found"], counts["alarmed"], counts["real"], counts["normal"])]
     found = rows.values(group=group).annotate(**_COUNTS).order_by("group")
     return [Precision(**row) for row in found]
 
