@@ -2,6 +2,7 @@
 
 from meters.insights.admin.anomalies import AnomalyAdmin, DetectorModelAdmin
 from meters.insights.admin.faults import ApplianceAdmin, FaultAdmin
+from meters.insights.admin.forecasts import ForecastAdmin, ForecastModelAdmin, HolidayAdmin, WeatherAdmin
 from meters.insights.admin.scoreboard import ForecastScoreAdmin
 from meters.insights.admin.trends import BatteryTrendAdmin
 
@@ -12,4 +13,11 @@ __all__ = [
     "DetectorModelAdmin",
     "FaultAdmin",
     "ForecastScoreAdmin",
+    "BatteryTrendAdmin",
+    "DetectorModelAdmin",
+    "ForecastAdmin",
+    "ForecastModelAdmin",
+    "ForecastScoreAdmin",
+    "HolidayAdmin",
+    "WeatherAdmin",
 ]
