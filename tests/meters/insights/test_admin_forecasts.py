@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 
 from accounts.actors import PORTAL
 from meters.insights.models import Forecast, ForecastModel, Subject, Weather
@@ -64,16 +65,16 @@ class TestModelPages:
 
     def test_a_manager_silences_it_and_lets_it_speak_again(self, manager_client, model):
         for act, state in (("retire", "retired"), ("activate", "active")):
-            manager_client.post(f"{LISTS}/forecastmodel/{model.pk}/{act}", {"note": "It was asked for."}, follow=True)
+            manager_client.post(f"{LISTS}/forecastmodel/{model.pk}/{act}/", {"note": "It was asked for."}, follow=True)
             model.refresh_from_db()
             assert (model.state, model.reason) == (state, "It was asked for.")
 
     def test_without_a_reason_nothing_is_decided(self, manager_client, model):
-        manager_client.post(f"{LISTS}/forecastmodel/{model.pk}/retire", {"note": ""})
+        manager_client.post(f"{LISTS}/forecastmodel/{model.pk}/retire/", {"note": ""})
 
         assert ForecastModel.objects.get().state == "active"
 
     def test_teaching_is_asked_for(self, manager_client, forecast):
-        manager_client.post(f"{LISTS}/forecastmodel/teach", {"note": ""})
+        manager_client.post(reverse("admin:insights_forecastmodel_teach"), {"note": ""})
 
         assert set(Job.objects.values_list("parameters__cohort", flat=True)) == {"service_point", "portal"}
