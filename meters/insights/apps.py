@@ -11,8 +11,6 @@ class InsightsConfig(AppConfig):
         from meters.insights.models import Fault
         from meters.insights.services import faults, forecasting, rescoring, training, verdicts
         from meters.insights.services.closing import alarm_kind
-        """Hear of readings that change, keep anomalies in step with their alarms, and do long work."""
-        from meters.insights.services import forecasting, rescoring, training, verdicts
         from meters.models import Job
         from meters.services import alarms
         from meters.services.jobs import register_runner
