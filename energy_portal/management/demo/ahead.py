@@ -10,11 +10,14 @@ from meters.insights.selectors.surroundings import SurroundingsBook
 from meters.insights.services.forecasting import make_all, origin_at
 from meters.insights.services.training import TooLittleKnown, train_cohort
 
+# Enough for a demo, and taught in some ten seconds; the weekly training takes as many as the settings say.
+_MOST_ORIGINS = 160
+
 
 def look_ahead(*, zone: ZoneInfo, now: datetime) -> None:
     """Teach a model by the homes, unless too little is known of them, and forecast the two days from midnight on."""
     try:
-        train_cohort(cohort=Subject.SERVICE_POINT, actor=PORTAL, now=now)
+        train_cohort(cohort=Subject.SERVICE_POINT, actor=PORTAL, now=now, most_origins=_MOST_ORIGINS)
     except TooLittleKnown:
         return
     origin, book = origin_at(now, zone), SurroundingsBook(known_at=now, days=HISTORY_DAYS)

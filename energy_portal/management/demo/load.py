@@ -9,6 +9,7 @@ from django.db import transaction
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accounts.actors import PORTAL, Actor
+from energy_portal.management.demo.ahead import look_ahead
 from energy_portal.management.demo.batteries import BATTERIES, load_batteries
 from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
 from energy_portal.management.demo.field import load_field_work
@@ -71,6 +72,8 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
 
     pay_bills(zone=zone, actor=manager, now=now)
     find_unusual(zone=zone, now=now)
+    progress.add_task("What is expected", total=None)
+    look_ahead(zone=zone, now=now)
 
     devices = cast_devices([household.number for household in cast.households])
     task = progress.add_task("Devices", total=len(devices))

@@ -60,11 +60,14 @@ class _Taught:
     measured: dict[str, Any]
 
 
-def train_cohort(*, cohort: Subject, actor: Actor, now: datetime, algorithm: str = BLEND) -> ForecastModel:
+def train_cohort(
+    *, cohort: Subject, actor: Actor, now: datetime, algorithm: str = BLEND, most_origins: int | None = None
+) -> ForecastModel:
     """Teach a model of a cohort by a sample of its series; the better of it and the active one speaks from then on.
 
     The same rows and version teach the same bytes. Nothing after the last local midnight of the site is looked at.
 
+    :param most_origins: by how many days of all series together; as the settings say unless told.
     :raises TooLittleKnown: fewer than sixty days, over all series, with a past and something after them.
     :raises TrainingRuns: somebody else is at it.
     """
@@ -72,7 +75,7 @@ def train_cohort(*, cohort: Subject, actor: Actor, now: datetime, algorithm: str
     if not try_session_lock(turn):
         raise TrainingRuns(f"A model of {cohort.label.lower()} series is being taught already.")
     try:
-        return _trained(cohort, algorithm, actor, now)
+        return _trained(cohort, algorithm, actor, now, most_origins or settings.FORECAST_TRAINING_ORIGINS)
     finally:
         unlock_session(turn)
 
@@ -83,13 +86,14 @@ def run_training(running: Running) -> dict[str, Any]:
     return {"model": str(row), "state": row.state, "reason": row.reason, "measured": row.measured}
 
 
-def _trained(cohort: Subject, algorithm: str, actor: Actor, now: datetime) -> ForecastModel:
+def _trained(cohort: Subject, algorithm: str, actor: Actor, now: datetime, most_origins: int) -> ForecastModel:
     until = origin_at(now, zone_named(settings.SITE_ZONE))
     version = (ForecastModel.objects.filter(cohort=cohort).aggregate(n=Max("version"))["n"] or 0) + 1
     seed = SEED_BASE + version
     series = series_sample(kind=cohort, at=until, most=settings.FORECAST_TRAINING_SERIES, salt=str(seed))
     standing = active_model(cohort.value)
-    taught = _taught(series, until, algorithm, seed, standing[1] if standing else None)
+    lessons, count = _lessons(series, until, seed, most_origins)
+    taught = _taught(lessons, count, algorithm, seed, standing[1] if standing else None)
     content = pack(taught.model)
     row = ForecastModel(
         cohort=cohort,
@@ -116,10 +120,7 @@ def _trained(cohort: Subject, algorithm: str, actor: Actor, now: datetime) -> Fo
     return row
 
 
-def _taught(
-    series: Sequence[Series], until: datetime, algorithm: str, seed: int, standing: Forecaster | None
-) -> _Taught:
-    lessons, count = _lessons(series, until, seed)
+def _taught(lessons: Lessons, count: int, algorithm: str, seed: int, standing: Forecaster | None) -> _Taught:
     if len(lessons) < FEWEST_ORIGINS:
         raise TooLittleKnown(f"{len(lessons)} days are known to learn from: at least {FEWEST_ORIGINS} are needed.")
     recipe = named(algorithm)
@@ -138,14 +139,14 @@ def _taught(
     return _Taught(model, count, len(lessons), measured)
 
 
-def _lessons(series: Sequence[Series], until: datetime, seed: int) -> tuple[Lessons, int]:
+def _lessons(series: Sequence[Series], until: datetime, seed: int, most_origins: int) -> tuple[Lessons, int]:
     """Return what a sample of the days of series teaches, and by how many series."""
     days = settings.FORECAST_TRAINING_DAYS
     grids = half_hour_grids(series, until=until, days=days)
     around = SurroundingsBook(known_at=until, days=days, is_lesson=True).of(series)
     slot = midnight_slot(until, zone_named(settings.SITE_ZONE))
     random = np.random.default_rng(seed)
-    most = max(settings.FORECAST_TRAINING_ORIGINS // max(len(series), 1), 1)
+    most = max(most_origins // max(len(series), 1), 1)
     parts = []
     for grid, surroundings in zip(grids, around, strict=True):
         own = lessons_of([grid], until=slot, surroundings=[surroundings])
