@@ -74,8 +74,9 @@ class ForecastOut(serializers.ModelSerializer[Forecast]):
     def get_account(self, forecast: Forecast) -> str | None:
         """Return the number of the account."""
         user = asking_person(self.context["request"])
-        hidden = forecast.account is None or (user is not None and user.role == Role.OPERATOR)
-        return None if hidden else forecast.account.number
+        if forecast.account is None or (user is not None and user.role == Role.OPERATOR):
+            return None
+        return forecast.account.number
 
     def get_step_minutes(self, forecast: Forecast) -> int:
         """Return the minutes from one value to the next."""

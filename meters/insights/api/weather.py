@@ -55,7 +55,7 @@ class WeatherRowIn(serializers.Serializer[Any]):
 class WeatherIn(serializers.Serializer[Any]):
     """Temperatures that were observed or foreseen."""
 
-    rows = WeatherRowIn(many=True, max_length=MOST_ROWS, allow_empty=False)
+    rows = WeatherRowIn(many=True, max_length=MOST_ROWS, allow_empty=False)  # type: ignore[call-arg]
 
 
 class HolidayRowIn(serializers.Serializer[Any]):
@@ -69,7 +69,7 @@ class HolidayRowIn(serializers.Serializer[Any]):
 class HolidaysIn(serializers.Serializer[Any]):
     """Days on which people live as on a Sunday."""
 
-    days = HolidayRowIn(many=True, max_length=1_000, allow_empty=False)
+    days = HolidayRowIn(many=True, max_length=1_000, allow_empty=False)  # type: ignore[call-arg]
 
 
 class KeptOut(serializers.Serializer[Any]):

@@ -113,7 +113,7 @@ def record_holidays(*, days: Sequence[DayOff], actor: Actor, now: datetime) -> i
         raise BadWeather(f"{len(unknown)} days cannot be kept.", errors=unknown[:_MOST_ERRORS])
     fresh = 0
     for day in days:
-        region_id = regions[day.region] if day.region else None
+        region_id: Any = regions[day.region] if day.region else None
         row, is_new = Holiday.objects.update_or_create(
             region_id=region_id,
             day=day.day,
