@@ -7,10 +7,12 @@ from django.db import transaction
 
 from accounts.actors import PORTAL, Actor
 from energy_portal.shared.clock import zone as zone_named
+from meters.insights.features import HISTORY_DAYS
 from meters.insights.models import Subject
 from meters.insights.selectors.subjects import series_page, zones
 from meters.insights.services.forecasting import forget_forecasts, origin_at
 from meters.insights.services.models import forget_models
+from meters.insights.services.weather import forget_weather
 from meters.models import Job
 from meters.services.jobs import queue_job
 
@@ -57,6 +59,9 @@ def queue_training(*, actor: Actor, now: datetime, cohorts: tuple[Subject, ...] 
 
 
 def forget_old(*, now: datetime) -> int:
-    """Drop forecasts, and contents of models that speak no more, when they are old enough; return how many."""
+    """Drop forecasts, temperatures, and models that speak no more, when they are old enough; return how many."""
     forecasts = forget_forecasts(before=now - timedelta(days=settings.FORECAST_DAYS_KEPT))
+    # What is left has to reach as far back as lessons and the weeks before them.
+    kept = timedelta(days=settings.FORECAST_TRAINING_DAYS + 2 * HISTORY_DAYS)
+    forecasts += forget_weather(before=now - kept)
     return forecasts + forget_models(now=now, keep=timedelta(days=settings.FORECAST_MODEL_DAYS_KEPT))
