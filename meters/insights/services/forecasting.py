@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,8 @@ from accounts.actors import Actor
 from accounts.services import audit
 from energy_portal.shared.clock import local_day
 from energy_portal.shared.errors import Invalid
-from meters.insights.clockwork import SLOT_SECONDS, Floats, Grid, midnight_slot, unfold
-from meters.insights.features import HISTORY_DAYS
+from meters.insights.clockwork import SLOT_SECONDS, Floats, Grid, Ints, midnight_slot, unfold
+from meters.insights.features import AHEAD, HISTORY_DAYS
 from meters.insights.forecasters.registry import BLEND, WEEKDAY_MEANS
 from meters.insights.forecasters.serving import Foretold, forecast
 from meters.insights.models import Forecast, ForecastModel, Subject
@@ -223,8 +224,14 @@ def _on_the_clock(series: Series, slot: int, values: Floats | None) -> list[floa
         return []
     if series.kind is Subject.BATTERY:
         values = np.clip(values, 0.0, _MOST_PERCENT)
-    found: list[float] = unfold(slot, values, series.zone)[1].astype(np.float32).tolist()
+    found: list[float] = values[_slots_that_come(slot, series.zone)].astype(np.float32).tolist()
     return found
+
+
+@lru_cache(maxsize=64)
+def _slots_that_come(slot: int, zone: ZoneInfo) -> Ints:
+    """Return, for each real half-hour of the days after a midnight, the place of its value: alike for a whole night."""
+    return unfold(slot, np.arange(AHEAD, dtype=np.float64), zone)[1].astype(np.int64)
 
 
 def _known_until(grid: Grid, origin: datetime, zone: ZoneInfo) -> datetime | None:
