@@ -7,6 +7,7 @@ import pytest
 from accounts.actors import PORTAL
 from accounts.models import AuditEntry
 from meters.insights.forecasters import registry
+from meters.insights.forecasters.blending import Blend
 from meters.insights.forecasters.serving import unpack
 from meters.insights.models import ForecastModel, Subject
 from meters.insights.selectors.models import active_model
@@ -66,7 +67,7 @@ class TestTrainCohort:
         assert bytes(again.content) == content
         assert first.measured["candidate"]["nmae"] < first.measured["weekday_means"]["nmae"]
         assert (first.state, first.series, first.origins) == ("active", 3, 90)
-        assert unpack(content, first.made_with).is_signed is False
+        assert isinstance(unpack(content, first.made_with), Blend)
 
     def test_nothing_after_the_last_midnight_teaches(self, homes, recipe):
         recipe(DayBefore())
