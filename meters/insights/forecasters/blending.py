@@ -16,6 +16,8 @@ from meters.insights.forecasters.linear import Ridge
 
 _SHARES = tuple(step / 20 for step in range(21))
 _TRUSTS = (1.0, 0.75, 0.5, 0.25, 0.0)
+# So many held-back origins need no distrust, which would cost energy.
+_PLENTY = 60
 _TINY = 1e-6
 _LEAST_HELD_BACK = 200
 
@@ -108,8 +110,9 @@ class Blend:
             if known.sum() < _LEAST_HELD_BACK:
                 continue
             line, wanted, middle = straight[own][known], targets[own][known], median[own][known]
-            found[[0, 2], day] = _best(line, mean[own][known], wanted, shares, np.square)
-            found[[1, 3], day] = _best(line, middle, wanted, shares, np.abs)
+            trusts = _TRUSTS if len(samples) < _PLENTY else (1.0,)
+            found[[0, 2], day] = _best(line, mean[own][known], wanted, (shares, trusts), np.square)
+            found[[1, 3], day] = _best(line, middle, wanted, (shares, trusts), np.abs)
             told = found[3, day] * _mixed(line, middle, found[1, day])
             below = (told - wanted) / np.maximum(middle - low[own][known], _TINY)
             above = (wanted - told) / np.maximum(high[own][known] - middle, _TINY)
@@ -117,11 +120,13 @@ class Blend:
         return found
 
 
-def _best(line: Floats, boosted: Floats, wanted: Floats, shares: Floats, loss: np.ufunc) -> tuple[float, float]:
+def _best(
+    line: Floats, boosted: Floats, wanted: Floats, choices: tuple[Floats, Sequence[float]], loss: np.ufunc
+) -> tuple[float, float]:
     """Return the share of ridge, and then the trust in both, that lose least."""
-    share = min(shares, key=lambda each: loss(_mixed(line, boosted, each) - wanted).mean())
+    share = min(choices[0], key=lambda each: loss(_mixed(line, boosted, each) - wanted).mean())
     both = _mixed(line, boosted, share)
-    return float(share), float(min(_TRUSTS, key=lambda each: loss(each * both - wanted).mean()))
+    return float(share), float(min(choices[1], key=lambda each: loss(each * both - wanted).mean()))
 
 
 def _mixed(one: Floats, other: Floats, share: Floats | float) -> Floats:
