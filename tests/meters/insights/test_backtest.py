@@ -16,17 +16,8 @@ BEGIN = datetime(2024, 1, 1)
 
 def run(path, *, days=3, value=("kwh",), time=("time",), **options):
     out = StringIO()
-    call_command(
-        "backtest",
-        str(path),
-        "--json",
-        time=time,
-        value=value,
-        days=days,
-        stdout=out,
-        stderr=StringIO(),
-        **options,
-    )
+    columns = [*(f"--time={name}" for name in time), *(f"--value={name}" for name in value)]
+    call_command("backtest", str(path), *columns, "--json", days=days, stdout=out, stderr=StringIO(), **options)
     return json.loads(out.getvalue())
 
 
