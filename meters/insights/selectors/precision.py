@@ -86,7 +86,7 @@ def _counted(rows: QuerySet[Anomaly], group: F | Value) -> list[Precision]:
         counts = rows.aggregate(**_COUNTS)
         return [Precision(group.value, counts["found"], counts["alarmed"], counts["real"], counts["normal"])]
     found = rows.values(group=group).annotate(**_COUNTS).order_by("group")
-    return [Precision(**row) for row in found]
+    return [Precision(*row) for row in found.values_list("group", *_COUNTS)]
 
 
 def _labelled(found: Iterable[Precision], labels: dict[str, str]) -> tuple[Precision, ...]:
@@ -104,7 +104,8 @@ def _detectors(rows: QuerySet[Anomaly]) -> list[str]:
 
 def _of_detector(rows: QuerySet[Anomaly], name: str) -> Precision:
     said = rows.annotate(said=Cast(KeyTransform(name, "detectors"), FloatField())).filter(said__gte=SAID_SO)
-    return Precision(group=name, **said.aggregate(**_COUNTS))
+    counts = said.aggregate(**_COUNTS)
+    return Precision(name, counts["found"], counts["alarmed"], counts["real"], counts["normal"])
 
 
 def _meter_weeks(start: datetime, end: datetime) -> float:
