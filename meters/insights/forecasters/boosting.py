@@ -12,6 +12,9 @@ from meters.insights.clockwork import SLOTS_A_DAY, Floats, Ints
 from meters.insights.features import AHEAD, Samples
 
 LOW, HIGH = 0.1, 0.9
+# Energy is in the level, which wants all there is; ranks are dearer to fit and need less.
+_ROUNDS_OF_MEAN, _ROUNDS_OF_RANKS = 150, 100
+_ROWS_OF_MEAN, _ROWS_OF_RANKS = 400_000, 150_000
 # Rounds times how much of its step each takes.
 _PACE = 7.5
 _ROWS_AT_ONCE = 3_072
@@ -65,11 +68,10 @@ class Boosted:
 
         return cls(
             columns=columns,
-            # Energy is in the level, which wants all there is; ranks are dearer to fit and need less.
-            mean=fitted("squared_error", 150, 400_000),
-            median=fitted("absolute_error", 100, 150_000),
-            low=fitted("quantile", 100, 150_000, LOW),
-            high=fitted("quantile", 100, 150_000, HIGH),
+            mean=fitted("squared_error", _ROUNDS_OF_MEAN, _ROWS_OF_MEAN),
+            median=fitted("absolute_error", _ROUNDS_OF_RANKS, _ROWS_OF_RANKS),
+            low=fitted("quantile", _ROUNDS_OF_RANKS, _ROWS_OF_RANKS, LOW),
+            high=fitted("quantile", _ROUNDS_OF_RANKS, _ROWS_OF_RANKS, HIGH),
         )
 
     def predict(self, samples: Samples) -> tuple[Floats, Floats, Floats, Floats]:

@@ -23,8 +23,8 @@ from meters.insights.features import (
 )
 from meters.insights.forecasters.naive import Naive, naive_ahead
 from meters.insights.forecasters.registry import BLEND, Forecaster
-from meters.insights.forecasters.threads import one_thread
 from meters.insights.scoring import day_naive_mae_of
+from meters.insights.threads import one_thread
 
 NO_MODEL = "no_model"
 _AT_ONCE = 500

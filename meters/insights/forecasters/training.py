@@ -8,6 +8,7 @@ import numpy as np
 from meters.insights.clockwork import SLOTS_A_DAY, Bools, Floats, Grid, Ints
 from meters.insights.features import AHEAD, COLUMN, NOWHERE, Samples, Surroundings, samples_of, truths_of
 from meters.insights.forecasters.registry import BLEND, Forecaster, named
+from meters.insights.threads import one_thread
 
 LONGEST_DAYS = 900
 FEWEST_ORIGINS = 42
@@ -61,7 +62,8 @@ def train(
     lessons = lessons_of(grids, until=until, surroundings=surroundings)
     if len(lessons) < FEWEST_ORIGINS:
         raise TooLittle(f"{len(lessons)} days to learn from: at least {FEWEST_ORIGINS} are needed.")
-    return named(forecaster)(lessons.samples, lessons.truths, lessons.held_back, seed=seed)
+    with one_thread():
+        return named(forecaster)(lessons.samples, lessons.truths, lessons.held_back, seed=seed)
 
 
 def lessons_of(grids: Sequence[Grid], *, until: int, surroundings: Sequence[Surroundings] | None = None) -> Lessons:

@@ -20,7 +20,6 @@ from meters.insights.features import Samples
 from meters.insights.forecasters.blending import Ahead
 from meters.insights.forecasters.registry import BLEND, WEEKDAY_MEANS, Forecaster, named
 from meters.insights.forecasters.serving import made_with, pack
-from meters.insights.forecasters.threads import one_thread
 from meters.insights.forecasters.training import FEWEST_ORIGINS, Lessons, lessons_of
 from meters.insights.models import ForecastModel, Subject
 from meters.insights.scoring import score
@@ -30,6 +29,7 @@ from meters.insights.selectors.subjects import Series, series_sample
 from meters.insights.selectors.surroundings import SurroundingsBook
 from meters.insights.services.forecasting import origin_at
 from meters.insights.services.models import put_into_force
+from meters.insights.threads import one_thread
 from meters.services.jobs import Running
 from meters.store.archive import try_session_lock, unlock_session
 

@@ -13,6 +13,7 @@ from meters.insights.spotting.measures import measures_of
 from meters.insights.spotting.tails import Tails, tails_of
 from meters.insights.spotting.usual import Usual, usual_of
 from meters.insights.spotting.weeks import CELLS, WEEKS, past_of
+from meters.insights.threads import one_thread
 
 _TREES = 80
 _ROWS = 20_000
@@ -122,9 +123,8 @@ def _some(rows: Floats, rng: np.random.Generator) -> Floats:
 
 def _forest(rows: Floats, seed: int) -> Forest:
     from sklearn.ensemble import IsolationForest
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with one_thread():
         model = IsolationForest(n_estimators=_TREES, random_state=seed).fit(rows)
         return Forest(model, tails_of(-model.score_samples(rows)))
 
@@ -132,9 +132,8 @@ def _forest(rows: Floats, seed: int) -> Forest:
 def _encoder(rows: Floats, seed: int) -> Encoder:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with one_thread():
         model = MLPRegressor(
             hidden_layer_sizes=_INNER,
             activation="tanh",

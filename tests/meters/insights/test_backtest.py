@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command
 from meters.insights.clockwork import SLOTS_A_DAY
 from tests.meters.insights.made import usage
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
+
 BEGIN = datetime(2024, 1, 1)
 
 

@@ -95,5 +95,5 @@ class TestCommands:
             call_command("forecast", kind="device", subject="nobody")
 
     def test_too_short_a_past_is_an_error(self, home):
-        with pytest.raises(CommandError, match="at least 60"):
+        with pytest.raises(CommandError, match="at least 42"):
             call_command("train_forecasts")

@@ -8,12 +8,14 @@ from meters.insights.forecasters.serving import CannotRead, forecast, made_with,
 from meters.insights.forecasters.training import TooLittle, train
 from tests.meters.insights.made import MONDAY, usage, with_values
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
+
 DAYS = 120
 ORIGIN = MONDAY + DAYS * SLOTS_A_DAY
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(few_rounds):
     return train([usage(DAYS, seed=seed, size=seed + 1) for seed in range(2)], until=ORIGIN)
 
 

@@ -27,7 +27,7 @@ START = datetime(2024, 10, 31, 16, tzinfo=UTC)
 DAYS = 90
 NOW = START + timedelta(days=DAYS, hours=9)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("few_rounds")]
 
 
 @pytest.fixture
