@@ -47,6 +47,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         services.close()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Take two workers a core: half of the time a worker waits for the database or for processes that start."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, which start whole portals, so that no worker waits for one of them at the end."""

@@ -448,3 +448,24 @@ class ForecastScoreFactory(DjangoModelFactory):
     half_hours = banded = inside = measured = compared = 48
     truth = truth_size = median = mean = 48.0
     absolute_error = measured_error = usual_error = scaled_error = compared_error = naive_error = 0.0
+
+
+class FaultFactory(DjangoModelFactory):
+    """A refrigerator that does not switch off, behind a device of its own."""
+
+    class Meta:
+        model = insights.Fault
+
+    appliance = factory.LazyFunction(
+        lambda: insights.Appliance.objects.create(device=DeviceFactory(), kind=insights.Appliance.Kind.REFRIGERATOR)
+    )
+    kind = insights.Fault.Kind.STUCK_ON
+    severity = insights.Fault.Severity.CRITICAL
+    began_at = datetime(2025, 3, 1, 9, tzinfo=UTC)
+    detected_at = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    cause = "It has run for three hours."
+    advice = "Look at the thermostat."
+    subject_kind = insights.Subject.DEVICE
+    subject = factory.LazyAttribute(lambda fault: fault.appliance.device.device_id)
+    label = factory.LazyAttribute(lambda fault: fault.subject)
+    account = factory.LazyAttribute(lambda fault: fault.appliance.device.account)

@@ -14,11 +14,15 @@ from accounts.actors import PORTAL, Actor
 from accounts.models import AuditEntry, CustomerAccount, User
 from accounts.services import access, customers
 from billing.models import Bill
+from meters.insights.models import Appliance
 from tests.factories import (
     AccountAccessFactory,
     AlarmFactory,
+    AnomalyFactory,
     BatteryFactory,
     DeviceFactory,
+    FaultFactory,
+    ForecastFactory,
     UserFactory,
     since,
     singapore_bill,
@@ -84,6 +88,9 @@ def home() -> Home:
     battery = BatteryFactory(battery_id="ZHHIDDEN", name="Hidden battery", account=account, status="active")
     alarm = AlarmFactory(account=account, subject=device.device_id, label="Hidden plug", raised_at=NOW)
     point = register.meter.installations.get().service_point
+    anomaly = AnomalyFactory(account=account, subject=point.code, start=NOW - DAY, end=NOW, detected_at=NOW)
+    forecast = ForecastFactory(account=account, subject=point.code, origin=NOW - DAY)
+    fault = FaultFactory(appliance=Appliance.objects.create(device=device, kind="refrigerator"))
     ids = {
         "account_id": (str(account.pk),),
         "number": (account.number,),
@@ -96,6 +103,9 @@ def home() -> Home:
         "serial": (register.meter.serial,),
         "device_id": (device.device_id,),
         "battery_id": (battery.battery_id,),
+        "anomaly_id": (str(anomaly.pk),),
+        "forecast_id": (str(forecast.pk),),
+        "fault_id": (str(fault.pk),),
     }
     marks = {value for values in ids.values() for value in values} | {
         *("Olive Owner", "olive@example.org", "9 Hidden Lane", "Milo Member", "guest@example.org", "Hidden plug"),
@@ -118,7 +128,8 @@ def paths(address: Address, home: Home) -> Iterator[str]:
     names = [part[1:-1].rpartition(":") for part in address.route.split("/") for part in _places(part)]
     every = [value for values in home.ids.values() for value in values]
     uuids = [value for value in every if value.count("-") == 4]
-    choices = [home.ids.get(name) or (uuids if kind == "uuid" else every) for kind, _, name in names]
+    alike = {"uuid": uuids, "int": [value for value in every if value.isdecimal()]}
+    choices = [home.ids.get(name) or alike.get(kind, every) for kind, _, name in names]
     for values in product(*choices):
         path = address.route
         for (kind, colon, name), value in zip(names, values, strict=True):

@@ -144,7 +144,7 @@ def judge(*, anomaly_id: UUID, verdict: str, note: str, actor: Actor, now: datet
         anomaly.state, anomaly.closed_at = State.CLOSED, now
         for pk, state in states.items():
             # What goes on from here on is judged for itself.
-            usual.filter(pk=pk).update(state={**state, "open": None, "recent": []})
+            usual.filter(pk=pk).update(state={**state, "open": None})
     anomaly.save(update_fields=("verdict", "verdict_at", "verdict_by", "note", "state", "closed_at"))
     _record("anomaly.judged", anomaly, actor, now, before=before, verdict=verdict, note=told)
     return anomaly

@@ -1,6 +1,6 @@
 """Stretches out of scores, with hysteresis: one alert from the first half-hour until the series is usual again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,10 +13,6 @@ from meters.insights.spotting.usual import Usual
 from meters.insights.spotting.weeks import cells_of, stretch_of
 
 STAY_AT = 0.6
-# What begins must be high in two of three half-hours, unless one alone leaves this little of the doubt.
-_ALONE = 0.1
-_WITHIN = 3
-_NEEDED = 2
 _CALM_SLOTS = 12
 
 
@@ -96,29 +92,20 @@ def episodes(
     """
     open_at = float(usual.figures["open_at"])
     running = _Running(**state["open"]) if state.get("open") else None
-    recent = [_Seen(**each) for each in state.get("recent", [])]
     begin = max(int(state.get("until", scored.first)), scored.first)
     grown: dict[int, Episode] = {}
     ended: list[Episode] = []
     for seen in _seen(grid, usual, scored, begin):
-        recent = [*recent, seen][-_WITHIN:]
         if running is not None and seen.slot - running.end >= _CALM_SLOTS:
             grown.pop(running.start, None)
             ended.append(running.told(unit))
-            running, recent = None, [seen]
-        if running is None and _opens(recent, open_at):
-            first = next(place for place, each in enumerate(recent) if each.score >= open_at)
-            running = _Running(recent[first].slot, recent[first].slot)
-            for each in recent[first:-1]:
-                running.take(each)
+            running = None
+        if running is None and seen.score >= open_at:
+            running = _Running(seen.slot, seen.slot)
         if running is not None and seen.score >= STAY_AT:
             running.take(seen)
             grown[running.start] = running.told(unit)
-    kept = {
-        "open": asdict(running) if running else None,
-        "recent": [asdict(each) for each in recent],
-        "until": max(begin, scored.after),
-    }
+    kept = {"open": asdict(running) if running else None, "until": max(begin, scored.after)}
     return kept, list(grown.values()), ended
 
 
@@ -133,8 +120,3 @@ def _seen(grid: Grid, usual: Usual, scored: Scored, begin: int) -> Iterator[_See
             continue
         said = {name: float(each[at]) for name, each in scored.parts.items() if np.isfinite(each[at])}
         yield _Seen(int(slots[place]), score, float(over[place]), float(means[place]), said, scored.kinds[at])
-
-
-def _opens(recent: Sequence[_Seen], open_at: float) -> bool:
-    last, high = recent[-1].score, sum(each.score >= open_at for each in recent)
-    return last >= open_at and (high >= _NEEDED or 1 - last <= _ALONE * (1 - open_at))

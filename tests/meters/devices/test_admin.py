@@ -323,7 +323,8 @@ class TestOperator:
 
         names = {model._meta.label for model in open_to}
         others = {label for label in names if not label.startswith(("devices.", "batteries."))}
-        assert others <= {"meters.Region", "meters.Alarm"}
+        insights = {f"insights.{name}" for name in ("Anomaly", "Appliance", "BatteryTrend", "Fault")}
+        assert others <= {"meters.Region", "meters.Alarm"} | insights
         assert set(MODELS) <= open_to
 
     def test_finds_the_way_around(self, operator, rf):
