@@ -12,7 +12,7 @@ from energy_portal.shared.clock import local_day, zone
 from meters.insights.models import Anomaly, Baseline
 from tests.factories import AnomalyFactory, ForecastFactory
 
-DRAWN = "Chart.getChart(document.querySelector('canvas[data-usage]'))"
+DRAWN = "window.Chart && Chart.getChart(document.querySelector('canvas[data-usage]'))"
 # Of a day, kWh a half-hour: little by night, most in the evening.
 SHAPE = [round(0.25 + 0.15 * sin((half_hour - 24) / 48 * 6.28), 4) for half_hour in range(48)]
 
@@ -57,9 +57,9 @@ class TestUsage:
 
         expect(page.get_by_text("Not here yet: this is what we expect.")).to_be_visible()
         expect(page.get_by_text("about eight in ten half-hours lie here")).to_be_visible()
-        page.wait_for_function(f"{DRAWN} !== undefined")
-        roles = page.evaluate(f"{DRAWN}.data.datasets.map((each) => each.role ?? 'used')")
-        line, low, high = (page.evaluate(f"{DRAWN}.data.datasets[{index}].data") for index in (1, 2, 3))
+        page.wait_for_function(f"({DRAWN}) !== undefined")
+        roles = page.evaluate(f"({DRAWN}).data.datasets.map((each) => each.role ?? 'used')")
+        line, low, high = (page.evaluate(f"({DRAWN}).data.datasets[{index}].data") for index in (1, 2, 3))
         assert roles == ["used", "middle", "edge", "edge"]
         assert line == [round(value, 3) for value in SHAPE]
         assert all(below < middle < above for below, middle, above in zip(low, line, high, strict=True))
@@ -76,7 +76,7 @@ class TestUnusual:
 
         page.get_by_role("region", name="Unusual use").get_by_role("link").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("More at night")
-        page.wait_for_function(f"{DRAWN} !== undefined")
+        page.wait_for_function(f"({DRAWN}) !== undefined")
         anywhere.expect_sound()
         page.get_by_label("A note, if you like").fill("I look at the water heater.")
         page.get_by_role("button", name="I look into it").click()
