@@ -8,7 +8,7 @@ from energy_portal.shared.clock import local_day
 from meters.insights.features import HISTORY_DAYS
 from meters.insights.models import Subject
 from meters.insights.selectors.surroundings import SurroundingsBook
-from meters.insights.services.forecasting import make_all
+from meters.insights.services.forecasting import make_all, origin_at
 from meters.insights.services.scoring import score_due
 from meters.insights.services.training import TooLittleKnown, train_cohort
 
@@ -34,3 +34,9 @@ def look_ahead(*, zone: ZoneInfo, now: datetime) -> None:
             make_all(kind=kind, zone=zone.key, origin=origin, now=origin, book=book)
     while score_due(now=now):
         pass
+
+
+def look_ahead_of_batteries(*, zone: ZoneInfo, now: datetime) -> None:
+    """Tell how full the batteries will be in the two days from midnight on, from the weeks that they told of."""
+    origin, book = origin_at(now, zone), SurroundingsBook(known_at=now, days=HISTORY_DAYS)
+    make_all(kind=Subject.BATTERY, zone=zone.key, origin=origin, now=now, book=book)

@@ -9,7 +9,7 @@ from django.db import transaction
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from accounts.actors import PORTAL, Actor
-from energy_portal.management.demo.ahead import look_ahead
+from energy_portal.management.demo.ahead import look_ahead, look_ahead_of_batteries
 from energy_portal.management.demo.batteries import BATTERIES, load_batteries
 from energy_portal.management.demo.cast import Cast, cast_of, first_day_of
 from energy_portal.management.demo.field import load_field_work
@@ -88,6 +88,7 @@ def load(*, accounts: int, days: int, now: datetime, zone: ZoneInfo, home: Path,
             now=now,
             advance=lambda done: progress.advance(task, done),
         )
+        look_ahead_of_batteries(zone=zone, now=now)
 
     task = progress.add_task("Field work", total=1)
     assignments = load_field_work(cast=cast, users=people.users, now=now)

@@ -79,11 +79,11 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
             {
                 "fields": (
                     "reason",
-                    ("kind", "score"),
+                    ("what", "how_unusual"),
                     ("label", "subject"),
                     "region",
                     ("began", "ended"),
-                    ("energy_kwh", "usual_kwh", "cost"),
+                    ("energy", "usual", "cost"),
                     "said",
                 )
             },
@@ -102,7 +102,10 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
             },
         ),
     )
-    readonly_fields = ("began", "ended", "over", "put_off", "shown_state", "shown_verdict", "cost", "said")
+    readonly_fields = (
+        *("what", "how_unusual", "began", "ended", "energy", "usual", "cost", "said"),
+        *("shown_state", "put_off", "over", "shown_verdict"),
+    )
     began = instant_column("start", "From")
     ended = instant_column("end", "To")
     over = instant_column("closed_at", "Over")
@@ -121,6 +124,14 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     @display(description="Over usual, kWh", ordering="energy_kwh")
     def energy(self, anomaly: Anomaly) -> str:
         return f"{anomaly.energy_kwh:+,.2f}"
+
+    @display(description="Usual, kWh")
+    def usual(self, anomaly: Anomaly) -> str:
+        return f"{anomaly.usual_kwh:,.2f}"
+
+    @display(description="How unusual, 0 to 1", ordering="score")
+    def how_unusual(self, anomaly: Anomaly) -> str:
+        return f"{anomaly.score:.2f}"
 
     @display(description="At stake", ordering="money")
     def cost(self, anomaly: Anomaly) -> str:

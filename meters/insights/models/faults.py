@@ -78,7 +78,7 @@ class Fault(OfSubject):
     cause = models.TextField(help_text="In plain words.")
     advice = models.TextField(help_text="What to do.")
     evidence = models.JSONField(default=dict, help_text="The figures, and the series of the chart.")
-    cost_kwh_a_day = models.FloatField(null=True, blank=True)
+    cost_kwh_a_day = models.FloatField("kWh a day more than usual", null=True, blank=True)
     cost_a_month = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     state = models.CharField(max_length=15, choices=State.choices, default=State.OPEN)
