@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.walks import wait_until
+
 DRAWN = "window.Chart && Chart.getChart(document.querySelector('canvas[data-usage]'))"
 
 
@@ -149,7 +151,7 @@ class TestUsageChart:
         page.go_back()
 
         expect(page.get_by_role("heading", level=2)).to_have_text(title)
-        page.wait_for_function(f"({DRAWN}) !== undefined")
+        wait_until(page, f"({DRAWN}) !== undefined")
         assert visitor.complaints == []
 
     def test_moves_nothing_while_it_loads(self, visitor, household):

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from accounts.models import CustomerAccount
 from energy_portal.shared.clock import local_day, zone
 from meters.insights.models import Anomaly, Baseline
+from tests.browser.walks import wait_until
 from tests.factories import AnomalyFactory, ForecastFactory
 
 DRAWN = "window.Chart && Chart.getChart(document.querySelector('canvas[data-usage]'))"
@@ -57,7 +58,7 @@ class TestUsage:
 
         expect(page.get_by_text("Not here yet: this is what we expect.")).to_be_visible()
         expect(page.get_by_text("about eight in ten half-hours lie here")).to_be_visible()
-        page.wait_for_function(f"({DRAWN}) !== undefined")
+        wait_until(page, f"({DRAWN}) !== undefined")
         roles = page.evaluate(f"({DRAWN}).data.datasets.map((each) => each.role ?? 'used')")
         line, low, high = (page.evaluate(f"({DRAWN}).data.datasets[{index}].data") for index in (1, 2, 3))
         assert roles == ["used", "middle", "edge", "edge"]
@@ -76,7 +77,7 @@ class TestUnusual:
 
         page.get_by_role("region", name="Unusual use").get_by_role("link").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("More at night")
-        page.wait_for_function(f"({DRAWN}) !== undefined")
+        wait_until(page, f"({DRAWN}) !== undefined")
         anywhere.expect_sound()
         page.get_by_label("A note, if you like").fill("I look at the water heater.")
         page.get_by_role("button", name="I look into it").click()

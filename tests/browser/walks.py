@@ -77,6 +77,15 @@ def picture() -> bytes:
     return written.getvalue()
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """Ask a page until something holds; to ask inside of it over and over, as the driver would, its policy forbids."""
+    for _ in range(150):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"It did not come true: {expression}")
+
+
 def wait_until_kept(page: Page) -> None:
     """Wait, on the list, until all is kept that the pages need without a connection."""
     expect(page.get_by_role("heading", name="3 meters to read")).to_be_visible()
