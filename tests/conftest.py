@@ -16,8 +16,8 @@ from energy_portal.embedded.services import running
 from tests.emptying import empty_database
 from tests.prepared import LONGEST_WAIT_SECONDS, begin_suite
 
-# How long an example takes depends on what else the machine does; no test judges it.
-hypothesis.settings.register_profile("portal", deadline=None)
+# How long an example takes depends on what else the machine does; no test judges it. Each run draws others.
+hypothesis.settings.register_profile("portal", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("portal")
 
 _services = pytest.StashKey[ExitStack]()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 thorough_enough = settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     database=None,
