@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -15,11 +14,18 @@ from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.admin.common import actor_of
 from energy_portal.shared.admin import AppendOnlyAdmin, moment
-from energy_portal.shared.errors import DomainError
 from meters.admin.acts import NoteForm, OptionalNoteForm
-from meters.admin.common import DecidedOnly, Question, VisibleRows, ask_then, instant_column, list_url
+from meters.admin.common import (
+    DecidedOnly,
+    KeepsCustomers,
+    Question,
+    VisibleRows,
+    act_on_each,
+    ask_then,
+    instant_column,
+    list_url,
+)
 from meters.models import Alarm, AlarmSeverity
 from meters.services import alarms as services
 
@@ -76,7 +82,7 @@ class StandingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Alarm)
-class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
+class AlarmAdmin(KeepsCustomers, DecidedOnly, VisibleRows, AppendOnlyAdmin):
     """What is wrong anywhere, newest first."""
 
     list_display = ("raised", "shown_severity", "what", "label", "region", "shown_state", "put_off", "over")
@@ -127,14 +133,6 @@ class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     def put_off(self, alarm: Alarm) -> str:
         is_put_off = alarm.snoozed_until is not None and alarm.snoozed_until > timezone.now()
         return moment(alarm.snoozed_until) if is_put_off else "-"
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Keep whose it is from operators."""
-        return tuple(each for each in self.fieldsets if _may_know_customers(request) or each[0] != "Customer")
-
-    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Keep from operators what they would find by an account's number."""
-        return self.search_fields if _may_know_customers(request) else self.search_fields[:2]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer what may be done about this one: nothing once it is over."""
@@ -203,22 +201,5 @@ class AlarmAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
                 hidden=returned if bulk_action else (),
             ),
             form=form(request.POST if filled else None),
-            act=partial(self._act_on_each, request, keys, act),
+            act=partial(act_on_each, self, request, keys, act, "alarm_id"),
         )
-
-    def _act_on_each(
-        self, request: HttpRequest, keys: list[UUID], act: Callable[..., Alarm], form: AcknowledgeForm | SnoozeForm
-    ) -> str:
-        done, now = 0, timezone.now()
-        for key in keys:
-            try:
-                act(alarm_id=key, actor=actor_of(request), now=now, **form.decision(now))
-            except DomainError as error:
-                self.message_user(request, error.detail, messages.WARNING)
-            else:
-                done += 1
-        return f"{done} done."
-
-
-def _may_know_customers(request: HttpRequest) -> bool:
-    return request.user.has_perm("accounts.view_customeraccount")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -14,8 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from unfold.decorators import display
 
+from accounts.admin.common import actor_of
 from energy_portal.shared.admin import ReadOnlyInline, moment
 from energy_portal.shared.errors import DomainError
 from meters.models import Quality, Register
@@ -39,6 +42,24 @@ class DecidedOnly:
         """Tell whether the person may decide."""
         model = self.model._meta  # type: ignore[attr-defined]
         return bool(request.user.has_perm(f"{model.app_label}.change_{model.model_name}"))
+
+
+class KeepsCustomers:
+    """Rows of whose accounts operators learn nothing: no fieldset "Customer", no search by the last field."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep whose it is from operators."""
+        own: Any = self.fieldsets  # type: ignore[attr-defined]
+        return tuple(each for each in own if _may_know_customers(request) or each[0] != "Customer")
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Keep from operators what they would find by an account's number."""
+        own: tuple[str, ...] = self.search_fields  # type: ignore[attr-defined]
+        return own if _may_know_customers(request) else own[:-1]
+
+
+def _may_know_customers(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("accounts.view_customeraccount"))
 
 
 class RelatedInline(ReadOnlyInline):
@@ -139,6 +160,24 @@ def ask_then(
         "form": form,
     }
     return TemplateResponse(request, ACT_TEMPLATE, context)
+
+
+def act_on_each(
+    page: Any, request: HttpRequest, keys: Iterable[UUID], act: Callable[..., object], key_name: str, form: Any
+) -> str:
+    """Do to each row by itself what a form decided, tell of those that refused, and return how many were done.
+
+    :param key_name: what the act calls the key of a row.
+    """
+    done, now = 0, timezone.now()
+    for key in keys:
+        try:
+            act(**{key_name: key}, actor=actor_of(request), now=now, **form.decision(now))
+        except DomainError as error:
+            page.message_user(request, error.detail, messages.WARNING)
+        else:
+            done += 1
+    return f"{done} done."
 
 
 def change_url(model: type[Model], key: object) -> str:

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
 from accounts.api.permissions import HasRole, MayQuery, actor_of, asking_person, person_of
 from accounts.roles import Role
+from meters.api.telling import ToldByRole
 from meters.models import Alarm
 from meters.selectors.alarms import alarm_for, alarms_for
 from meters.services import alarms
@@ -28,7 +29,7 @@ _REFUSALS: dict[int, Any] = {
 }
 
 
-class AlarmOut(serializers.ModelSerializer[Alarm]):
+class AlarmOut(ToldByRole, serializers.ModelSerializer[Alarm]):
     """Something that somebody has to know of, from when it was raised until it was cleared."""
 
     account = serializers.SerializerMethodField(help_text="Its number; not for operators.")
@@ -59,25 +60,6 @@ class AlarmOut(serializers.ModelSerializer[Alarm]):
             "note",
         )
         read_only_fields = fields
-
-    def get_account(self, alarm: Alarm) -> str | None:
-        """Return the number of the account."""
-        return alarm.account.number if alarm.account is not None and self._role() != Role.OPERATOR else None
-
-    def get_acknowledged_by(self, alarm: Alarm) -> str | None:
-        """Return the address of who takes care of it."""
-        return alarm.acknowledged_by.email if alarm.acknowledged_by is not None and self._is_staff() else None
-
-    def get_note(self, alarm: Alarm) -> str:
-        """Return what was said about it."""
-        return alarm.note if self._is_staff() else ""
-
-    def _is_staff(self) -> bool:
-        return self._role() in {Role.OPERATOR, Role.MANAGER, Role.ADMIN}
-
-    def _role(self) -> str | None:
-        user = asking_person(self.context["request"])
-        return user.role if user is not None else None
 
 
 class AcknowledgeIn(serializers.Serializer[Any]):

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,10 +17,18 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin.common import actor_of
 from energy_portal.shared.admin import AppendOnlyAdmin
-from energy_portal.shared.errors import DomainError
 from meters.admin.acts import OptionalNoteForm
 from meters.admin.alarms import AcknowledgeForm, SnoozeForm
-from meters.admin.common import DecidedOnly, Question, VisibleRows, ask_then, instant_column, list_url
+from meters.admin.common import (
+    DecidedOnly,
+    KeepsCustomers,
+    Question,
+    VisibleRows,
+    act_on_each,
+    ask_then,
+    instant_column,
+    list_url,
+)
 from meters.insights.models import Anomaly, DetectorModel
 from meters.insights.services import verdicts
 from meters.insights.services.detectors import put_in_force
@@ -65,7 +72,7 @@ class AnomalyStandingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
+class AnomalyAdmin(KeepsCustomers, DecidedOnly, VisibleRows, AppendOnlyAdmin):
     """What does not fit anywhere, newest first."""
 
     list_display = ("began", "what", "label", "shown_reason", "energy", "cost", "shown_state", "shown_verdict")
@@ -149,14 +156,6 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     def said(self, anomaly: Anomaly) -> str:
         return ", ".join(f"{name} {score:.2f}" for name, score in sorted(anomaly.detectors.items()))
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Keep whose it is from operators."""
-        return tuple(each for each in self.fieldsets if _may_know_customers(request) or each[0] != "Customer")
-
-    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Keep from operators what they would find by an account's number."""
-        return self.search_fields if _may_know_customers(request) else self.search_fields[:2]
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer what may be done about this one: of what is over, to say what it was."""
         offered: list[Any] = super().get_actions_detail(request, object_id)
@@ -224,25 +223,8 @@ class AnomalyAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
             request,
             Question(title, f"{several}. {intro}", submit, list_url(Anomaly), returned if bulk else ()),
             form=form(request.POST if filled else None),
-            act=partial(self._act_on_each, request, keys, act),
+            act=partial(act_on_each, self, request, keys, act, "anomaly_id"),
         )
-
-    def _act_on_each(
-        self,
-        request: HttpRequest,
-        keys: list[UUID],
-        act: Callable[..., Anomaly],
-        form: AcknowledgeForm | SnoozeForm | VerdictForm,
-    ) -> str:
-        done, now = 0, timezone.now()
-        for key in keys:
-            try:
-                act(anomaly_id=key, actor=actor_of(request), now=now, **form.decision(now))
-            except DomainError as error:
-                self.message_user(request, error.detail, messages.WARNING)
-            else:
-                done += 1
-        return f"{done} done."
 
 
 @admin.register(DetectorModel)
@@ -268,7 +250,3 @@ class DetectorModelAdmin(DecidedOnly, AppendOnlyAdmin):
         told = "Half-hours that arrive from now on are scored by it, until the next are taught."
         question = Question(f"Version {chosen.version}", told, "Put in force", list_url(DetectorModel))
         return ask_then(self, request, question, form=forms.Form(request.POST or None), act=put)
-
-
-def _may_know_customers(request: HttpRequest) -> bool:
-    return request.user.has_perm("accounts.view_customeraccount")

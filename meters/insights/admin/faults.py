@@ -1,9 +1,7 @@
 """Faults of appliances with their evidence, and the appliances that are watched."""
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -15,9 +13,17 @@ from unfold.decorators import action, display
 
 from accounts.admin.common import actor_of
 from energy_portal.shared.admin import AppendOnlyAdmin
-from energy_portal.shared.errors import DomainError
 from meters.admin.alarms import AcknowledgeForm
-from meters.admin.common import DecidedOnly, Question, VisibleRows, ask_then, instant_column, list_url
+from meters.admin.common import (
+    DecidedOnly,
+    KeepsCustomers,
+    Question,
+    VisibleRows,
+    act_on_each,
+    ask_then,
+    instant_column,
+    list_url,
+)
 from meters.insights.admin.evidence import evidence_of
 from meters.insights.models import Appliance, Fault
 from meters.insights.services.appliances import learn_anew, remove_appliance
@@ -43,7 +49,7 @@ class FaultStandingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Fault)
-class FaultAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
+class FaultAdmin(KeepsCustomers, DecidedOnly, VisibleRows, AppendOnlyAdmin):
     """What is wrong with appliances, newest first."""
 
     list_display = ("found", "what", "label", "cause", "shown_severity", "cost", "shown_state")
@@ -98,14 +104,6 @@ class FaultAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
     def evidence_chart(self, fault: Fault) -> str:
         return render_to_string("admin/insights/evidence.html", {"evidence": evidence_of(fault)})
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Keep whose it is from operators."""
-        return tuple(each for each in self.fieldsets if _may_know_customers(request) or each[0] != "Customer")
-
-    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Keep from operators what they would find by an account's number."""
-        return self.search_fields if _may_know_customers(request) else self.search_fields[:2]
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer nothing of what is over."""
         lasts = self.get_queryset(request).filter(pk=object_id).exclude(state=Fault.State.CLOSED).exists()
@@ -132,19 +130,8 @@ class FaultAdmin(DecidedOnly, VisibleRows, AppendOnlyAdmin):
             request,
             Question("Somebody takes care of it", intro, "Acknowledge", list_url(Fault), returned),
             form=AcknowledgeForm(request.POST if filled else None),
-            act=partial(self._act_on_each, request, keys),
+            act=partial(act_on_each, self, request, keys, acknowledge_fault, "fault_id"),
         )
-
-    def _act_on_each(self, request: HttpRequest, keys: Iterable[UUID], form: AcknowledgeForm) -> str:
-        done, now = 0, timezone.now()
-        for key in keys:
-            try:
-                acknowledge_fault(fault_id=key, actor=actor_of(request), now=now, **form.decision(now))
-            except DomainError as error:
-                self.message_user(request, error.detail, messages.WARNING)
-            else:
-                done += 1
-        return f"{done} done."
 
 
 @admin.register(Appliance)
@@ -185,7 +172,3 @@ class ApplianceAdmin(AppendOnlyAdmin):
         for device_id in chosen.values_list("device__device_id", flat=True):
             remove_appliance(device_id=device_id, actor=actor_of(request), now=timezone.now())
         self.message_user(request, "Nobody looks at them any more.", messages.SUCCESS)
-
-
-def _may_know_customers(request: HttpRequest) -> bool:
-    return bool(request.user.has_perm("accounts.view_customeraccount"))

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
 from accounts.api.permissions import IsPerson, MayQuery, actor_of, asking_person, person_of
-from accounts.roles import Role
+from meters.api.telling import ToldByRole
 from meters.insights.models import Anomaly
 from meters.insights.selectors.anomalies import anomalies_for, anomaly_for
 from meters.insights.services import verdicts
@@ -27,7 +27,7 @@ _REFUSALS: dict[int, Any] = {
 }
 
 
-class AnomalyOut(serializers.ModelSerializer[Anomaly]):
+class AnomalyOut(ToldByRole, serializers.ModelSerializer[Anomaly]):
     """A stretch that does not fit, from its first half-hour until the subject was usual again."""
 
     account = serializers.SerializerMethodField(help_text="Its number; not for operators.")
@@ -70,28 +70,9 @@ class AnomalyOut(serializers.ModelSerializer[Anomaly]):
         )
         read_only_fields = fields
 
-    def get_account(self, anomaly: Anomaly) -> str | None:
-        """Return the number of the account."""
-        return anomaly.account.number if anomaly.account is not None and self._role() != Role.OPERATOR else None
-
-    def get_acknowledged_by(self, anomaly: Anomaly) -> str | None:
-        """Return the address of who takes care of it."""
-        return anomaly.acknowledged_by.email if anomaly.acknowledged_by is not None and self._is_staff() else None
-
     def get_verdict_by(self, anomaly: Anomaly) -> str | None:
         """Return the address of whose word the verdict is."""
-        return anomaly.verdict_by.email if anomaly.verdict_by is not None and self._is_staff() else None
-
-    def get_note(self, anomaly: Anomaly) -> str:
-        """Return what was said about it."""
-        return anomaly.note if self._is_staff() else ""
-
-    def _is_staff(self) -> bool:
-        return self._role() in {Role.OPERATOR, Role.MANAGER, Role.ADMIN}
-
-    def _role(self) -> str | None:
-        user = asking_person(self.context["request"])
-        return user.role if user is not None else None
+        return anomaly.verdict_by.email if anomaly.verdict_by is not None and self.is_staff() else None
 
 
 class AnomalyAcknowledgeIn(serializers.Serializer[Any]):

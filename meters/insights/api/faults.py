@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreate
 from accounts.api.permissions import IsPerson, MayQuery, actor_of, asking_person, person_of
-from accounts.roles import Role
+from meters.api.telling import ToldByRole
 from meters.devices.api.callers import MayUseDevices
 from meters.insights.models import Appliance, Fault
 from meters.insights.selectors.appliances import appliance_of
@@ -30,7 +30,7 @@ _REFUSALS: dict[int, Any] = {
 }
 
 
-class FaultOut(serializers.ModelSerializer[Fault]):
+class FaultOut(ToldByRole, serializers.ModelSerializer[Fault]):
     """Something that is wrong with an appliance, from when it began until it was over."""
 
     device_id = serializers.CharField(source="subject")
@@ -68,25 +68,6 @@ class FaultOut(serializers.ModelSerializer[Fault]):
             "alarm_id",
         )
         read_only_fields = fields
-
-    def get_account(self, fault: Fault) -> str | None:
-        """Return the number of the account."""
-        return fault.account.number if fault.account is not None and self._role() != Role.OPERATOR else None
-
-    def get_acknowledged_by(self, fault: Fault) -> str | None:
-        """Return the address of who takes care of it."""
-        return fault.acknowledged_by.email if fault.acknowledged_by is not None and self._is_staff() else None
-
-    def get_note(self, fault: Fault) -> str:
-        """Return what was said about it."""
-        return fault.note if self._is_staff() else ""
-
-    def _is_staff(self) -> bool:
-        return self._role() in {Role.OPERATOR, Role.MANAGER, Role.ADMIN}
-
-    def _role(self) -> str | None:
-        user = asking_person(self.context["request"])
-        return user.role if user is not None else None
 
 
 class FaultAcknowledgeIn(serializers.Serializer[Any]):

@@ -32,10 +32,14 @@ class Lessons:
     @property
     def held_back(self) -> Bools:
         """Return which origins are so new that a forecaster is to be judged by them."""
-        origins = self.samples.slots[:, 0]
-        days = (int(origins.max()) - int(origins.min())) // SLOTS_A_DAY + 1
-        found: Bools = origins > origins.max() - min(_HELD_BACK_DAYS, int(days * _HELD_BACK_SHARE)) * SLOTS_A_DAY
-        return found
+        return newest(self.samples.slots[:, 0], _HELD_BACK_DAYS)
+
+
+def newest(origins: Ints, most_days: int) -> Bools:
+    """Tell which origins lie in the last days of all: so many, and no more than a quarter of the time."""
+    days = (int(origins.max()) - int(origins.min())) // SLOTS_A_DAY + 1
+    found: Bools = origins > origins.max() - min(most_days, int(days * _HELD_BACK_SHARE)) * SLOTS_A_DAY
+    return found
 
 
 class TooLittle(ValueError):

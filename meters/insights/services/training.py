@@ -15,12 +15,12 @@ from accounts.actors import Actor
 from accounts.services import audit
 from energy_portal.shared.clock import zone as zone_named
 from energy_portal.shared.errors import Conflict, Invalid
-from meters.insights.clockwork import SLOTS_A_DAY, Floats, midnight_slot
+from meters.insights.clockwork import Floats, midnight_slot
 from meters.insights.features import Samples
 from meters.insights.forecasters.blending import Ahead
 from meters.insights.forecasters.registry import BLEND, WEEKDAY_MEANS, Forecaster, named
 from meters.insights.forecasters.serving import made_with, pack
-from meters.insights.forecasters.training import FEWEST_ORIGINS, Lessons, lessons_of
+from meters.insights.forecasters.training import FEWEST_ORIGINS, Lessons, lessons_of, newest
 from meters.insights.models import ForecastModel, Subject
 from meters.insights.scoring import score
 from meters.insights.selectors.models import active_model
@@ -34,8 +34,7 @@ from meters.services.jobs import Running
 from meters.store.archive import try_session_lock, unlock_session
 
 SEED_BASE = 20_240_000
-_HELD_BACK_DAYS = 28
-_HELD_BACK_SHARE = 0.25
+_JUDGED_DAYS = 28
 
 
 class TooLittleKnown(Invalid):
@@ -68,7 +67,7 @@ def train_cohort(
     The same rows and version teach the same bytes. Nothing after the last local midnight of the site is looked at.
 
     :param most_origins: by how many days of all series together; as the settings say unless told.
-    :raises TooLittleKnown: fewer than sixty days, over all series, with a past and something after them.
+    :raises TooLittleKnown: fewer than forty-two days, over all series, with a past and something after them.
     :raises TrainingRuns: somebody else is at it.
     """
     turn = f"training of {cohort.value}"
@@ -124,9 +123,7 @@ def _taught(lessons: Lessons, count: int, algorithm: str, seed: int, standing: F
     if len(lessons) < FEWEST_ORIGINS:
         raise TooLittleKnown(f"{len(lessons)} days are known to learn from: at least {FEWEST_ORIGINS} are needed.")
     recipe = named(algorithm)
-    origins = lessons.samples.slots[:, 0]
-    days = int(origins.max() - origins.min()) // SLOTS_A_DAY + 1
-    is_new = origins > origins.max() - min(_HELD_BACK_DAYS, int(days * _HELD_BACK_SHARE)) * SLOTS_A_DAY
+    is_new = newest(lessons.samples.slots[:, 0], _JUDGED_DAYS)
     early = Lessons(lessons.samples.only(~is_new), lessons.truths[~is_new])
     judged, truths = lessons.samples.only(is_new), lessons.truths[is_new]
     with one_thread():
